@@ -1,0 +1,41 @@
+// What a user's object and an owner object say to each other. Only pure types: the two objects import each other's
+// words from here, never each other.
+import type { Kind, Policy } from "./registration.ts";
+
+export interface ClaimRequest {
+  kind: Kind;
+  token: string;
+  /** {@link tokenHash} of kind and token. */
+  hash: string;
+  /** {@link userHash} of the claiming user. */
+  user: string;
+  policy: Policy;
+  /** Whether the claiming session may take the token from another user now. */
+  mayTake: boolean;
+  /** Changes of owner of one token, per hour. */
+  takeoversPerToken: number;
+}
+
+export type ClaimOutcome =
+  /** The token is the user's, under a version above every earlier one. `taken`: another user held or owned it. */
+  | { ok: true; version: number; taken: boolean }
+  /** The present owner's object did not answer in time. The owner on record is unchanged. */
+  | { ok: false; reason: "unavailable" }
+  | { ok: false; reason: "session_limit" }
+  | { ok: false; reason: "token_limit"; retryAfterMs: number };
+
+export interface Owner {
+  user: string;
+  version: number;
+}
+
+/** The methods of an owner object that users' objects call. */
+export interface TokenOwnersRpc {
+  claim(request: ClaimRequest): Promise<ClaimOutcome>;
+  forget(hash: string, user: string, version: number): Promise<void>;
+}
+
+/** The method of a user's object that owner objects call. */
+export interface UserTokensRpc {
+  release(kind: Kind, token: string, version: number): Promise<void>;
+}

@@ -1,0 +1,55 @@
+// Names of objects and tokens. Names and ids of objects reach logs, so they hold hashes, never a uid or a token.
+import { OWNER_SHARDS } from "../limits.ts";
+import type { Kind } from "./registration.ts";
+
+const encoder = new TextEncoder();
+
+/** SHA-256 of `text` (UTF-8), base64url without padding: 43 characters. */
+export async function sha256(text: string): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(text)));
+  return btoa(String.fromCharCode(...digest))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
+}
+
+/** The hash under which owner objects know a token. Kinds contain no colon, so no two (kind, token) share an input. */
+export function tokenHash(kind: Kind, token: string): Promise<string> {
+  return sha256(`${kind}:${token}`);
+}
+
+/** What owner objects call a user: a hash of the length-prefixed (appId, uid). */
+export function userHash(appId: string, uid: string): Promise<string> {
+  return sha256(`${appId.length}:${appId}${uid.length}:${uid}`);
+}
+
+/** Name of the UserTokens object of a user. */
+export function userTokensName(appId: string, user: string): string {
+  return `${appId}:${user}`;
+}
+
+/** Name of the TokenOwners object that knows a token's owner: the shard is the first 8 bits of the token's hash. */
+export function tokenOwnersName(appId: string, hash: string): string {
+  const shard = BASE64URL.indexOf(hash.charAt(0)) * 4 + Math.floor(BASE64URL.indexOf(hash.charAt(1)) / 16);
+  return `${appId}:owners:${shard % OWNER_SHARDS}`;
+}
+
+const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/** The app in an object's own name. `appId` holds no colon (config.ts). */
+export function appOfName(name: string): string {
+  return name.slice(0, name.indexOf(":"));
+}
+
+/** The user hash in the name of a UserTokens object. */
+export function userOfName(name: string): string {
+  return name.slice(name.indexOf(":") + 1);
+}
+
+/** The objects of a namespace in a jurisdiction; workerd itself knows none, so without one the call is not made. */
+export function inJurisdiction<T extends Rpc.DurableObjectBranded | undefined>(
+  namespace: DurableObjectNamespace<T>,
+  jurisdiction: string | undefined,
+): DurableObjectNamespace<T> {
+  return jurisdiction === undefined ? namespace : namespace.jurisdiction(jurisdiction as DurableObjectJurisdiction);
+}

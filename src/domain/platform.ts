@@ -1,0 +1,43 @@
+// On which platform a token lives. `apns` and `voip` tokens are iOS; for an `fcm` token there is no certain sign, so the
+// first row that knows decides: what the body says, what the SDK is, what the HTTP client is.
+import type { Kind, Platform } from "./registration.ts";
+
+export interface PlatformSigns {
+  kind: Kind;
+  /** The body's own `platform`. */
+  stated: Platform | null | undefined;
+  /** The `sdk` header: `javascript@4.2.0`, `react-native@4.0.21`, `ionic@…`, `android@…`, `ios@…`. */
+  sdk: string | undefined;
+  userAgent: string | undefined;
+}
+
+interface Row {
+  why: string;
+  matches(signs: PlatformSigns): boolean;
+  platform(signs: PlatformSigns): Platform;
+}
+
+const always = (platform: Platform) => () => platform;
+const sdkIs = (name: string) => (signs: PlatformSigns) => signs.sdk?.toLowerCase().startsWith(`${name}@`) === true;
+const userAgentHas = (pattern: RegExp) => (signs: PlatformSigns) => pattern.test(signs.userAgent ?? "");
+
+export const PLATFORM_TABLE: readonly Row[] = [
+  { why: "an APNs or VoIP token", matches: (signs) => signs.kind !== "fcm", platform: always("ios") },
+  { why: "the body says so", matches: (signs) => signs.stated != null, platform: (signs) => signs.stated ?? "android" },
+  { why: "the JavaScript SDK", matches: sdkIs("javascript"), platform: always("web") },
+  { why: "the Android SDK", matches: sdkIs("android"), platform: always("android") },
+  { why: "the iOS SDK", matches: sdkIs("ios"), platform: always("ios") },
+  {
+    why: "an Apple HTTP client or WebView",
+    matches: userAgentHas(/iPhone|iPad|CFNetwork|Darwin/),
+    platform: always("ios"),
+  },
+  { why: "an Android HTTP client or WebView", matches: userAgentHas(/Android|okhttp/i), platform: always("android") },
+  { why: "any other browser", matches: userAgentHas(/Mozilla\//), platform: always("web") },
+  { why: "nothing known", matches: () => true, platform: always("android") },
+];
+
+/** The platform of a token, by the first row of {@link PLATFORM_TABLE} that matches. */
+export function platformOf(signs: PlatformSigns): Platform {
+  return PLATFORM_TABLE.find((row) => row.matches(signs))?.platform(signs) ?? "android";
+}

@@ -1,0 +1,90 @@
+// The words of the product as types (design: app, user, session, kind, slot, platform, registration). Pure: no I/O.
+
+/** The three token fields of the API: an FCM registration token, an APNs device token, an APNs VoIP (PushKit) token. */
+export const KINDS = ["fcm", "apns", "voip"] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** The three lists that `GET v2/tokens` answers, in its order. */
+export const PLATFORMS = ["ios", "web", "android"] as const;
+export type Platform = (typeof PLATFORMS)[number];
+
+/** One login of a user on one device or browser, as the verified auth token names it. */
+export interface Session {
+  id: string;
+  /** When the auth token was issued, epoch ms; `null` where the issuer gives no time that can be trusted. */
+  issuedAt: number | null;
+  /** Until when the auth token is good, clock tolerance included, epoch ms; `null` where it does not expire. */
+  usableUntil: number | null;
+}
+
+/** A push token on its way to a slot. */
+export interface PushToken {
+  kind: Kind;
+  token: string;
+  /** {@link tokenHash} of kind and token: its name in owner objects and in the record of changes. */
+  hash: string;
+  platform: Platform;
+  /** What the successor API's clients send along; `null` otherwise. */
+  providerId: string | null;
+  timezone: string | null;
+}
+
+/** What a slot (session, kind) holds. All times are epoch milliseconds. */
+export interface Registration extends PushToken {
+  session: string;
+  /** The version that the owner object gave to this user's claim; a release of a lower version than this is stale. */
+  version: number;
+  /** Whether `version` is a claim under policy `exclusive`; a row stored under `shared` has none. */
+  claimed: boolean;
+  registeredAt: number;
+  /** Written at most once per refresh window. */
+  refreshedAt: number;
+  /** When a provider first reported trouble with the token since its last registration; else `null`. */
+  suspectAt: number | null;
+}
+
+/** `exclusive`: one owner per token. `shared`: several users of one device may hold it (multi-account apps). */
+export const POLICIES = ["exclusive", "shared"] as const;
+export type Policy = (typeof POLICIES)[number];
+
+/** The settings of an app that its objects need; passed with each call, for the objects know no configuration. */
+export interface Rules {
+  policy: Policy;
+  refreshWindowMs: number;
+  retentionMs: number;
+  /** How long a fence lasts: the app's longest session and the clock tolerance. */
+  fenceMs: number;
+  /** Tokens that one session may take from other users, per hour. */
+  takeoversPerSession: number;
+  /** Changes of owner of one token, per hour. */
+  takeoversPerToken: number;
+}
+
+/** What can happen to a registration; the record of changes keeps the last of them per user. */
+export type ChangeKind =
+  | "registered"
+  | "displaced"
+  | "moved"
+  | "taken_from_another_user"
+  | "taken_by_another_user"
+  | "removed"
+  | "ended"
+  | "pruned"
+  | "evicted"
+  | "expired";
+
+export interface Change {
+  /** Epoch ms. */
+  at: number;
+  change: ChangeKind;
+  kind: Kind;
+  platform: Platform;
+  session: string;
+  /** The first {@link SHORT_HASH_LENGTH} characters of the token's hash; never the token. */
+  token: string;
+  /** The provider's code of a `pruned` token. */
+  code?: string;
+}
+
+/** 48 bits: enough to tell the tokens of one user apart, useless to find one. */
+export const SHORT_HASH_LENGTH = 8;

@@ -1,0 +1,41 @@
+// Every number of the product that is not an app's own setting, its unit in its name and its reason beside it.
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+export const HOUR_MS = 60 * MINUTE_MS;
+export const DAY_MS = 24 * HOUR_MS;
+
+/** CometChat's own limit for a push token's value (rest-api/notifications-apis/properties-and-constraints). */
+export const TOKEN_LENGTH_MAX = 4096;
+/** CometChat's own limit of active push tokens per user (same page). */
+export const REGISTRATIONS_PER_USER_MAX = 100;
+/** uids stand in object names only as a hash; the limit keeps rows and logs small. */
+export const UID_LENGTH_MAX = 255;
+/** The longest body that a call of ours needs: three tokens of 4096 characters. */
+export const BODY_BYTES_MAX = 16 * 1024;
+/** Five times the longest JWT that an identity provider is known to make; longer ones are not parsed. */
+export const AUTH_TOKEN_LENGTH_MAX = 8192;
+
+/** Clocks of issuers, phones and edges differ: an auth token is accepted this long after its `exp`. */
+export const CLOCK_TOLERANCE_MS = 30 * SECOND_MS;
+
+/** A claim waits this long for the present owner's object before it fails. Safety before availability. */
+export const RELEASE_TIMEOUT_MS = 2 * SECOND_MS;
+/** A registration waits this long for the owner object, which may serve other claims of the same token first. */
+export const CLAIM_TIMEOUT_MS = 10 * SECOND_MS;
+/** TokenOwners objects per app. Part of their names: it never changes. */
+export const OWNER_SHARDS = 256;
+
+/** The record of changes of a user. */
+export const CHANGES_MAX = 50;
+export const CHANGES_KEPT_MS = 30 * DAY_MS;
+/** Fences of one user; beyond that `tokens_valid_from` rises instead. */
+export const FENCES_MAX = 1000;
+/** An alarm that is this late is taken for lost, and set again by normal traffic. */
+export const ALARM_LATE_MS = 5 * MINUTE_MS;
+
+/** Window of the takeover limits. */
+export const TAKEOVER_WINDOW_MS = HOUR_MS;
+
+/** What a client is told to wait where a repeat helps (HTTP `Retry-After`). */
+export const RETRY_AFTER_SECONDS = 2;

@@ -1,0 +1,22 @@
+// The schema of an owner object, append-only: a released migration is never edited, moved or removed.
+// docs/storage.md describes the table; change both in one commit.
+import type { Migration } from "../domain/migrate.ts";
+
+export const MIGRATIONS: readonly Migration[] = [
+  {
+    id: "001_owners",
+    sql: `
+      CREATE TABLE owners (
+        hash TEXT NOT NULL,
+        user TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        takeovers INTEGER NOT NULL,
+        takeovers_until INTEGER NOT NULL,
+        PRIMARY KEY (hash, user)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE schema (
+        version TEXT NOT NULL PRIMARY KEY
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
+];

@@ -1,0 +1,118 @@
+// The object that says who owns a token. No SQL (store.ts), no HTTP.
+
+import { retryable } from "cloudflare:durable-objects";
+import { DurableObject } from "cloudflare:workers";
+import type { ClaimOutcome, ClaimRequest, Owner, TokenOwnersRpc, UserTokensRpc } from "../domain/claims.ts";
+import { appOfName, inJurisdiction, userTokensName } from "../domain/names.ts";
+import { withTimeout } from "../domain/timeout.ts";
+import { RELEASE_TIMEOUT_MS, TAKEOVER_WINDOW_MS } from "../limits.ts";
+import { log } from "../log.ts";
+import { type OwnerEntry, TokenOwnersStore } from "./store.ts";
+
+/**
+ * One of 256 objects per app; it knows the owner of each token whose hash falls to it. It:
+ * - serves the claims of one token one after the other;
+ * - makes the present owner let go before it grants a token to another user: *revoke, then grant*;
+ * - gives every claim a version above all earlier ones, so that whatever arrives late is known to be late.
+ *
+ * docs/ownership.md has the protocol.
+ */
+export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
+  readonly #store: TokenOwnersStore;
+  /** The end of the last claim's turn, by token hash; only while a claim is under way. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+  /** The highest version given since this object woke: one that was forgotten within its millisecond never returns. */
+  #lastVersion = 0;
+
+  static {
+    for (const method of ["owners", "forget"] as const) retryable(TokenOwners.prototype[method]);
+  }
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#store = new TokenOwnersStore(ctx.storage);
+  }
+
+  /** Makes the token the user's. Claims of one token take turns. */
+  async claim(request: ClaimRequest): Promise<ClaimOutcome> {
+    const before = this.#turns.get(request.hash) ?? Promise.resolve();
+    const turn = before.then(() => this.#claimInTurn(request));
+    const ended = turn.catch(() => undefined);
+    this.#turns.set(request.hash, ended);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(request.hash) === ended) this.#turns.delete(request.hash);
+    }
+  }
+
+  async #claimInTurn(request: ClaimRequest): Promise<ClaimOutcome> {
+    const now = Date.now();
+    const entries = this.#store.owners(request.hash);
+    const version = this.#nextVersion(now, entries);
+    const mine = entries.find((entry) => entry.user === request.user);
+    const others = entries.filter((entry) => entry.user !== request.user);
+    const entry: OwnerEntry = {
+      hash: request.hash,
+      user: request.user,
+      version,
+      takeovers: mine?.takeovers ?? 0,
+      takeoversUntil: mine?.takeoversUntil ?? 0,
+    };
+    if (request.policy === "shared") {
+      this.#store.addOwner(entry);
+      return { ok: true, version, taken: false };
+    }
+    if (others.length === 0) {
+      this.#store.setOnlyOwner(entry);
+      return { ok: true, version, taken: false };
+    }
+    if (!request.mayTake) return { ok: false, reason: "session_limit" };
+    const window = openWindow(others, now);
+    if (window.takeovers >= request.takeoversPerToken) {
+      return { ok: false, reason: "token_limit", retryAfterMs: window.takeoversUntil - now };
+    }
+    try {
+      await Promise.all(others.map((other) => this.#release(other.user, request, version)));
+    } catch (error) {
+      log.warn("release failed, the claim is refused", { error });
+      return { ok: false, reason: "unavailable" };
+    }
+    this.#store.setOnlyOwner({ ...entry, takeovers: window.takeovers + 1, takeoversUntil: window.takeoversUntil });
+    return { ok: true, version, taken: true };
+  }
+
+  #nextVersion(now: number, entries: OwnerEntry[]): number {
+    const highest = Math.max(this.#lastVersion, ...entries.map((entry) => entry.version));
+    this.#lastVersion = Math.max(now, highest + 1);
+    return this.#lastVersion;
+  }
+
+  #release(user: string, { kind, token }: ClaimRequest, version: number): Promise<void> {
+    const { name, jurisdiction } = this.ctx.id;
+    if (name === undefined) throw new Error("TokenOwners objects are addressed by name");
+    const users = inJurisdiction(this.env.USER_TOKENS, jurisdiction);
+    const owner: UserTokensRpc = users.getByName(userTokensName(appOfName(name), user));
+    return withTimeout(owner.release(kind, token, version), RELEASE_TIMEOUT_MS);
+  }
+
+  /** The user let the token go. Deletes the entry only if that claim is still the one on record. */
+  async forget(hash: string, user: string, version: number): Promise<void> {
+    this.#store.delete(hash, user, version);
+  }
+
+  /** Who owns the token on record, if anyone; more than one only under policy `shared`. */
+  owners(hash: string): Owner[] {
+    return this.#store.owners(hash).map(({ user, version }) => ({ user, version }));
+  }
+}
+
+/** The window in which changes of owner of one token are counted: the one that is open, or a new one. */
+function openWindow(entries: OwnerEntry[], now: number): { takeovers: number; takeoversUntil: number } {
+  const open = entries.filter((entry) => entry.takeoversUntil > now);
+  if (open.length === 0) return { takeovers: 0, takeoversUntil: now + TAKEOVER_WINDOW_MS };
+  return {
+    takeovers: Math.max(...open.map((entry) => entry.takeovers)),
+    takeoversUntil: Math.max(...open.map((entry) => entry.takeoversUntil)),
+  };
+}

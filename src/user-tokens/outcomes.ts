@@ -1,0 +1,98 @@
+// What the RPC methods of UserTokens take and answer. Expected outcomes are values, not exceptions: an error's class dies
+// at the RPC boundary. After a deploy old and new objects run side by side for minutes, so these types only grow.
+import type { FeedbackVerdict } from "../domain/feedback.ts";
+import type { Change, Kind, PushToken, Registration, Rules, Session } from "../domain/registration.ts";
+
+/**
+ * Why a session may not act: its auth token `expired`, is older than `tokens_valid_from` (`revoked`), or the session
+ * `ended`. All three are final: the auth token is dead.
+ */
+export type Refusal = "expired" | "revoked" | "ended";
+
+export interface Refused {
+  ok: false;
+  reason: Refusal;
+}
+
+export interface RegisterRequest {
+  uid: string;
+  session: Session;
+  /** One to three, of different kinds. */
+  tokens: PushToken[];
+  rules: Rules;
+}
+
+export type RegisterOutcome =
+  /** Acknowledged. `held` are the slots as they stand now: a token that was displaced meanwhile is missing. */
+  | { ok: true; changed: boolean; held: { kind: Kind; hash: string; registeredAt: number }[] }
+  | Refused
+  /** The present owner's object or the owner object did not answer in time: nothing changed, a repeat helps. */
+  | { ok: false; reason: "unavailable" }
+  /** A takeover limit: the owner is unchanged. `retryAfterMs` is when the window ends. */
+  | { ok: false; reason: "too_many_takeovers"; retryAfterMs: number };
+
+export interface ListRequest {
+  /** A client's session, refused if it is over; `null` for a server, which may always read. */
+  session: Session | null;
+  retentionMs: number;
+}
+
+export type ListOutcome = { ok: true; registrations: Registration[] } | Refused;
+
+export interface RemoveRequest {
+  session: Session;
+  /** `false`: the session's own slots, which a session that is over may still empty. `true`: all of the user's. */
+  all: boolean;
+}
+
+export type RemoveOutcome = { ok: true; removed: number } | Refused;
+
+/** One slot's removal by a ticket: only while the slot holds the very registration that the ticket names. */
+export interface UnregisterRequest {
+  session: string;
+  slots: { kind: Kind; hash: string; registeredAt: number }[];
+}
+
+export interface EndSessionRequest {
+  session: string;
+  /** When its auth token was issued, epoch ms; `null` if unknown. */
+  issuedAt: number | null;
+  /** Until when the fence must stand, epoch ms; `null` if its auth token is dead already and none is needed. */
+  fenceUntil: number | null;
+}
+
+export interface EndAllSessionsRequest {
+  rules: Rules;
+  /** Whether auth tokens carry a time that can be trusted; if not, every session known here is fenced instead. */
+  trustedTime: boolean;
+}
+
+export interface SessionSummary {
+  session: string;
+  registrations: { kind: Kind; platform: Registration["platform"] }[];
+  firstSeenAt: number;
+  lastSeenAt: number;
+}
+
+export interface FeedbackReport {
+  kind: Kind;
+  token: string;
+  code: string;
+  verdict: Exclude<FeedbackVerdict, "not_about_the_token">;
+  /** When the provider knew, epoch ms. */
+  at: number;
+}
+
+export interface FeedbackResult {
+  outcome: "pruned" | "kept" | "suspect" | "unknown";
+  why: string;
+}
+
+export interface UserExport {
+  uid: string | null;
+  validFrom: number;
+  registrations: Registration[];
+  fences: { session: string; until: number }[];
+  takeovers: { session: string; count: number; until: number }[];
+  changes: Change[];
+}

@@ -1,0 +1,642 @@
+// The object of one user. No SQL (store.ts) and no HTTP (the Worker's routes).
+
+import { retryable } from "cloudflare:durable-objects";
+import { DurableObject } from "cloudflare:workers";
+import type { ClaimOutcome, TokenOwnersRpc, UserTokensRpc } from "../domain/claims.ts";
+import { decideFeedback } from "../domain/feedback.ts";
+import { appOfName, inJurisdiction, tokenOwnersName, userOfName } from "../domain/names.ts";
+import {
+  type Change,
+  type ChangeKind,
+  type Kind,
+  type PushToken,
+  type Registration,
+  type Rules,
+  type Session,
+  SHORT_HASH_LENGTH,
+} from "../domain/registration.ts";
+import { withTimeout } from "../domain/timeout.ts";
+import {
+  ALARM_LATE_MS,
+  CHANGES_KEPT_MS,
+  CLAIM_TIMEOUT_MS,
+  DAY_MS,
+  FENCES_MAX,
+  REGISTRATIONS_PER_USER_MAX,
+  TAKEOVER_WINDOW_MS,
+} from "../limits.ts";
+import { log } from "../log.ts";
+import { Operation } from "./operation.ts";
+import type {
+  EndAllSessionsRequest,
+  EndSessionRequest,
+  FeedbackReport,
+  FeedbackResult,
+  ListOutcome,
+  ListRequest,
+  Refusal,
+  RegisterOutcome,
+  RegisterRequest,
+  RemoveOutcome,
+  RemoveRequest,
+  SessionSummary,
+  UnregisterRequest,
+  UserExport,
+} from "./outcomes.ts";
+import { UserTokensStore } from "./store.ts";
+
+/**
+ * Holds the registrations of one user and decides, alone and in order, what may happen to them. It:
+ * - keeps at most one push token per slot (session, kind), and a token in at most one slot;
+ * - asks a token's owner object before it stores a token that this user does not hold yet, and lets go of a token when
+ *   that object says so;
+ * - refuses sessions that ended, for as long as their auth tokens could live;
+ * - keeps the record of the last changes;
+ * - forgets what is too old, at reading time; an alarm collects the garbage.
+ *
+ * What holds at every moment: *held here ⇒ owned by this user on record*. docs/ownership.md has the protocol.
+ *
+ * Only reads, `endSession` and `release` may be repeated by the runtime: a lost reply of anything else is the client's
+ * to repeat.
+ */
+export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
+  readonly #store: UserTokensStore;
+  /** Registrations under way: claims in flight, and those that wait for their turn. */
+  readonly #operations = new Set<Operation>();
+  /** The end of the last registration's turn. */
+  #turn: Promise<unknown> = Promise.resolve();
+  /** The alarm that is set, epoch ms; `undefined` until it was read once. */
+  #alarmAt: number | null | undefined;
+
+  static {
+    for (const method of [
+      "list",
+      "holding",
+      "validFrom",
+      "sessions",
+      "export",
+      "check",
+      "endSession",
+      "release",
+    ] as const) {
+      retryable(UserTokens.prototype[method]);
+    }
+  }
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#store = new UserTokensStore(ctx.storage);
+  }
+
+  // What a session may do
+
+  /** Whether the session may still act; the reason if not. */
+  check(session: Session): { ok: true } | { ok: false; reason: Refusal } {
+    const reason = this.#refusal(session, Date.now());
+    return reason === null ? { ok: true } : { ok: false, reason };
+  }
+
+  #refusal(session: Session, now: number): Refusal | null {
+    if (session.usableUntil !== null && session.usableUntil <= now) return "expired";
+    if (!this.#store.exists) return null;
+    if (this.#store.isFenced(session.id)) return "ended";
+    if (session.issuedAt !== null && session.issuedAt <= this.#store.validFrom()) return "revoked";
+    return null;
+  }
+
+  // Registration
+
+  /**
+   * Puts tokens into slots of a session. Acknowledged once they are stored, or once something later displaced them.
+   * All of them or, on failure, none.
+   */
+  async register(request: RegisterRequest): Promise<RegisterOutcome> {
+    const now = Date.now();
+    const reason = this.#refusal(request.session, now);
+    if (reason !== null) return { ok: false, reason };
+    const held = this.#unchanged(request, now);
+    if (held !== null) {
+      await this.#arm(now);
+      return { ok: true, changed: false, held };
+    }
+    const operation = new Operation(request.session, request.tokens);
+    this.#operations.add(operation);
+    return await this.#inTurn(() => this.#registerInTurn(request, operation));
+  }
+
+  /** Runs `work` when the work before it has ended: registrations and erasures of one user take turns. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** The slots as they stand, if this request would change nothing and is not due for a refresh; else `null`. */
+  #unchanged({ session, tokens, rules }: RegisterRequest, now: number) {
+    const held: Registration[] = [];
+    for (const token of tokens) {
+      const slot = this.#store.slot(session.id, token.kind);
+      if (slot === undefined || !isSameRegistration(slot, token) || !isClaimed(slot, rules)) return null;
+      if (slot.suspectAt !== null || slot.refreshedAt + rules.refreshWindowMs <= now) return null;
+      held.push(slot);
+    }
+    return held.map(({ kind, hash, registeredAt }) => ({ kind, hash, registeredAt }));
+  }
+
+  async #registerInTurn(request: RegisterRequest, operation: Operation): Promise<RegisterOutcome> {
+    let taken = 0;
+    try {
+      const { session, rules } = request;
+      const takeovers = this.#store.takeovers(session.id, Date.now());
+      for (const token of request.tokens) {
+        if (operation.cancelled || this.#refusal(session, Date.now()) !== null) break;
+        const holding = this.#store.holding(token.kind, token.token);
+        if (holding !== undefined && isClaimed(holding, rules)) {
+          operation.granted.set(token.hash, holding.version);
+          continue;
+        }
+        const mayTake = (takeovers?.count ?? 0) + taken < rules.takeoversPerSession;
+        const claim = await this.#claim(token, rules, mayTake);
+        if (!claim.ok) return toRefusal(claim, takeovers?.until ?? Date.now() + TAKEOVER_WINDOW_MS);
+        operation.granted.set(token.hash, claim.version);
+        if (claim.taken) {
+          taken += 1;
+          operation.taken.add(token.hash);
+        }
+      }
+      return this.#storeGranted(request, operation);
+    } finally {
+      this.#operations.delete(operation);
+      operation.settle();
+      const unused = [...operation.granted].filter(([hash]) => !this.#holdsHash(hash));
+      this.#forget(unused.map(([hash, version]) => ({ hash, version })));
+      if (taken > 0) this.#countTakeovers(request.session.id, taken);
+      await this.#arm(Date.now());
+    }
+  }
+
+  /** The second look, for the claims let other calls in; then the write. No await: nothing comes in between. */
+  #storeGranted({ uid, session, tokens, rules }: RegisterRequest, operation: Operation): RegisterOutcome {
+    const now = Date.now();
+    const reason = this.#refusal(session, now);
+    if (reason !== null) return { ok: false, reason };
+    if (operation.cancelled) return { ok: true, changed: true, held: [] };
+    const stored: Registration[] = [];
+    const gone: Registration[] = [];
+    this.#store.transaction(() => {
+      const changes: Change[] = [];
+      for (const token of tokens) {
+        const version = operation.granted.get(token.hash);
+        // Released above the claim's version: someone took the token meanwhile, as if it had been stored before.
+        if (version === undefined || operation.isReleasedSince(token.hash, version)) continue;
+        const registration = this.#put(token, { session, rules, version, now, operation, changes, gone });
+        stored.push(registration);
+      }
+      gone.push(...this.#evict(session.id, now, changes));
+      this.#store.setUser({ uid, retentionMs: rules.retentionMs });
+      this.#store.addChanges(changes, now);
+    });
+    this.#operations.delete(operation);
+    this.#letGo(gone);
+    return {
+      ok: true,
+      changed: true,
+      held: stored.map(({ kind, hash, registeredAt }) => ({ kind, hash, registeredAt })),
+    };
+  }
+
+  #put(
+    token: PushToken,
+    context: {
+      session: Session;
+      rules: Rules;
+      version: number;
+      now: number;
+      operation: Operation;
+      changes: Change[];
+      gone: Registration[];
+    },
+  ): Registration {
+    const { session, rules, version, now, operation, changes, gone } = context;
+    const slot = this.#store.slot(session.id, token.kind);
+    const before = this.#store.holding(token.kind, token.token);
+    const stays = before !== undefined && before.session === session.id;
+    const registration: Registration = {
+      ...token,
+      session: session.id,
+      version,
+      claimed: rules.policy === "exclusive",
+      registeredAt: stays ? before.registeredAt : now,
+      refreshedAt: now,
+      suspectAt: null,
+    };
+    if (before !== undefined && !stays) {
+      this.#store.delete(before);
+      changes.push(change("moved", registration, now));
+    } else if (before === undefined) {
+      changes.push(
+        change(operation.taken.has(token.hash) ? "taken_from_another_user" : "registered", registration, now),
+      );
+    }
+    if (slot !== undefined && !stays) {
+      changes.push(change("displaced", slot, now));
+      gone.push(slot);
+    }
+    this.#store.put(registration);
+    return registration;
+  }
+
+  /** Makes room: the session refreshed longest ago gives way, whole; never the one that registers. */
+  #evict(current: string, now: number, changes: Change[]): Registration[] {
+    const rows = this.#store.registrations();
+    let excess = rows.length - REGISTRATIONS_PER_USER_MAX;
+    if (excess <= 0) return [];
+    const sessions = [...Map.groupBy(rows, (row) => row.session)]
+      .filter(([session]) => session !== current)
+      .map(([, slots]) => ({ slots, refreshedAt: Math.max(...slots.map((slot) => slot.refreshedAt)) }))
+      .sort((a, b) => a.refreshedAt - b.refreshedAt);
+    const evicted: Registration[] = [];
+    for (const { slots } of sessions) {
+      if (excess <= 0) break;
+      evicted.push(...slots);
+      excess -= slots.length;
+    }
+    for (const row of evicted) {
+      this.#store.delete(row);
+      changes.push(change("evicted", row, now));
+    }
+    return evicted;
+  }
+
+  async #claim(token: PushToken, rules: Rules, mayTake: boolean): Promise<ClaimOutcome> {
+    try {
+      return await withTimeout(
+        this.#owners(token.hash).claim({
+          kind: token.kind,
+          token: token.token,
+          hash: token.hash,
+          user: this.#me,
+          policy: rules.policy,
+          mayTake,
+          takeoversPerToken: rules.takeoversPerToken,
+        }),
+        CLAIM_TIMEOUT_MS,
+      );
+    } catch (error) {
+      log.warn("claim failed", { error });
+      return { ok: false, reason: "unavailable" };
+    }
+  }
+
+  #countTakeovers(session: string, taken: number): void {
+    const now = Date.now();
+    const window = this.#store.takeovers(session, now) ?? { count: 0, until: now + TAKEOVER_WINDOW_MS };
+    this.#store.transaction(() => this.#store.setTakeovers(session, window.count + taken, window.until));
+    log.info("tokens taken from another user", { user: this.#me, taken });
+  }
+
+  /**
+   * Another user claims the token: let go of it, if it is held under a lower version. A late or doubled release, of a
+   * version that was since surpassed, does no harm.
+   */
+  async release(kind: Kind, token: string, version: number): Promise<void> {
+    for (const operation of this.#operations) operation.release(kind, token, version);
+    const row = this.#store.holding(kind, token);
+    if (row === undefined || row.version >= version) return;
+    const now = Date.now();
+    this.#store.transaction(() => {
+      this.#store.delete(row);
+      this.#store.addChanges([change("taken_by_another_user", row, now)], now);
+    });
+  }
+
+  // Removal
+
+  /** Empties slots: the session's own, or all of the user's. The session may register again. */
+  async remove({ session, all }: RemoveRequest): Promise<RemoveOutcome> {
+    const now = Date.now();
+    const reason = all ? this.#refusal(session, now) : null;
+    if (reason !== null) return { ok: false, reason };
+    const rows = all ? this.#store.registrations() : this.#store.registrationsOf(session.id);
+    const cancelled = this.#cancel((operation) => all || operation.session === session.id);
+    this.#delete(rows, "removed", now);
+    await Promise.all(cancelled);
+    return { ok: true, removed: rows.length };
+  }
+
+  /** Empties exactly the slots that a ticket names, as long as they hold the registrations that it names. */
+  async unregister({ session, slots }: UnregisterRequest): Promise<{ removed: number }> {
+    const rows = slots.flatMap(({ kind, hash, registeredAt }) => {
+      const row = this.#store.slot(session, kind);
+      return row !== undefined && row.hash === hash && row.registeredAt === registeredAt ? [row] : [];
+    });
+    this.#delete(rows, "removed", Date.now());
+    return { removed: rows.length };
+  }
+
+  /** Ends a session: its slots are empty and, behind the fence, stay so. Safe to repeat. */
+  async endSession({ session, issuedAt, fenceUntil }: EndSessionRequest): Promise<{ removed: number }> {
+    const now = Date.now();
+    const rows = this.#store.registrationsOf(session);
+    if (fenceUntil !== null) {
+      this.#store.transaction(() => this.#fence([{ session, issuedAt: issuedAt ?? now, until: fenceUntil }]));
+    }
+    const cancelled = this.#cancel((operation) => operation.session === session);
+    this.#delete(rows, "ended", now);
+    await Promise.all(cancelled);
+    await this.#arm(now);
+    return { removed: rows.length };
+  }
+
+  /**
+   * Ends all sessions. Where auth tokens carry a trusted time, every one issued until now is dead; else only the
+   * sessions that hold a registration, or are about to, can be fenced, and the reply says so.
+   */
+  async endAllSessions({ rules, trustedTime }: EndAllSessionsRequest): Promise<{ removed: number; fenced: number }> {
+    const now = Date.now();
+    const rows = this.#store.registrations();
+    const until = now + rules.fenceMs;
+    const known = new Set([...rows.map((row) => row.session), ...[...this.#operations].map((o) => o.session)]);
+    this.#store.transaction(() => {
+      if (trustedTime) this.#store.setValidFrom(Math.max(now, this.#store.validFrom()), until);
+      else this.#fence([...known].map((session) => ({ session, issuedAt: now, until })));
+    });
+    const cancelled = this.#cancel(() => true);
+    this.#delete(rows, "ended", now);
+    await Promise.all(cancelled);
+    await this.#arm(now);
+    return { removed: rows.length, fenced: trustedTime ? 0 : known.size };
+  }
+
+  /** Beyond FENCES_MAX the oldest auth tokens' fences give way, and `tokens_valid_from` rises over them instead. */
+  #fence(fences: { session: string; issuedAt: number; until: number }[]): void {
+    for (const fence of fences) this.#store.setFence(fence);
+    const all = this.#store.fences();
+    const excess = all.length - FENCES_MAX;
+    if (excess <= 0) return;
+    const oldest = all.sort((a, b) => a.issuedAt - b.issuedAt).slice(0, excess);
+    for (const fence of oldest) this.#store.deleteFence(fence.session);
+    const before = this.#store.validFromFact() ?? { at: 0, until: 0 };
+    const validFrom = Math.max(before.at, ...oldest.map((fence) => fence.issuedAt));
+    this.#store.setValidFrom(validFrom, Math.max(before.until, ...all.map((fence) => fence.until)));
+  }
+
+  /** Cancels the registrations under way that `covers` covers; answers when each has settled. */
+  #cancel(covers: (operation: Operation) => boolean): Promise<void>[] {
+    const covered = [...this.#operations].filter(covers);
+    for (const operation of covered) operation.cancel();
+    return covered.map((operation) => operation.settled);
+  }
+
+  #delete(rows: Registration[], why: ChangeKind, now: number, code?: string): void {
+    if (rows.length === 0) return;
+    this.#store.transaction(() => {
+      for (const row of rows) this.#store.delete(row);
+      this.#store.addChanges(
+        rows.map((row) => change(why, row, now, code)),
+        now,
+      );
+    });
+    this.#letGo(rows);
+  }
+
+  // The owner objects
+
+  /** Tells owner objects that deleted registrations' tokens are nobody's. Best effort: a stale entry costs one release. */
+  #letGo(rows: Registration[]): void {
+    this.#forget(rows.filter((row) => !this.#holdsHash(row.hash)));
+  }
+
+  #forget(claims: { hash: string; version: number }[]): void {
+    for (const { hash, version } of claims) {
+      if (this.#isInFlight(hash)) continue;
+      const forgotten = this.#owners(hash).forget(hash, this.#me, version);
+      this.ctx.waitUntil(forgotten.catch((error) => log.warn("forget failed", { error })));
+    }
+  }
+
+  #isInFlight(hash: string): boolean {
+    return [...this.#operations].some((operation) => operation.concerns(hash));
+  }
+
+  #holdsHash(hash: string): boolean {
+    return this.#store.registrations().some((row) => row.hash === hash);
+  }
+
+  get #name(): string {
+    if (this.ctx.id.name === undefined) throw new Error("UserTokens objects are addressed by name");
+    return this.ctx.id.name;
+  }
+
+  /** What owner objects call this user. */
+  get #me(): string {
+    return userOfName(this.#name);
+  }
+
+  #owners(hash: string): TokenOwnersRpc {
+    const owners = inJurisdiction(this.env.TOKEN_OWNERS, this.ctx.id.jurisdiction);
+    return owners.getByName(tokenOwnersName(appOfName(this.#name), hash));
+  }
+
+  // Reading
+
+  /** What may be pushed now: registrations within their retention, oldest first. */
+  list({ session, retentionMs }: ListRequest): ListOutcome {
+    const now = Date.now();
+    const reason = session === null ? null : this.#refusal(session, now);
+    if (reason !== null) return { ok: false, reason };
+    return { ok: true, registrations: this.#live(now, retentionMs) };
+  }
+
+  #live(now: number, retentionMs: number): Registration[] {
+    return this.#store
+      .registrations()
+      .filter((row) => row.refreshedAt + retentionMs > now)
+      .sort((a, b) => a.registeredAt - b.registeredAt);
+  }
+
+  /** The registration that holds the token and this user's uid, for whoever asks who owns a token; `null` if none does. */
+  holding(kind: Kind, token: string, retentionMs: number): { uid: string; registration: Registration } | null {
+    const row = this.#store.holding(kind, token);
+    const user = this.#store.user();
+    if (row === undefined || user === undefined || row.refreshedAt + retentionMs <= Date.now()) return null;
+    return { uid: user.uid, registration: row };
+  }
+
+  /** Auth tokens issued at or before this (epoch ms) are dead; 0: none are. */
+  validFrom(): number {
+    return this.#store.validFrom();
+  }
+
+  /** The sessions that hold a registration, the most recently seen first. */
+  sessions(retentionMs: number): SessionSummary[] {
+    const bySession = Map.groupBy(this.#live(Date.now(), retentionMs), (row) => row.session);
+    return [...bySession]
+      .map(([session, rows]) => ({
+        session,
+        registrations: rows.map(({ kind, platform }) => ({ kind, platform })),
+        firstSeenAt: Math.min(...rows.map((row) => row.registeredAt)),
+        lastSeenAt: Math.max(...rows.map((row) => row.refreshedAt)),
+      }))
+      .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
+  }
+
+  /** Everything that is held about the user here. */
+  export(): UserExport {
+    const now = Date.now();
+    return {
+      uid: this.#store.user()?.uid ?? null,
+      validFrom: this.#store.validFrom(),
+      registrations: this.#store.registrations(),
+      fences: this.#store.fences().map(({ session, until }) => ({ session, until })),
+      takeovers: this.#store.allTakeovers(now),
+      changes: this.#store.changes(now),
+    };
+  }
+
+  // Provider feedback
+
+  /** What each report did. Compare-and-prune: only the very token that the provider reported. */
+  feedback(reports: FeedbackReport[], refreshWindowMs: number): FeedbackResult[] {
+    const now = Date.now();
+    return reports.map((report) => {
+      const row = this.#store.holding(report.kind, report.token);
+      if (row === undefined) return { outcome: "unknown", why: "nobody holds this token" };
+      const decision = decideFeedback(row, report, refreshWindowMs);
+      if (decision.do === "keep") return { outcome: "kept", why: decision.why };
+      if (decision.do === "prune") {
+        this.#delete([row], "pruned", now, report.code);
+        return { outcome: "pruned", why: decision.why };
+      }
+      if (row.suspectAt === null) this.#store.transaction(() => this.#store.put({ ...row, suspectAt: report.at }));
+      return { outcome: "suspect", why: decision.why };
+    });
+  }
+
+  // Erasure
+
+  /**
+   * Deletes everything about the user, owner entries included, and leaves one timestamp: no older auth token may bring
+   * anything back. `unavailable`: an owner object did not answer; repeat until `ok`.
+   */
+  async erase(rules: Rules): Promise<{ ok: true } | { ok: false; reason: "unavailable" }> {
+    const now = Date.now();
+    const rows = this.#store.registrations();
+    this.#store.transaction(() => {
+      this.#store.setValidFrom(Math.max(now, this.#store.validFrom()), now + rules.fenceMs);
+      for (const row of rows) {
+        this.#store.delete(row);
+        this.#store.addPendingForget(row);
+      }
+      for (const fence of this.#store.fences()) this.#store.deleteFence(fence.session);
+      this.#store.deleteRecord();
+    });
+    const cancelled = this.#cancel(() => true);
+    await Promise.all(cancelled);
+    return await this.#inTurn(() => this.#finishErasure());
+  }
+
+  /** In turn: no registration is under way. Sessions may end meanwhile, so their fences outlive the deletion. */
+  async #finishErasure(): Promise<{ ok: true } | { ok: false; reason: "unavailable" }> {
+    try {
+      for (const { hash, version } of this.#store.pendingForgets()) {
+        await withTimeout(this.#owners(hash).forget(hash, this.#me, version), CLAIM_TIMEOUT_MS);
+        this.#store.deletePendingForget(hash);
+      }
+    } catch (error) {
+      log.warn("erasure waits for an owner object", { error });
+      await this.#setAlarm(Date.now());
+      return { ok: false, reason: "unavailable" };
+    }
+    const { fences, validFrom } = { fences: this.#store.fences(), validFrom: this.#store.validFromFact() };
+    const deleted = this.#deleteAll();
+    this.#store.transaction(() => {
+      if (validFrom !== undefined) this.#store.setValidFrom(validFrom.at, validFrom.until);
+      for (const fence of fences) this.#store.setFence(fence);
+    });
+    await deleted;
+    await this.#arm(Date.now());
+    return { ok: true };
+  }
+
+  async #deleteAll(): Promise<void> {
+    this.#alarmAt = null;
+    await this.#store.deleteAll();
+  }
+
+  // Time
+
+  /** Collects what is over, and sleeps until the next thing is; leaves an empty object when nothing is left. */
+  override async alarm(): Promise<void> {
+    this.#alarmAt = null;
+    const now = Date.now();
+    if (this.#store.pendingForgets().length > 0) {
+      await this.#inTurn(() => this.#finishErasure());
+      return;
+    }
+    const user = this.#store.user();
+    if (user !== undefined) {
+      const expired = this.#store.registrations().filter((row) => row.refreshedAt + user.retentionMs <= now);
+      this.#delete(expired, "expired", now);
+    }
+    this.#store.deleteExpiredFacts(now);
+    const ends = this.#store.registrations().map((row) => row.refreshedAt + (user?.retentionMs ?? 0));
+    const next = Math.min(...ends, this.#store.nextFactEnd() ?? Number.POSITIVE_INFINITY);
+    if (Number.isFinite(next)) await this.#setAlarm(next);
+    else if (this.#operations.size === 0) await this.#deleteAll();
+  }
+
+  /**
+   * Sees to it that the alarm is set if there is anything to collect. Every write is looked at within CHANGES_KEPT_MS, and
+   * the alarm finds the exact time itself; one that is late is taken for lost.
+   */
+  async #arm(now: number): Promise<void> {
+    if (!this.#store.exists) return;
+    if (this.#alarmAt === undefined) this.#alarmAt = await this.ctx.storage.getAlarm();
+    if (this.#alarmAt === null) await this.#setAlarm(now + CHANGES_KEPT_MS);
+    else if (this.#alarmAt <= now - ALARM_LATE_MS) await this.#setAlarm(now);
+  }
+
+  /** Rounded up to the day: setting the same alarm again writes nothing. */
+  async #setAlarm(at: number): Promise<void> {
+    this.#alarmAt = Math.ceil(at / DAY_MS) * DAY_MS;
+    await this.ctx.storage.setAlarm(this.#alarmAt);
+  }
+}
+
+function isSameRegistration(slot: Registration, token: PushToken): boolean {
+  return (
+    slot.token === token.token &&
+    slot.platform === token.platform &&
+    slot.providerId === token.providerId &&
+    slot.timezone === token.timezone
+  );
+}
+
+/** Rows stored under `shared` have no claim: under `exclusive` they count as not held until the next registration. */
+function isClaimed(row: Registration, rules: Rules): boolean {
+  return row.claimed || rules.policy === "shared";
+}
+
+function toRefusal(claim: ClaimOutcome & { ok: false }, sessionWindowEnd: number): RegisterOutcome {
+  switch (claim.reason) {
+    case "unavailable":
+      return { ok: false, reason: "unavailable" };
+    case "session_limit":
+      return { ok: false, reason: "too_many_takeovers", retryAfterMs: sessionWindowEnd - Date.now() };
+    case "token_limit":
+      return { ok: false, reason: "too_many_takeovers", retryAfterMs: claim.retryAfterMs };
+  }
+}
+
+function change(kind: ChangeKind, row: PushToken & { session: string }, at: number, code?: string): Change {
+  return {
+    at,
+    change: kind,
+    kind: row.kind,
+    platform: row.platform,
+    session: row.session,
+    token: row.hash.slice(0, SHORT_HASH_LENGTH),
+    ...(code === undefined ? {} : { code }),
+  };
+}

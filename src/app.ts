@@ -1,0 +1,76 @@
+// The HTTP application: middleware in order, routes, and what is answered when none of them does.
+import { Hono } from "hono";
+import { cors } from "hono/cors";
+import { HTTPException } from "hono/http-exception";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import { ApiError } from "./errors.ts";
+import { type AppEnv, routePath } from "./http.ts";
+import { log } from "./log.ts";
+import { clientSession } from "./routes/client-session.ts";
+import { clientTokens } from "./routes/client-tokens.ts";
+import { serverUsers } from "./routes/server-users.ts";
+
+/** The seven headers that the SDKs send, and the server's. */
+const REQUEST_HEADERS = [
+  "appId",
+  "authToken",
+  "Authorization",
+  "chatApiVersion",
+  "Content-Type",
+  "resource",
+  "sdk",
+  "apikey",
+];
+
+export function createApp() {
+  const app = new Hono<AppEnv>({ getPath: routePath });
+  app.use(
+    cors({
+      origin: "*",
+      allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
+      allowHeaders: REQUEST_HEADERS,
+      exposeHeaders: ["ETag", "Retry-After", "X-Request-Id"],
+      maxAge: 86_400,
+    }),
+  );
+  app.use(async (c, next) => {
+    c.set("requestId", crypto.randomUUID());
+    await next();
+    c.res.headers.set("X-Request-Id", c.var.requestId);
+    c.res.headers.set("X-Content-Type-Options", "nosniff");
+    if (!c.res.headers.has("Cache-Control")) c.res.headers.set("Cache-Control", "no-store");
+  });
+  app.use(methodNotAllowed({ app }));
+
+  app.route("/v2/tokens", clientTokens);
+  app.route("/v3", clientSession);
+  app.route("/v3/users", serverUsers);
+
+  app.notFound(() => {
+    throw new ApiError("ERR_API_NOT_FOUND", "There is no such API. See the README for the calls.");
+  });
+
+  app.onError((error, c) => {
+    if (error instanceof HTTPException && error.status === 405) {
+      const allow = error.getResponse().headers.get("Allow") ?? "";
+      return reply(
+        new ApiError("ERR_API_NOT_FOUND", `This API does not accept the method ${c.req.method}.`, {
+          status: 405,
+          headers: { Allow: allow },
+        }),
+      );
+    }
+    if (error instanceof ApiError) {
+      if (error.status >= 500) log.error(error.message, { requestId: c.var.requestId, error: error.cause });
+      return reply(error);
+    }
+    log.error("unexpected error", { requestId: c.var.requestId, error });
+    return reply(new ApiError("ERR_OPERATION_FAILED", "Something went wrong. The operation may be repeated."));
+
+    function reply(refusal: ApiError) {
+      return c.json(refusal.body, refusal.status, refusal.headers);
+    }
+  });
+
+  return app;
+}

@@ -1,0 +1,84 @@
+// Identity `issued`: auth tokens that this Worker mints and verifies. JWT, HS256, `typ` and algorithm pinned, the key
+// named by `kid`, so that two keys can be alive during a rotation.
+import { errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
+import type { App, SigningKey } from "../config.ts";
+import { AUTH_TOKEN_LENGTH_MAX, CLOCK_TOLERANCE_MS } from "../limits.ts";
+import * as schemas from "../schemas.ts";
+import type { Caller } from "./caller.ts";
+
+const ALGORITHM = "HS256";
+const TYPE = "auth+jwt";
+
+const keys = new WeakMap<SigningKey, Promise<CryptoKey>>();
+
+/** The key as WebCrypto wants it, imported once per isolate. */
+export function cryptoKey(key: SigningKey): Promise<CryptoKey> {
+  let imported = keys.get(key);
+  if (imported === undefined) {
+    const algorithm = { name: "HMAC", hash: "SHA-256" };
+    imported = crypto.subtle.importKey("raw", new TextEncoder().encode(key.secret), algorithm, false, [
+      "sign",
+      "verify",
+    ]);
+    keys.set(key, imported);
+  }
+  return imported;
+}
+
+/**
+ * A new auth token, for a new session of the user. It is issued after `validFrom` (epoch ms), so that ending all sessions
+ * does not refuse it, even within the same millisecond.
+ */
+export async function mintAuthToken(
+  app: App,
+  uid: string,
+  lifetimeSeconds: number,
+  validFrom: number,
+): Promise<{ authToken: string; createdAt: number }> {
+  const key = app.signingKeys[0];
+  if (key === undefined) throw new Error(`app ${app.appId} has no signing key`);
+  const issuedAt = Math.max(Date.now(), validFrom + 1) / 1000;
+  const authToken = await new SignJWT({ app: app.appId, sid: crypto.randomUUID() })
+    .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, kid: key.kid })
+    .setSubject(uid)
+    .setIssuedAt(issuedAt)
+    .setExpirationTime(issuedAt + lifetimeSeconds)
+    .sign(await cryptoKey(key));
+  return { authToken, createdAt: Math.floor(issuedAt) };
+}
+
+/** Who the auth token names; `null` if it is not genuine, or of another app. */
+export async function verifyIssued(app: App, authToken: string): Promise<Caller | null> {
+  if (authToken.length > AUTH_TOKEN_LENGTH_MAX) return null;
+  let payload: JWTPayload;
+  let expired = false;
+  try {
+    payload = (
+      await jwtVerify(authToken, ({ kid }) => keyOf(app, kid), {
+        algorithms: [ALGORITHM],
+        typ: TYPE,
+        clockTolerance: CLOCK_TOLERANCE_MS / 1000,
+        requiredClaims: ["sub", "sid", "app", "iat", "exp"],
+      })
+    ).payload;
+  } catch (error) {
+    // The signature is checked before the claims: this one is genuine.
+    if (!(error instanceof errors.JWTExpired)) {
+      if (error instanceof errors.JOSEError) return null;
+      throw error;
+    }
+    payload = error.payload;
+    expired = true;
+  }
+  const { sub, sid, iat, exp } = payload;
+  if (payload.app !== app.appId || typeof sid !== "string" || !schemas.uid.safeParse(sub).success) return null;
+  const usableUntil = Number(exp) * 1000 + CLOCK_TOLERANCE_MS;
+  const session = { id: sid, issuedAt: Math.round(Number(iat) * 1000), usableUntil };
+  return { uid: String(sub), session, expired, authToken };
+}
+
+async function keyOf(app: App, kid: string | undefined): Promise<CryptoKey> {
+  const key = app.signingKeys.find((candidate) => candidate.kid === kid);
+  if (key === undefined) throw new errors.JWKSNoMatchingKey();
+  return cryptoKey(key);
+}

@@ -1,0 +1,72 @@
+// Who is calling: the app by its id, clients by their auth token, servers by their API key.
+import type { Context } from "hono";
+import { createMiddleware } from "hono/factory";
+import { type App, ConfigError, loadConfig, type Scope } from "../config.ts";
+import { ApiError, deadAuthToken } from "../errors.ts";
+import { type AppEnv, header } from "../http.ts";
+import { log } from "../log.ts";
+import { findApiKey } from "./api-keys.ts";
+import { verifyIssued } from "./issued.ts";
+
+/** Finds the app that the `appId` header names, and checks the page's origin. */
+export const knownApp = createMiddleware<AppEnv>(async (c, next) => {
+  const app = findApp(c);
+  const origin = header(c, "origin");
+  if (origin !== undefined && app.allowedOrigins !== undefined && !app.allowedOrigins.includes(origin)) {
+    throw new ApiError("AUTH_ERR_NO_ACCESS", "This web page's origin is not allowed for the app.");
+  }
+  c.set("app", app);
+  await next();
+});
+
+function findApp(c: Context<AppEnv>): App {
+  const appId = header(c, "appId");
+  if (appId === undefined) throw new ApiError("AUTH_ERR_EMPTY_APPID", "The appId header is missing.");
+  const config = loadConfig(c.env);
+  const app = config.apps.get(appId);
+  if (config.problems.length > 0 || app instanceof ConfigError) {
+    const problems = app instanceof ConfigError ? app.problems : config.problems;
+    log.error("the configuration is wrong", { problems });
+    throw new ApiError(
+      "ERR_OPERATION_FAILED",
+      "The configuration of this app is wrong. Its operator finds why in the log.",
+    );
+  }
+  if (app === undefined) throw new ApiError("AUTH_ERR_INVALID_APPID", "The appId header names no app of this server.");
+  return app;
+}
+
+/** A client with an auth token. `allowExpired`: also one whose genuine auth token is over, for it may still remove. */
+export function client({ allowExpired = false } = {}) {
+  return createMiddleware<AppEnv>(async (c, next) => {
+    const caller = await verifyIssued(c.var.app, authTokenOf(c));
+    if (caller === null || (caller.expired && !allowExpired)) throw deadAuthToken();
+    c.set("caller", caller);
+    await next();
+  });
+}
+
+/** `authToken` wins: SDKs keep sending the previous user's `Authorization` after a new login. */
+function authTokenOf(c: Context<AppEnv>): string {
+  const authToken = header(c, "authToken") ?? header(c, "authorization")?.match(/^Bearer +(\S+)$/i)?.[1];
+  if (authToken === undefined) throw new ApiError("AUTH_ERR_EMPTY_AUTH_TOKEN", "The authToken header is missing.");
+  return authToken;
+}
+
+/** A server with an API key of one of `scopes`. */
+export function server(...scopes: Scope[]) {
+  return createMiddleware<AppEnv>(async (c, next) => {
+    const presented = header(c, "apikey");
+    if (presented === undefined) throw new ApiError("AUTH_ERR_EMPTY_APIKEY", "The apikey header is missing.");
+    const key = await findApiKey(c.var.app, presented);
+    if (key === null) throw new ApiError("AUTH_ERR_APIKEY_NOT_FOUND", "The API key does not exist in this app.");
+    c.set("apiKey", key.name);
+    if (!scopes.includes(key.scope)) {
+      throw new ApiError(
+        "AUTH_ERR_NO_ACCESS",
+        `The API key's scope is ${key.scope}; this call needs ${scopes.join(" or ")}.`,
+      );
+    }
+    await next();
+  });
+}

@@ -1,0 +1,76 @@
+// What a refused call is told: one table of codes, one envelope, one place that makes the reply.
+// Codes are CometChat's (cometchat.com/docs, error guide); the statuses are ours.
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+
+/** Code → HTTP status, unless the error names another. */
+const STATUS = {
+  ERR_BAD_REQUEST: 400,
+  AUTH_ERR_EMPTY_APPID: 401,
+  AUTH_ERR_INVALID_APPID: 401,
+  AUTH_ERR_EMPTY_AUTH_TOKEN: 401,
+  // Android logs its user out on this code: only for auth tokens that really are dead.
+  AUTH_ERR_AUTH_TOKEN_NOT_FOUND: 401,
+  AUTH_ERR_EMPTY_APIKEY: 401,
+  AUTH_ERR_APIKEY_NOT_FOUND: 401,
+  AUTH_ERR_NO_ACCESS: 403,
+  ERR_API_NOT_FOUND: 404,
+  ERR_UID_NOT_FOUND: 404,
+  ERR_TOO_MANY_REQUESTS: 429,
+  ERR_OPERATION_FAILED: 500,
+} as const satisfies Record<string, ContentfulStatusCode>;
+
+export type ErrorCode = keyof typeof STATUS;
+
+/** What is wrong, by field of the request. */
+export type ErrorDetails = Record<string, string[]>;
+
+export interface ErrorOptions {
+  status?: ContentfulStatusCode;
+  details?: ErrorDetails;
+  /** Sent as `Retry-After` where a repeat helps. */
+  retryAfterSeconds?: number;
+  headers?: Record<string, string>;
+  cause?: unknown;
+}
+
+/** A refusal that a client is told, word for word: the message holds no secret and says what to do. */
+export class ApiError extends Error {
+  readonly code: ErrorCode;
+  readonly status: ContentfulStatusCode;
+  readonly details: ErrorDetails;
+  readonly headers: Record<string, string>;
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, { cause: options.cause });
+    this.name = "ApiError";
+    this.code = code;
+    this.status = options.status ?? STATUS[code];
+    this.details = options.details ?? {};
+    this.headers = { ...options.headers };
+    if (options.retryAfterSeconds !== undefined) {
+      this.headers["Retry-After"] = String(Math.max(1, Math.ceil(options.retryAfterSeconds)));
+    }
+  }
+
+  /** The envelope. `details` is always an object: Android reads it as one. */
+  get body(): { error: { code: ErrorCode; message: string; details: ErrorDetails } } {
+    return { error: { code: this.code, message: this.message, details: this.details } };
+  }
+}
+
+/** 503: nothing changed, and a repeat helps. */
+export function unavailable(retryAfterSeconds: number, cause?: unknown): ApiError {
+  return new ApiError("ERR_OPERATION_FAILED", "The operation could not be completed and changed nothing. Repeat it.", {
+    status: 503,
+    retryAfterSeconds,
+    cause,
+  });
+}
+
+/** 401 with the one code that makes SDKs forget an auth token. */
+export function deadAuthToken(): ApiError {
+  return new ApiError(
+    "AUTH_ERR_AUTH_TOKEN_NOT_FOUND",
+    "The auth token does not exist or is no longer valid. Log in again to get a new one.",
+  );
+}

@@ -1,0 +1,100 @@
+// What the SDKs' HTTP looks like, and how it is read: paths, headers, bodies.
+import type { Context } from "hono";
+import type * as z from "zod/mini";
+import type { Caller } from "./auth/caller.ts";
+import type { App } from "./config.ts";
+import { ApiError, type ErrorDetails } from "./errors.ts";
+import { BODY_BYTES_MAX } from "./limits.ts";
+
+export interface AppEnv {
+  Bindings: Env;
+  Variables: { requestId: string; app: App; caller: Caller; apiKey: string };
+}
+
+/**
+ * The path that routes match: doubled and trailing slashes are nothing (SDKs build `https://host//v2/tokens`, and a
+ * preflight must not be redirected), `/v3.0` is `/v3`.
+ */
+export function routePath(request: Request): string {
+  const start = request.url.indexOf("/", request.url.indexOf("://") + 3);
+  if (start < 0) return "/";
+  const end = request.url.slice(start).search(/[?#]/);
+  const path = end < 0 ? request.url.slice(start) : request.url.slice(start, start + end);
+  const clean = path.replace(/\/{2,}/g, "/").replace(/(.)\/$/, "$1");
+  return clean.replace(/^\/v3\.0(?=\/|$)/, "/v3");
+}
+
+/** A header's value; SDKs send the words `undefined` and `null` for what they do not have. */
+export function header(c: Context, name: string): string | undefined {
+  const value = c.req.header(name)?.trim();
+  return value === "" || value === "undefined" || value === "null" ? undefined : value;
+}
+
+/**
+ * The body as text, at most {@link BODY_BYTES_MAX}.
+ * @throws {ApiError} 413
+ */
+export async function readText(c: Context): Promise<string> {
+  if (Number(c.req.header("content-length") ?? 0) > BODY_BYTES_MAX) throw tooLarge();
+  const body = c.req.raw.body;
+  if (body === null) return "";
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.byteLength;
+    if (size > BODY_BYTES_MAX) throw tooLarge();
+    chunks.push(chunk);
+  }
+  const bytes = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
+  } catch {
+    throw new ApiError("ERR_BAD_REQUEST", "The body is not valid UTF-8.");
+  }
+}
+
+function tooLarge(): ApiError {
+  return new ApiError("ERR_BAD_REQUEST", `The body is larger than ${BODY_BYTES_MAX} bytes.`, { status: 413 });
+}
+
+/**
+ * The JSON body by `schema`; no body, of whatever content type, is `{}`: SDKs drop empty objects.
+ * @throws {ApiError} 400 with the fields that are wrong, 413
+ */
+export async function readBody<T extends z.ZodMiniType>(c: Context, schema: T): Promise<z.output<T>> {
+  const text = await readText(c);
+  let value: unknown = {};
+  if (text.trim() !== "") {
+    try {
+      value = JSON.parse(text);
+    } catch {
+      throw new ApiError("ERR_BAD_REQUEST", "The body is not valid JSON.");
+    }
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new ApiError("ERR_BAD_REQUEST", "The body must be a JSON object.");
+  }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw invalid(toDetails(parsed.error));
+  return parsed.data;
+}
+
+/** 400 that names the fields. */
+export function invalid(details: ErrorDetails): ApiError {
+  return new ApiError("ERR_BAD_REQUEST", "Failed to validate the data sent with the request.", { details });
+}
+
+function toDetails(error: z.core.$ZodError): ErrorDetails {
+  const details: ErrorDetails = {};
+  for (const issue of error.issues) {
+    const field = issue.path.join(".") || "body";
+    const message = issue.message === "Invalid input" ? "is missing or of the wrong type" : issue.message;
+    details[field] = [...(details[field] ?? []), `The ${field} field ${message}.`];
+  }
+  return details;
+}

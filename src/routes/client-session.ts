@@ -1,0 +1,37 @@
+// The calls that the SDKs' init, login and logout make, for apps whose auth tokens are minted here.
+import { type Context, Hono } from "hono";
+import { client, knownApp } from "../auth/middleware.ts";
+import { deadAuthToken } from "../errors.ts";
+import type { AppEnv } from "../http.ts";
+import { callUser } from "../objects.ts";
+import { settingsOf } from "./settings.ts";
+
+export const clientSession = new Hono<AppEnv>()
+  .put("/me", knownApp, client(), async (c) => c.json({ data: await me(c) }))
+  .get("/me", knownApp, client(), async (c) => c.json({ data: await me(c) }))
+  .delete("/me", knownApp, client({ allowExpired: true }), async (c) => {
+    const { app, caller } = c.var;
+    const { id, issuedAt } = caller.session;
+    const fenceUntil = caller.expired ? null : Date.now() + app.rules.fenceMs;
+    await callUser(c.env, app, caller.uid, (user) => user.endSession({ session: id, issuedAt, fenceUntil }));
+    return c.json({ data: { success: true } });
+  })
+  .get("/settings", knownApp, client(), async (c) => {
+    await requireLiveSession(c);
+    return c.json({ data: settingsOf(c) });
+  })
+  // Telemetry that the SDK sends 5 s after login; nothing in it is ours to keep.
+  .post("/user_sessions", knownApp, client(), (c) => c.json({ data: { success: true } }));
+
+/** The user as the SDK keeps it. `authToken` must be the one that was sent, else the SDK logs in again. */
+async function me(c: Context<AppEnv>) {
+  const { uid, authToken } = c.var.caller;
+  await requireLiveSession(c);
+  return { uid, name: uid, authToken, wsChannel: {}, settings: settingsOf(c) };
+}
+
+async function requireLiveSession(c: Context<AppEnv>): Promise<void> {
+  const { app, caller } = c.var;
+  const outcome = await callUser(c.env, app, caller.uid, (user) => user.check(caller.session));
+  if (!outcome.ok) throw deadAuthToken();
+}

@@ -1,0 +1,94 @@
+// `v2/tokens`: the push-token API of CometChat's push-notification extension.
+import { type Context, Hono } from "hono";
+import { client, knownApp } from "../auth/middleware.ts";
+import { tokenHash } from "../domain/names.ts";
+import { platformOf } from "../domain/platform.ts";
+import { type Kind, PLATFORMS, type Platform, type PushToken, type Registration } from "../domain/registration.ts";
+import { ApiError, deadAuthToken, unavailable } from "../errors.ts";
+import { type AppEnv, header, readBody } from "../http.ts";
+import { RETRY_AFTER_SECONDS } from "../limits.ts";
+import { callUser } from "../objects.ts";
+import * as schemas from "../schemas.ts";
+import type { RegisterOutcome } from "../user-tokens/outcomes.ts";
+
+export const clientTokens = new Hono<AppEnv>()
+  .post("/", knownApp, client(), async (c) => {
+    const body = await readBody(c, schemas.registerBody);
+    const tokens = await toPushTokens(
+      c,
+      { fcm: body.fcmToken, apns: body.apnsToken, voip: body.voipToken },
+      body.platform,
+    );
+    await register(c, tokens);
+    return c.json({ data: { success: true } });
+  })
+  .get("/", knownApp, client(), async (c) => {
+    const { app, caller } = c.var;
+    const { retentionMs } = app.rules;
+    const outcome = await callUser(c.env, app, caller.uid, (user) =>
+      user.list({ session: caller.session, retentionMs }),
+    );
+    if (!outcome.ok) throw deadAuthToken();
+    return c.json({ data: byPlatform(outcome.registrations) });
+  })
+  .delete("/", knownApp, client({ allowExpired: true }), async (c) => {
+    const { app, caller } = c.var;
+    const all = (await readBody(c, schemas.deleteBody)).all === true;
+    const outcome = await callUser(c.env, app, caller.uid, (user) => user.remove({ session: caller.session, all }));
+    if (!outcome.ok) throw deadAuthToken();
+    return c.json({ data: { success: true } });
+  });
+
+async function toPushTokens(
+  c: Context<AppEnv>,
+  tokens: Record<Kind, string | null | undefined>,
+  stated: Platform | null | undefined,
+): Promise<PushToken[]> {
+  const sdk = header(c, "sdk");
+  const userAgent = header(c, "user-agent");
+  const given = Object.entries(tokens).filter((entry): entry is [Kind, string] => entry[1] != null);
+  return Promise.all(
+    given.map(async ([kind, token]) => ({
+      kind,
+      token,
+      hash: await tokenHash(kind, token),
+      platform: platformOf({ kind, stated, sdk, userAgent }),
+      providerId: null,
+      timezone: null,
+    })),
+  );
+}
+
+async function register(c: Context<AppEnv>, tokens: PushToken[]): Promise<RegisterOutcome & { ok: true }> {
+  const { app, caller } = c.var;
+  const request = { uid: caller.uid, session: caller.session, tokens, rules: app.rules };
+  const outcome = await callUser(c.env, app, caller.uid, (user) => user.register(request));
+  if (outcome.ok) return outcome;
+  switch (outcome.reason) {
+    case "expired":
+    case "revoked":
+    case "ended":
+      throw deadAuthToken();
+    case "unavailable":
+      throw unavailable(RETRY_AFTER_SECONDS);
+    case "too_many_takeovers":
+      throw new ApiError(
+        "ERR_TOO_MANY_REQUESTS",
+        "The token changed its owner too often; it stays with its present owner.",
+        {
+          retryAfterSeconds: outcome.retryAfterMs / 1000,
+        },
+      );
+    default:
+      throw new Error(`unknown outcome ${outcome satisfies never}`);
+  }
+}
+
+/** Always the three keys, in the documented order. */
+function byPlatform(registrations: Registration[]): Record<Platform, string[]> {
+  const lists: Record<Platform, string[]> = { ios: [], web: [], android: [] };
+  for (const platform of PLATFORMS) {
+    lists[platform] = registrations.filter((r) => r.platform === platform).map((r) => r.token);
+  }
+  return lists;
+}

@@ -1,0 +1,51 @@
+// The apps of the tests, as vars and secrets of the Worker. Shared by vitest.config.ts (Node) and the tests (workerd).
+
+/** API keys of every test app, by scope. Each test app accepts them, so a wrong app is told from a wrong key by `appId`. */
+export const API_KEYS = {
+  fullAccess: "test-full-access-key",
+  sender: "test-sender-key",
+  authOnly: "test-auth-only-key",
+} as const;
+
+// SHA-256 of the keys above.
+const API_KEY_HASHES = {
+  fullAccess: "226ba9075cc5b10c61e2ad6f490d231bc9d73026567f20fac0e857e461c3c6fe",
+  sender: "02c4e5903be4291225fe9992c33b8f001e9f4dd2c23d17e1cd7585fac7de3435",
+  authOnly: "039a2d29a5a69067528b59ec5a954caa07d3ca29f3242ceb744e16605d837d41",
+} as const;
+
+const secrets = (name: string) =>
+  JSON.stringify({
+    signingKeys: [
+      { kid: "new", secret: `signing-key-of-the-app-${name}-in-use-now` },
+      { kid: "old", secret: `signing-key-of-the-app-${name}-in-use-before` },
+    ],
+    apiKeys: Object.entries(API_KEY_HASHES).map(([scope, sha256]) => ({ name: `test-${scope}`, scope, sha256 })),
+  });
+
+const UNLIMITED = { perSessionAndHour: 1_000_000, perTokenAndHour: 1_000_000 };
+
+const apps: Record<string, object> = {
+  /** The app of most tests: the defaults, but for limits that a test could meet by chance. */
+  TEST: { appId: "test", takeovers: UNLIMITED },
+  /** Another tenant with the same users. */
+  OTHER: { appId: "other", region: "eu", takeovers: UNLIMITED },
+  /** Several users of one device may hold a token. */
+  SHARED: { appId: "shared", policy: "shared" },
+  /** The default takeover limits. */
+  LIMITED: { appId: "limited" },
+  /** Called by the pages of two sites only, and with a host of its own. */
+  ORIGINS: {
+    appId: "origins",
+    allowedOrigins: ["https://app.example.com", "https://www.example.com"],
+    publicHost: "push-notification-us.example.com",
+  },
+};
+
+export const testBindings: Record<string, string | object> = {
+  DEVELOPMENT: "true",
+  ...Object.fromEntries(Object.entries(apps).map(([name, app]) => [`APP_${name}`, app])),
+  ...Object.fromEntries(Object.keys(apps).map((name) => [`SECRETS_${name}`, secrets(name)])),
+  APP_BROKEN: { appId: "broken", retentionDays: -1 },
+  APP_LEAKY: { appId: "leaky" },
+};

@@ -1,0 +1,158 @@
+// Builds the Worker as a deploy does, and serves it on workerd itself with its data on disk: what the conformance suite,
+// the fault tests and the benchmarks run against. (`wrangler dev` puts two proxies before the Worker.)
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { copyFile, mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
+
+export const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
+const require = createRequire(import.meta.url);
+
+/** Runs the bundler of `wrangler deploy` without uploading anything; answers the path of the bundle. */
+export async function build(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "push-token-registry-build-"));
+  const wrangler = join(dirname(require.resolve("wrangler/package.json")), "bin/wrangler.js");
+  const child = spawn(process.execPath, [wrangler, "deploy", "--dry-run", "--outdir", directory], {
+    cwd: PROJECT,
+    env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const output = Promise.all([text(child.stdout), text(child.stderr)]);
+  const [code] = await once(child, "exit");
+  if (code !== 0) throw new Error(`the build failed:\n${(await output).join("")}`);
+  return join(directory, "index.js");
+}
+
+async function text(stream: Readable): Promise<string> {
+  let all = "";
+  for await (const chunk of stream) all += chunk;
+  return all;
+}
+
+export interface ServeOptions {
+  /** What {@link build} answered. */
+  bundle: string;
+  /** Vars and secrets; objects become JSON bindings, as tables of wrangler.toml do. */
+  bindings: Record<string, string | object>;
+  /** Where the objects' SQLite files are kept; a new temporary directory by default. */
+  data?: string;
+  /** 0, the default: any free port. */
+  port?: number;
+  /** PEM texts; with them the server speaks HTTPS. */
+  tls?: { key: string; cert: string };
+  /** `host:port` of an HTTP server that answers whatever the Worker fetches; by default it may fetch nothing private. */
+  outbound?: string;
+}
+
+export interface Server {
+  /** `http://127.0.0.1:<port>`, or https. */
+  url: string;
+  port: number;
+  pid: number;
+  data: string;
+  /** What the Worker wrote to its log, a line each. */
+  logs: string[];
+  /** Ends the process, with SIGTERM unless another signal is given, and waits until it is gone. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
+}
+
+/** Serves a bundle; answers when it listens. */
+export async function serve(options: ServeOptions): Promise<Server> {
+  const directory = await mkdtemp(join(tmpdir(), "push-token-registry-serve-"));
+  const data = options.data ?? join(directory, "data");
+  await mkdir(data, { recursive: true });
+  await copyFile(options.bundle, join(directory, "index.js"));
+  await writeFile(join(directory, "config.capnp"), await configuration(options, data));
+
+  const child = spawn(workerdBinary(), ["serve", "config.capnp", "--experimental", "--control-fd=3"], {
+    cwd: directory,
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+  });
+  const logs: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    if (stream !== null) createInterface({ input: stream }).on("line", (line) => logs.push(line));
+  }
+  const port = await listening(child, logs);
+  return {
+    url: `${options.tls === undefined ? "http" : "https"}://127.0.0.1:${port}`,
+    port,
+    pid: child.pid ?? -1,
+    data,
+    logs,
+    stop: async (signal = "SIGTERM") => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const exited = once(child, "exit");
+      child.kill(signal);
+      await exited;
+    },
+  };
+}
+
+/** workerd says on the control descriptor where it listens: `{"event":"listen","socket":"http","port":…}`. */
+async function listening(child: ChildProcess, logs: string[]): Promise<number> {
+  const control = createInterface({ input: child.stdio[3] as Readable });
+  for await (const line of control) {
+    const message = JSON.parse(line);
+    if (message.event === "listen") return message.port;
+  }
+  throw new Error(`workerd ended before it listened:\n${logs.join("\n")}`);
+}
+
+function workerdBinary(): string {
+  const name = `@cloudflare/workerd-${process.platform}-${process.arch === "x64" ? "64" : process.arch}`;
+  return join(dirname(require.resolve(`${name}/package.json`)), "bin", "workerd");
+}
+
+async function configuration(options: ServeOptions, data: string): Promise<string> {
+  const wrangler = await readFile(join(PROJECT, "wrangler.toml"), "utf8");
+  const compatibilityDate = wrangler.match(/^compatibility_date = "(.+)"$/m)?.[1];
+  if (compatibilityDate === undefined) throw new Error("wrangler.toml has no compatibility_date");
+  const bindings = Object.entries(options.bindings).map(([name, value]) =>
+    typeof value === "string"
+      ? `(name = ${quote(name)}, text = ${quote(value)})`
+      : `(name = ${quote(name)}, json = ${quote(JSON.stringify(value))})`,
+  );
+  const address = quote(`127.0.0.1:${options.port ?? 0}`);
+  const { tls, outbound } = options;
+  const socket =
+    tls === undefined
+      ? "http = ()"
+      : `https = (tlsOptions = (keypair = (privateKey = ${quote(tls.key)}, certificateChain = ${quote(tls.cert)})))`;
+  const outboundService =
+    outbound === undefined ? "" : `(name = "internet", external = (address = ${quote(outbound)}, http = ())),`;
+  return `
+using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = .worker),
+    ${outboundService}
+    (name = "disk", disk = (path = ${quote(data)}, writable = true)),
+  ],
+  sockets = [(name = "http", address = ${address}, ${socket}, service = "main")],
+);
+const worker :Workerd.Worker = (
+  compatibilityDate = ${quote(compatibilityDate)},
+  modules = [(name = "index.js", esModule = embed "index.js")],
+  durableObjectNamespaces = [
+    (className = "UserTokens", uniqueKey = "UserTokens", enableSql = true),
+    (className = "TokenOwners", uniqueKey = "TokenOwners", enableSql = true),
+  ],
+  durableObjectStorage = (localDisk = "disk"),
+  bindings = [
+    (name = "USER_TOKENS", durableObjectNamespace = "UserTokens"),
+    (name = "TOKEN_OWNERS", durableObjectNamespace = "TokenOwners"),
+    ${bindings.join(",\n    ")}
+  ],
+);
+`;
+}
+
+/** Cap'n Proto's text literals have JSON's escapes. */
+function quote(value: string): string {
+  return JSON.stringify(value);
+}

@@ -58,13 +58,17 @@ export class ApiError extends Error {
   }
 }
 
-/** 503: nothing changed, and a repeat helps. */
+/** 503: a repeat helps. Whether anything changed is not said, for a reply may be lost after the effect. */
 export function unavailable(retryAfterSeconds: number, cause?: unknown): ApiError {
-  return new ApiError("ERR_OPERATION_FAILED", "The operation could not be completed and changed nothing. Repeat it.", {
-    status: 503,
-    retryAfterSeconds,
-    cause,
-  });
+  return new ApiError(
+    "ERR_OPERATION_FAILED",
+    "The operation was not completed, or its outcome is unknown. Repeat it.",
+    {
+      status: 503,
+      retryAfterSeconds,
+      cause,
+    },
+  );
 }
 
 /** 401 with the one code that makes SDKs forget an auth token. */

@@ -39,3 +39,11 @@ export const TAKEOVER_WINDOW_MS = HOUR_MS;
 
 /** What a client is told to wait where a repeat helps (HTTP `Retry-After`). */
 export const RETRY_AFTER_SECONDS = 2;
+/** The same where the object is overloaded: the double at most, spread so that clients do not come back together. */
+export const OVERLOAD_RETRY_AFTER_SECONDS = 10;
+/** The Worker gives up on an object that is silent for this long: more than a claim may take. */
+export const OBJECT_TIMEOUT_MS = CLAIM_TIMEOUT_MS + 2 * SECOND_MS;
+/** The longest waits before the repeats of a call whose object was reset; each is a random part of it. */
+export const REPEAT_DELAYS_MS: readonly number[] = [100, 400];
+/** No repeat begins later than this after the first attempt. */
+export const REPEAT_TOTAL_MS = 2 * SECOND_MS;

@@ -1,5 +1,5 @@
 // Structured logs, one JSON object a line; the only user of the console. A line never holds a push token, an auth token, a
-// key, a uid or an object id: callers pass hashes and codes, and of an error only what names the fault.
+// key, a uid or an object id: callers pass short hashes and codes, and of an error only what names the fault.
 
 type Fields = Record<string, unknown>;
 

@@ -1,6 +1,6 @@
 // Names of objects and tokens. Names and ids of objects reach logs, so they hold hashes, never a uid or a token.
 import { OWNER_SHARDS } from "../limits.ts";
-import type { Kind } from "./registration.ts";
+import { type Kind, SHORT_HASH_LENGTH } from "./registration.ts";
 
 const encoder = new TextEncoder();
 
@@ -44,6 +44,11 @@ export function appOfName(name: string): string {
 /** The user hash in the name of a UserTokens object. */
 export function userOfName(name: string): string {
   return name.slice(name.indexOf(":") + 1);
+}
+
+/** What a log line may say of a user: enough to tell two lines of one user, useless to address the object. */
+export function shortUser(user: string): string {
+  return user.slice(0, SHORT_HASH_LENGTH);
 }
 
 /** The objects of a namespace in a jurisdiction; workerd itself knows none, so without one the call is not made. */

@@ -4,7 +4,7 @@ import { retryable } from "cloudflare:durable-objects";
 import { DurableObject } from "cloudflare:workers";
 import type { ClaimOutcome, TokenOwnersRpc, UserTokensRpc } from "../domain/claims.ts";
 import { decideFeedback } from "../domain/feedback.ts";
-import { appOfName, inJurisdiction, tokenOwnersName, userOfName } from "../domain/names.ts";
+import { appOfName, inJurisdiction, shortUser, tokenOwnersName, userOfName } from "../domain/names.ts";
 import {
   type Change,
   type ChangeKind,
@@ -292,7 +292,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     const now = Date.now();
     const window = this.#store.takeovers(session, now) ?? { count: 0, until: now + TAKEOVER_WINDOW_MS };
     this.#store.transaction(() => this.#store.setTakeovers(session, window.count + taken, window.until));
-    log.info("tokens taken from another user", { user: this.#me, taken });
+    log.info("tokens taken from another user", { user: shortUser(this.#me), taken });
   }
 
   /**

@@ -104,6 +104,15 @@ class Device implements Known {
     this.session = session;
   }
 
+  /** A state in which the users hold the tokens that `holderOf` says, by any of their sessions. */
+  stateOf(holderOf: (token: string) => string | undefined): State {
+    const held = this.everyToken.flatMap((token): [string, number][] => {
+      const session = [...this.#sessions.values()].find(({ uid }) => uid === holderOf(token));
+      return session === undefined ? [] : [[token, session.id]];
+    });
+    return new Map(held);
+  }
+
   newToken(kind: Kind): DeviceToken {
     const token = { kind, value: this.run.newTokenValue() };
     this.#kinds.set(token.value, kind);
@@ -480,7 +489,7 @@ class CrashRun {
         const served = device.everyToken.map((token) => `${token}: ${holders.get(token)?.join(", ") ?? "nobody"}`);
         const allowed = device.states.map((s) => JSON.stringify([...s].map(([t, h]) => [t, device.uidOf(h)])));
         violations.push(`served: ${served.join("; ")}; but only possible: ${allowed.join(" or ")}`);
-        device.states = [new Map()];
+        device.states = [device.stateOf((token) => holders.get(token)?.[0])];
         continue;
       }
       device.states = fits;

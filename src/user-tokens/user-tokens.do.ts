@@ -149,7 +149,8 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
       const { session, rules } = request;
       const takeovers = this.#store.takeovers(session.id, Date.now());
       for (const token of request.tokens) {
-        if (operation.cancelled || this.#refusal(session, Date.now()) !== null) break;
+        // A removal meanwhile does not end this: acknowledged, the tokens must be with no other user either.
+        if (this.#refusal(session, Date.now()) !== null) break;
         const holding = this.#store.holding(token.kind, token.token);
         if (holding !== undefined && isClaimed(holding, rules)) {
           operation.granted.set(token.hash, holding.version);

@@ -222,6 +222,33 @@ describe("a claim that fails", () => {
     expect((await session.tokens()).sort()).toEqual([apns, voip].sort());
   });
 
+  it("takes every token from its owner, also when a removal comes in between", async ({ expect }) => {
+    const [alice, bob] = [await login(), await login()];
+    const [apns, voip] = [uniqueToken(), uniqueToken()];
+    await alice.register({ apnsToken: apns, voipToken: voip });
+    const claims = { first: false, goOn: false };
+    await breakOwnersFor(
+      "test",
+      bob.uid,
+      first(1, async (call) => {
+        const answer = await call();
+        claims.first = true;
+        while (!claims.goOn) await scheduler.wait(5);
+        return answer;
+      }),
+    );
+    const registration = bob.register({ apnsToken: apns, voipToken: voip });
+    while (!claims.first) await scheduler.wait(5);
+    const removal = bob.delete({ all: true });
+    await scheduler.wait(100);
+    claims.goOn = true;
+    expect((await registration).status).toBe(200);
+    await removal;
+    expect(await bob.tokens()).toEqual([]);
+    // Acknowledged and then removed: in no case still with the owner before.
+    expect(await alice.tokens()).toEqual([]);
+  });
+
   it.for([
     ["the present owner's object cannot be reached", failBefore(connectionLost), true],
     ["the present owner's object is overloaded", failBefore(overloaded), true],

@@ -1,0 +1,59 @@
+// APNs with token-based authentication:
+// https://developer.apple.com/documentation/usernotifications/sending-notification-requests-to-apns
+import { importPKCS8, SignJWT } from "jose";
+import type { Delivery, Push, Target } from "./push.ts";
+
+export interface ApnsConfig {
+  APNS_ENDPOINT: string;
+  APNS_TEAM_ID: string;
+  APNS_KEY_ID: string;
+  APNS_PRIVATE_KEY: string;
+  APNS_TOPIC: string;
+}
+
+/** Apple wants the same provider token for at least 20 minutes and at most 60. */
+const PROVIDER_TOKEN_MS = 40 * 60 * 1000;
+let cached: { providerToken: string; usableUntil: number; keyId: string } | undefined;
+
+export async function sendApns(config: ApnsConfig, target: Target, push: Push): Promise<Delivery> {
+  const isVoip = target.kind === "voip";
+  const response = await fetch(`${config.APNS_ENDPOINT}/3/device/${encodeURIComponent(target.token)}`, {
+    method: "POST",
+    headers: {
+      authorization: `bearer ${await providerToken(config)}`,
+      "apns-topic": isVoip ? `${config.APNS_TOPIC}.voip` : config.APNS_TOPIC,
+      "apns-push-type": isVoip ? "voip" : "alert",
+      "apns-priority": "10",
+      // A call that could not ring at once is not worth ringing later.
+      "apns-expiration": isVoip ? "0" : String(Math.floor(Date.now() / 1000) + 24 * 3600),
+    },
+    body: JSON.stringify({
+      aps: { alert: { title: push.title, body: push.body }, sound: "default" },
+      ...push.data,
+      uid: target.uid,
+      type: push.type,
+    }),
+  });
+  if (response.ok) {
+    await response.body?.cancel();
+    return { delivered: true };
+  }
+  const { reason, timestamp } = (await response.json().catch(() => ({}))) as { reason?: string; timestamp?: number };
+  const delivery: Delivery = { delivered: false, code: reason ?? "InternalServerError" };
+  // 410 says since when: a registration younger than that stays (the registry compares).
+  if (timestamp !== undefined) delivery.at = timestamp;
+  return delivery;
+}
+
+async function providerToken(config: ApnsConfig): Promise<string> {
+  if (cached !== undefined && cached.keyId === config.APNS_KEY_ID && cached.usableUntil > Date.now()) {
+    return cached.providerToken;
+  }
+  const providerToken = await new SignJWT({})
+    .setProtectedHeader({ alg: "ES256", kid: config.APNS_KEY_ID })
+    .setIssuer(config.APNS_TEAM_ID)
+    .setIssuedAt()
+    .sign(await importPKCS8(config.APNS_PRIVATE_KEY, "ES256"));
+  cached = { providerToken, usableUntil: Date.now() + PROVIDER_TOKEN_MS, keyId: config.APNS_KEY_ID };
+  return providerToken;
+}

@@ -1,0 +1,103 @@
+// From users to devices and back: which tokens a push goes to, and what the providers said of them.
+import { type ApnsConfig, sendApns } from "./apns.ts";
+import { type FcmConfig, sendFcm } from "./fcm.ts";
+import type { Delivery, Push, Target } from "./push.ts";
+
+/** What the registry's entrypoint `PushTokens` answers; see the registry's README for every field. */
+export interface RegisteredToken {
+  token: string;
+  kind: "fcm" | "apns" | "voip";
+  sessionId: string;
+}
+
+export interface Feedback {
+  token: string;
+  kind: "fcm" | "apns" | "voip";
+  uid: string;
+  code: string;
+  sentAt: number;
+  at?: number;
+}
+
+export interface PushTokensBinding {
+  lookup(uids: string[]): Promise<{
+    users: { uid: string; pushTokens: RegisteredToken[] }[];
+    errors: { uid: string; code: string }[];
+  }>;
+  feedback(items: Feedback[]): Promise<{ outcome: string; why: string }[]>;
+}
+
+export interface SenderEnv extends FcmConfig, ApnsConfig {
+  PUSH_TOKENS: PushTokensBinding;
+}
+
+export interface Report {
+  delivered: number;
+  /** What was not delivered, without the token. */
+  failed: { uid: string; kind: string; code: string; outcome: string }[];
+  /** Users whose tokens could not be read; send to them again. */
+  unread: string[];
+}
+
+/** Cloudflare opens six connections at once per request; more pushes than that only wait. */
+const CONCURRENT_PUSHES = 6;
+
+/** Sends a push to every device of the users (at most 500), and tells the registry which tokens the providers refused. */
+export async function deliver(env: SenderEnv, uids: string[], push: Push): Promise<Report> {
+  const { users, errors } = await env.PUSH_TOKENS.lookup(uids);
+  const targets = users.flatMap(({ uid, pushTokens }) =>
+    chooseTokens(pushTokens, push).map(({ kind, token }) => ({ uid, kind, token })),
+  );
+  const sentAt = Date.now();
+  const deliveries = await sendAll(env, targets, push);
+  const refused = targets.flatMap((target, i) => {
+    const delivery = deliveries[i];
+    return delivery === undefined || delivery.delivered ? [] : [{ target, delivery }];
+  });
+  const items = refused.map(({ target, delivery }): Feedback => {
+    const item: Feedback = { ...target, code: delivery.code, sentAt };
+    if (delivery.at !== undefined) item.at = delivery.at;
+    return item;
+  });
+  const outcomes = items.length === 0 ? [] : await env.PUSH_TOKENS.feedback(items);
+  return {
+    delivered: targets.length - refused.length,
+    failed: items.map(({ uid, kind, code }, i) => ({ uid, kind, code, outcome: outcomes[i]?.outcome ?? "unknown" })),
+    unread: errors.map(({ uid }) => uid),
+  };
+}
+
+/**
+ * One push per device. A call rings the VoIP token of an iPhone and reaches other devices by FCM; a message goes to the
+ * APNs token, or to the FCM token of a device that has none: an iPhone with both is one device, and gets one push.
+ */
+export function chooseTokens(tokens: RegisteredToken[], push: Push): RegisteredToken[] {
+  const preferred = push.type === "call" ? "voip" : "apns";
+  const withPreferred = new Set(tokens.filter((t) => t.kind === preferred).map((t) => t.sessionId));
+  return tokens.filter((t) => t.kind === preferred || (t.kind === "fcm" && !withPreferred.has(t.sessionId)));
+}
+
+async function sendAll(env: SenderEnv, targets: Target[], push: Push): Promise<Delivery[]> {
+  const deliveries: Delivery[] = new Array(targets.length);
+  let next = 0;
+  async function worker(): Promise<void> {
+    for (let i = next++; i < targets.length; i = next++) {
+      const target = targets[i];
+      if (target !== undefined) deliveries[i] = await send(env, target, push);
+    }
+  }
+  await Promise.all(Array.from({ length: CONCURRENT_PUSHES }, worker));
+  return deliveries;
+}
+
+/** A provider that cannot be reached says nothing about the token: its own word for that is reported, and nothing is pruned. */
+async function send(env: SenderEnv, target: Target, push: Push): Promise<Delivery> {
+  try {
+    return target.kind === "fcm" ? await sendFcm(env, target, push) : await sendApns(env, target, push);
+  } catch (error) {
+    console.error(
+      JSON.stringify({ message: "a provider could not be reached", kind: target.kind, error: String(error) }),
+    );
+    return { delivered: false, code: target.kind === "fcm" ? "UNAVAILABLE" : "ServiceUnavailable" };
+  }
+}

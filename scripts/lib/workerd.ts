@@ -2,7 +2,7 @@
 // the fault tests and the benchmarks run against. (`wrangler dev` puts two proxies before the Worker.)
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFile, mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -10,14 +10,17 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 
-export const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
+export const PROJECT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const require = createRequire(import.meta.url);
 
-/** Runs the bundler of `wrangler deploy` without uploading anything; answers the path of the bundle. */
-export async function build(): Promise<string> {
+/**
+ * Runs the bundler of `wrangler deploy` without uploading anything; answers the path of the bundle.
+ * `config`: the wrangler.toml of another Worker of this repository.
+ */
+export async function build(config = "wrangler.toml"): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "push-token-registry-build-"));
   const wrangler = join(dirname(require.resolve("wrangler/package.json")), "bin/wrangler.js");
-  const child = spawn(process.execPath, [wrangler, "deploy", "--dry-run", "--outdir", directory], {
+  const child = spawn(process.execPath, [wrangler, "deploy", "--dry-run", "--config", config, "--outdir", directory], {
     cwd: PROJECT,
     env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
     stdio: ["ignore", "pipe", "pipe"],
@@ -25,7 +28,9 @@ export async function build(): Promise<string> {
   const output = Promise.all([text(child.stdout), text(child.stderr)]);
   const [code] = await once(child, "exit");
   if (code !== 0) throw new Error(`the build failed:\n${(await output).join("")}`);
-  return join(directory, "index.js");
+  const script = (await readdir(directory)).find((file) => file.endsWith(".js"));
+  if (script === undefined) throw new Error(`the build wrote no script into ${directory}`);
+  return join(directory, script);
 }
 
 async function text(stream: Readable): Promise<string> {
@@ -39,6 +44,8 @@ export interface ServeOptions {
   bundle: string;
   /** Vars and secrets; objects become JSON bindings, as tables of wrangler.toml do. */
   bindings: Record<string, string | object>;
+  /** Bindings of Durable Object namespaces, by the name of the binding; those of the registry by default. */
+  objects?: Record<string, string>;
   /** Where the objects' SQLite files are kept; a new temporary directory by default. */
   data?: string;
   /** 0, the default: any free port. */
@@ -117,6 +124,13 @@ async function configuration(options: ServeOptions, data: string): Promise<strin
       ? `(name = ${quote(name)}, text = ${quote(value)})`
       : `(name = ${quote(name)}, json = ${quote(JSON.stringify(value))})`,
   );
+  const objects = Object.entries(options.objects ?? { USER_TOKENS: "UserTokens", TOKEN_OWNERS: "TokenOwners" });
+  const namespaces = objects.map(
+    ([, className]) => `(className = ${quote(className)}, uniqueKey = ${quote(className)}, enableSql = true)`,
+  );
+  bindings.push(
+    ...objects.map(([name, className]) => `(name = ${quote(name)}, durableObjectNamespace = ${quote(className)})`),
+  );
   const address = quote(`127.0.0.1:${options.port ?? 0}`);
   const { tls, outbound } = options;
   const socket =
@@ -139,13 +153,10 @@ const worker :Workerd.Worker = (
   compatibilityDate = ${quote(compatibilityDate)},
   modules = [(name = "index.js", esModule = embed "index.js")],
   durableObjectNamespaces = [
-    (className = "UserTokens", uniqueKey = "UserTokens", enableSql = true),
-    (className = "TokenOwners", uniqueKey = "TokenOwners", enableSql = true),
+    ${namespaces.join(",\n    ")}
   ],
   durableObjectStorage = (localDisk = "disk"),
   bindings = [
-    (name = "USER_TOKENS", durableObjectNamespace = "UserTokens"),
-    (name = "TOKEN_OWNERS", durableObjectNamespace = "TokenOwners"),
     ${bindings.join(",\n    ")}
   ],
 );

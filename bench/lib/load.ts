@@ -1,0 +1,49 @@
+// Loads an HTTP server of this machine over keep-alive connections, each request its own, and says how it went.
+import autocannon from "autocannon";
+
+export interface LoadRequest {
+  method: "GET" | "POST" | "DELETE";
+  path: string;
+  headers: Record<string, string>;
+  body?: string;
+}
+
+export interface Load {
+  url: string;
+  connections: number;
+  /** Ends after this many seconds, or after `amount` requests where there are only so many. */
+  seconds?: number;
+  amount?: number;
+  /** The next request; requests are made in order, by whichever connection is free. */
+  next(): LoadRequest;
+}
+
+export interface Measured {
+  requests: number;
+  perSecond: number;
+  /** Milliseconds. */
+  p50: number;
+  p99: number;
+}
+
+/** @throws if any reply was not 200, for then something else was measured. */
+export async function measure({ url, connections, seconds, amount, next }: Load): Promise<Measured> {
+  const start = performance.now();
+  const result = await autocannon({
+    url,
+    connections,
+    ...(amount === undefined ? { duration: seconds ?? 1 } : { amount }),
+    requests: [{ setupRequest: (request: object) => ({ ...request, ...next() }) }],
+  });
+  const elapsed = (performance.now() - start) / 1000;
+  const failed = result.errors + result.non2xx;
+  if (failed > 0) {
+    throw new Error(`${failed} of ${result.requests.total} requests failed: ${JSON.stringify(result.statusCodeStats)}`);
+  }
+  return {
+    requests: result.requests.total,
+    perSecond: result.requests.total / (amount === undefined ? result.duration : elapsed),
+    p50: result.latency.p50,
+    p99: result.latency.p99,
+  };
+}

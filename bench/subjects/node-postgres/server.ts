@@ -1,0 +1,97 @@
+// The same API on Node, Fastify and PostgreSQL, as its experts would ship it: all cores, a pool per process, named prepared
+// statements, a unique index that keeps a token with one user, and commits that are durable (synchronous_commit = on).
+import cluster from "node:cluster";
+import { availableParallelism } from "node:os";
+import Fastify from "fastify";
+import { jwtVerify } from "jose";
+import pg from "pg";
+
+const { PORT = "0", DATABASE_URL, SIGNING_KEY = "" } = process.env;
+const REFRESH_WINDOW_MS = 7 * 24 * 3600 * 1000;
+const KINDS = { fcmToken: "fcm", apnsToken: "apns", voipToken: "voip" } as const;
+
+if (cluster.isPrimary) {
+  for (let i = 0; i < availableParallelism(); i++) cluster.fork();
+  process.on("SIGTERM", () => {
+    for (const worker of Object.values(cluster.workers ?? {})) worker?.kill();
+    process.exit(0);
+  });
+} else {
+  await serve();
+}
+
+async function serve(): Promise<void> {
+  const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 10 });
+  const key = new TextEncoder().encode(SIGNING_KEY);
+  const query = (name: string, text: string, values: unknown[]) => pool.query({ name, text, values });
+  const login = async (headers: Record<string, unknown>) => {
+    const { payload } = await jwtVerify(String(headers.authtoken), key, { algorithms: ["HS256"] });
+    return { uid: String(payload.sub), session: String(payload.sid) };
+  };
+  const app = Fastify();
+
+  app.get("/v2/tokens", async (request) => {
+    const { uid } = await login(request.headers);
+    const { rows } = await query("list", "SELECT token, platform FROM tokens WHERE uid = $1", [uid]);
+    const lists: Record<string, string[]> = { ios: [], web: [], android: [] };
+    for (const row of rows) lists[row.platform]?.push(row.token);
+    return { data: lists };
+  });
+
+  app.post("/v2/tokens", async (request) => {
+    const { uid, session } = await login(request.headers);
+    const body = request.body as Record<string, string>;
+    const given = Object.entries(KINDS).filter(([field]) => body[field] !== undefined);
+    const kinds = given.map(([, kind]) => kind);
+    const tokens = given.map(([field]) => body[field]);
+    const now = Date.now();
+    const { rows } = await query(
+      "held",
+      `SELECT count(*)::int AS held FROM tokens t JOIN unnest($3::text[], $4::text[]) AS g(kind, token) USING (kind, token)
+       WHERE t.uid = $1 AND t.session = $2 AND t.refreshed_at > $5`,
+      [uid, session, kinds, tokens, now - REFRESH_WINDOW_MS],
+    );
+    if (rows[0]?.held < kinds.length) {
+      // One statement, so one transaction and one round trip: whoever held the tokens lets go.
+      await query(
+        "register",
+        `WITH given AS (SELECT * FROM unnest($3::text[], $4::text[]) AS g(kind, token)),
+              gone AS (DELETE FROM tokens t USING given g
+                       WHERE t.kind = g.kind AND t.token = g.token AND (t.uid, t.session) <> ($1, $2))
+         INSERT INTO tokens (uid, session, kind, token, platform, refreshed_at)
+         SELECT $1, $2, kind, token, CASE kind WHEN 'fcm' THEN 'android' ELSE 'ios' END, $5 FROM given
+         WHERE NOT EXISTS (SELECT 1 FROM ended WHERE ended.session = $2)
+         ON CONFLICT (uid, session, kind) DO UPDATE SET token = excluded.token, refreshed_at = excluded.refreshed_at`,
+        [uid, session, kinds, tokens, now],
+      );
+    }
+    return { data: { success: true } };
+  });
+
+  app.delete("/v2/tokens", async (request) => {
+    const { uid } = await login(request.headers);
+    await query("remove-all", "DELETE FROM tokens WHERE uid = $1", [uid]);
+    return { data: { success: true } };
+  });
+
+  app.delete("/v3.0/me", async (request) => {
+    const { uid, session } = await login(request.headers);
+    await query(
+      "logout",
+      `WITH gone AS (DELETE FROM tokens WHERE uid = $1 AND session = $2)
+       INSERT INTO ended (session, at) VALUES ($2, $3) ON CONFLICT DO NOTHING`,
+      [uid, session, Date.now()],
+    );
+    return { data: { success: true } };
+  });
+
+  app.post("/v3/push_tokens/lookup", async (request) => {
+    const { uids } = request.body as { uids: string[] };
+    const { rows } = await query("lookup", "SELECT uid, token, platform FROM tokens WHERE uid = ANY($1)", [uids]);
+    const byUid: Record<string, object[]> = Object.fromEntries(uids.map((uid) => [uid, []]));
+    for (const { uid, ...token } of rows) byUid[uid]?.push(token);
+    return { data: byUid };
+  });
+
+  await app.listen({ port: Number(PORT), host: "127.0.0.1" });
+}

@@ -1,0 +1,109 @@
+// `npm run bench`: the registry beside the floor and beside what people build instead, in one run, in alternating rounds.
+// Prints a table and JSON; with --write, BENCHMARKS.md too.
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { PROJECT } from "../scripts/lib/workerd.ts";
+import { type LoadRequest, type Measured, measure } from "./lib/load.ts";
+import { OPERATIONS, type Operation } from "./lib/operations.ts";
+import { writeReport } from "./lib/report.ts";
+import {
+  type Subject,
+  startD1,
+  startFloor,
+  startKv,
+  startNodePostgres,
+  startRegistry,
+  startRegistryInMiniflare,
+} from "./lib/subjects.ts";
+
+const { values } = parseArgs({
+  options: {
+    users: { type: "string", default: "300" },
+    seconds: { type: "string", default: "2" },
+    rounds: { type: "string", default: "5" },
+    connections: { type: "string", default: "16" },
+    /** Only operations whose name contains this. */
+    only: { type: "string", default: "" },
+    /** Only the floor and the registry. */
+    core: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
+    json: { type: "string" },
+  },
+});
+const users = Number(values.users);
+const seconds = Number(values.seconds);
+const rounds = Number(values.rounds);
+const connections = Number(values.connections);
+
+/** What was measured, by operation and subject; a round each. */
+export type Results = Record<string, Record<string, Measured[]>>;
+
+const subjects: Subject[] = [await startFloor(), await startRegistry()];
+if (!values.core) {
+  subjects.push(await startRegistryInMiniflare(), await startD1(), await startKv());
+  const postgres = await startNodePostgres();
+  if (postgres === null) console.warn("PostgreSQL is not installed (Debian: apt-get install postgresql): not compared");
+  else subjects.push(postgres);
+}
+
+const results: Results = {};
+try {
+  for (const operation of OPERATIONS.filter(({ name }) => name.includes(values.only))) {
+    const bySubject: Record<string, Measured[]> = {};
+    results[operation.name] = bySubject;
+    for (let round = 0; round < rounds; round++) {
+      for (const subject of subjects.filter(({ name }) => name !== "floor" || operation.hasFloor)) {
+        const measured = await measureOnce(operation, subject);
+        bySubject[subject.name] = [...(bySubject[subject.name] ?? []), measured];
+      }
+    }
+    printOperation(operation.name, bySubject);
+  }
+} finally {
+  await Promise.all(subjects.map((subject) => subject.stop()));
+}
+if (values.json !== undefined)
+  await writeFile(values.json, JSON.stringify({ users, seconds, rounds, connections, results }, null, 2));
+else console.log(JSON.stringify(results));
+if (values.write) await writeReport(join(PROJECT, "BENCHMARKS.md"), { users, seconds, rounds, connections, results });
+
+async function measureOnce(operation: Operation, subject: Subject): Promise<Measured> {
+  const prepare = operation.prepare(users);
+  const { url } = subject;
+  await measure({ url, connections, amount: prepare.length, next: from(prepare.values()) });
+  const requests = operation.requests(users);
+  return measure({ url, connections, ...(operation.isOnce ? { amount: users } : { seconds }), next: from(requests) });
+}
+
+/** The load generator builds a request per connection ahead of what it sends: past the end it gets the last one again. */
+function from(iterator: Iterator<LoadRequest>): () => LoadRequest {
+  let last: LoadRequest | undefined;
+  return () => {
+    const { value, done } = iterator.next();
+    if (done !== true) last = value;
+    if (last === undefined) throw new Error("there are no requests to make");
+    return last;
+  };
+}
+
+function printOperation(name: string, bySubject: Record<string, Measured[]>): void {
+  console.log(`\n${name}`);
+  console.table(
+    Object.fromEntries(
+      Object.entries(bySubject).map(([subject, measured]) => [
+        subject,
+        {
+          "per second": Math.round(median(measured.map((m) => m.perSecond))),
+          "p50 ms": median(measured.map((m) => m.p50)),
+          "p99 ms": median(measured.map((m) => m.p99)),
+        },
+      ]),
+    ),
+  );
+}
+
+function median(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}

@@ -8,6 +8,7 @@ import { type AppEnv, routePath } from "./http.ts";
 import { log } from "./log.ts";
 import { clientSession } from "./routes/client-session.ts";
 import { clientTokens } from "./routes/client-tokens.ts";
+import { serverTokens } from "./routes/server-tokens.ts";
 import { serverUsers } from "./routes/server-users.ts";
 
 /** The seven headers that the SDKs send, and the server's. */
@@ -45,6 +46,7 @@ export function createApp() {
   app.route("/v2/tokens", clientTokens);
   app.route("/v3", clientSession);
   app.route("/v3/users", serverUsers);
+  app.route("/v3/push_tokens", serverTokens);
 
   app.notFound(() => {
     throw new ApiError("ERR_API_NOT_FOUND", "There is no such API. See the README for the calls.");

@@ -31,18 +31,18 @@ export function header(c: Context, name: string): string | undefined {
 }
 
 /**
- * The body as text, at most {@link BODY_BYTES_MAX}.
+ * The body as text, at most `bytesMax` of UTF-8.
  * @throws {ApiError} 413
  */
-export async function readText(c: Context): Promise<string> {
-  if (Number(c.req.header("content-length") ?? 0) > BODY_BYTES_MAX) throw tooLarge();
+export async function readText(c: Context, bytesMax = BODY_BYTES_MAX): Promise<string> {
+  if (Number(c.req.header("content-length") ?? 0) > bytesMax) throw tooLarge(bytesMax);
   const body = c.req.raw.body;
   if (body === null) return "";
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body) {
     size += chunk.byteLength;
-    if (size > BODY_BYTES_MAX) throw tooLarge();
+    if (size > bytesMax) throw tooLarge(bytesMax);
     chunks.push(chunk);
   }
   const bytes = new Uint8Array(size);
@@ -58,16 +58,20 @@ export async function readText(c: Context): Promise<string> {
   }
 }
 
-function tooLarge(): ApiError {
-  return new ApiError("ERR_BAD_REQUEST", `The body is larger than ${BODY_BYTES_MAX} bytes.`, { status: 413 });
+function tooLarge(bytesMax: number): ApiError {
+  return new ApiError("ERR_BAD_REQUEST", `The body is larger than ${bytesMax} bytes.`, { status: 413 });
 }
 
 /**
  * The JSON body by `schema`; no body, of whatever content type, is `{}`: SDKs drop empty objects.
  * @throws {ApiError} 400 with the fields that are wrong, 413
  */
-export async function readBody<T extends z.ZodMiniType>(c: Context, schema: T): Promise<z.output<T>> {
-  const text = await readText(c);
+export async function readBody<T extends z.ZodMiniType>(
+  c: Context,
+  schema: T,
+  bytesMax = BODY_BYTES_MAX,
+): Promise<z.output<T>> {
+  const text = await readText(c, bytesMax);
   let value: unknown = {};
   if (text.trim() !== "") {
     try {
@@ -89,7 +93,8 @@ export function invalid(details: ErrorDetails): ApiError {
   return new ApiError("ERR_BAD_REQUEST", "Failed to validate the data sent with the request.", { details });
 }
 
-function toDetails(error: z.core.$ZodError): ErrorDetails {
+/** What is wrong with a value, by field. */
+export function toDetails(error: z.core.$ZodError): ErrorDetails {
   const details: ErrorDetails = {};
   for (const issue of error.issues) {
     const field = issue.path.join(".") || "body";

@@ -47,3 +47,14 @@ export const OBJECT_TIMEOUT_MS = CLAIM_TIMEOUT_MS + 2 * SECOND_MS;
 export const REPEAT_DELAYS_MS: readonly number[] = [100, 400];
 /** No repeat begins later than this after the first attempt. */
 export const REPEAT_TOTAL_MS = 2 * SECOND_MS;
+
+/** Users in one lookup, and reports in one batch of feedback. */
+export const BATCH_MAX = 500;
+/** A batch of reports with the longest tokens, and room for the rest. */
+export const BATCH_BODY_BYTES_MAX = 4 * 1024 * 1024;
+/** Calls of objects that one request has under way at once: a burst at many cold objects is paced. */
+export const OBJECT_CONCURRENCY = 32;
+/** The earliest time that can be meant in milliseconds (2001-09-09): a smaller number is in seconds, and a mistake. */
+export const EPOCH_MS_MIN = 1_000_000_000_000;
+/** A provider's clock may be ahead of ours, but not by more than this. */
+export const REPORT_AHEAD_MS_MAX = 30 * DAY_MS;

@@ -1,7 +1,7 @@
 // The wire: what calls of ours accept. Unknown fields are ignored.
 import * as z from "zod/mini";
-import { PLATFORMS } from "./domain/registration.ts";
-import { TOKEN_LENGTH_MAX, UID_LENGTH_MAX } from "./limits.ts";
+import { KINDS, PLATFORMS } from "./domain/registration.ts";
+import { BATCH_MAX, EPOCH_MS_MIN, REPORT_AHEAD_MS_MAX, TOKEN_LENGTH_MAX, UID_LENGTH_MAX } from "./limits.ts";
 
 /** 1–4096 characters from U+0021 to U+007E: no provider's token holds a space or a control character. */
 export const pushToken = z
@@ -45,3 +45,38 @@ export const mintBody = z.object({
   /** How long the auth token lives, in seconds; the app's default if absent, at most its maximum. */
   lifetimeSeconds: z.nullish(z.int("must be a whole number of seconds").check(z.minimum(60, "must be at least 60"))),
 });
+
+const kind = z.enum(KINDS, `must be one of ${KINDS.join(", ")}`);
+
+const batch = <T extends z.ZodMiniType>(item: T) =>
+  z
+    .array(item, "must be a list")
+    .check(z.minLength(1, "must not be empty"), z.maxLength(BATCH_MAX, `must not hold more than ${BATCH_MAX}`));
+
+/** `POST /v3/push_tokens/lookup`. */
+export const lookupBody = z.object({ uids: batch(uid) });
+
+/** A time that a sender reports; a clock may be ahead, a time in seconds is a mistake. */
+const reportedTime = z.int("must be epoch milliseconds").check(
+  z.minimum(EPOCH_MS_MIN, "must be epoch milliseconds, not seconds"),
+  z.refine((time) => time <= Date.now() + REPORT_AHEAD_MS_MAX, "must not be more than 30 days ahead"),
+);
+
+/** `POST /v3/push_tokens/feedback`. */
+export const feedbackBody = z.object({
+  items: batch(
+    z.object({
+      token: pushToken,
+      kind,
+      code: z
+        .string("must be the provider's code")
+        .check(z.minLength(1, "must not be empty"), z.maxLength(100, "must not be longer than 100 characters")),
+      at: z.nullish(reportedTime),
+      sentAt: z.nullish(reportedTime),
+      uid: z.nullish(uid),
+    }),
+  ),
+});
+
+/** `POST /v3/push_tokens/owner`. Without `kind` every kind is looked at. */
+export const ownerBody = z.object({ token: pushToken, kind: z.nullish(kind) });

@@ -1,6 +1,7 @@
 // Who is calling: the app by its id, clients by their auth token, servers by their API key.
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
+import { routePath as routePathOf } from "hono/route";
 import { type App, ConfigError, loadConfig, type Scope } from "../config.ts";
 import { ApiError, deadAuthToken } from "../errors.ts";
 import { type AppEnv, header } from "../http.ts";
@@ -68,5 +69,14 @@ export function server(...scopes: Scope[]) {
       );
     }
     await next();
+    const { requestId, app } = c.var;
+    // The route's pattern, not its path: uids stand in paths.
+    log.info("server call", {
+      requestId,
+      app: app.appId,
+      key: key.name,
+      call: `${c.req.method} ${routePathOf(c, -1)}`,
+      status: c.res.status,
+    });
   });
 }

@@ -1,16 +1,22 @@
 // What back ends ask about one user (API keys).
 import { Hono } from "hono";
+import { etag, RETAINED_304_HEADERS } from "hono/etag";
 import { mintAuthToken } from "../auth/issued.ts";
 import { knownApp, server } from "../auth/middleware.ts";
+import { mapBounded } from "../concurrency.ts";
+import type { App } from "../config.ts";
+import { ApiError, unavailable } from "../errors.ts";
 import { type AppEnv, invalid, readBody } from "../http.ts";
-import { callUser } from "../objects.ts";
+import { OBJECT_CONCURRENCY, RETRY_AFTER_SECONDS } from "../limits.ts";
+import { callOwners, callUser } from "../objects.ts";
 import * as schemas from "../schemas.ts";
+import { listUser } from "../sender.ts";
 
-export const serverUsers = new Hono<AppEnv>().post(
-  "/:uid/auth_tokens",
-  knownApp,
-  server("fullAccess", "authOnly"),
-  async (c) => {
+/** A reply to "not changed" keeps what browsers need to read it. */
+const RETAINED_HEADERS = [...RETAINED_304_HEADERS, "access-control-allow-origin", "access-control-expose-headers"];
+
+export const serverUsers = new Hono<AppEnv>()
+  .post("/:uid/auth_tokens", knownApp, server("fullAccess", "authOnly"), async (c) => {
     const { app } = c.var;
     const uid = parseUid(c.req.param("uid"));
     const { defaultSeconds, maximumSeconds } = app.authTokens;
@@ -21,13 +27,84 @@ export const serverUsers = new Hono<AppEnv>().post(
     const validFrom = await callUser(c.env, app, uid, (user) => user.validFrom());
     const minted = await mintAuthToken(app, uid, lifetimeSeconds ?? defaultSeconds, validFrom);
     return c.json({ data: { uid, ...minted } });
-  },
-);
+  })
+  .get(
+    "/:uid/push_tokens",
+    etag({ weak: true, retainedHeaders: RETAINED_HEADERS }),
+    knownApp,
+    server("fullAccess", "sender"),
+    async (c) => {
+      const data = await listUser(c.env, c.var.app, parseUid(c.req.param("uid")));
+      // A copy may be kept, and must be asked about before it is used: after a logout it is wrong at once.
+      return c.json({ data }, 200, { "Cache-Control": "private, no-cache" });
+    },
+  )
+  .get("/:uid/sessions", knownApp, server("fullAccess", "sender"), async (c) => {
+    const { app } = c.var;
+    const uid = parseUid(c.req.param("uid"));
+    const sessions = await callUser(c.env, app, uid, (user) => user.sessions(app.rules.retentionMs));
+    return c.json({
+      data: {
+        sessions: sessions.map(({ session, registrations, firstSeenAt, lastSeenAt }) => ({
+          id: session,
+          kinds: registrations.map(({ kind }) => kind),
+          platforms: [...new Set(registrations.map(({ platform }) => platform))],
+          firstSeenAt,
+          lastSeenAt,
+        })),
+      },
+    });
+  })
+  .delete("/:uid/sessions/:sid", knownApp, server("fullAccess"), async (c) => {
+    const { app } = c.var;
+    const session = parseSessionId(c.req.param("sid"));
+    const fenceUntil = Date.now() + app.rules.fenceMs;
+    const { removed } = await callUser(c.env, app, parseUid(c.req.param("uid")), (user) =>
+      user.endSession({ session, issuedAt: null, fenceUntil }),
+    );
+    return c.json({ data: { success: true, removed } });
+  })
+  .delete("/:uid/sessions", knownApp, server("fullAccess"), async (c) => {
+    const { app } = c.var;
+    const trustedTime = hasTrustedTime(app);
+    const { removed } = await callUser(c.env, app, parseUid(c.req.param("uid")), (user) =>
+      user.endAllSessions({ rules: app.rules, trustedTime }),
+    );
+    return c.json({ data: { success: true, removed, ended: trustedTime ? "all" : "known" } });
+  })
+  .get("/:uid/export", knownApp, server("fullAccess"), async (c) => {
+    const { app } = c.var;
+    const uid = parseUid(c.req.param("uid"));
+    const held = await callUser(c.env, app, uid, (user) => user.export());
+    const isNothing = held.uid === null && held.validFrom === 0 && held.fences.length === 0;
+    if (isNothing) throw new ApiError("ERR_UID_NOT_FOUND", "Nothing is held about this user.");
+    const owners = await mapBounded(held.registrations, OBJECT_CONCURRENCY, async ({ kind, token, hash }) => ({
+      tokenHash: hash,
+      owners: await callOwners(c.env, app, kind, token, (object) => object.owners(hash)),
+    }));
+    return c.json({ data: { ...held, uid, owners } });
+  })
+  .delete("/:uid", knownApp, server("fullAccess"), async (c) => {
+    const { app } = c.var;
+    const outcome = await callUser(c.env, app, parseUid(c.req.param("uid")), (user) => user.erase(app.rules));
+    if (!outcome.ok) throw unavailable(RETRY_AFTER_SECONDS);
+    return c.json({ data: { success: true } });
+  });
+
+/** Whether the app's auth tokens say when they were issued, in a way that can be trusted. */
+function hasTrustedTime(app: App): boolean {
+  return app.identity === "issued";
+}
 
 function parseUid(text: string): string {
   const parsed = schemas.uid.safeParse(text);
-  if (!parsed.success) {
-    throw invalid({ uid: parsed.error.issues.map((issue) => `The uid ${issue.message}.`) });
-  }
+  if (!parsed.success) throw invalid({ uid: parsed.error.issues.map((issue) => `The uid ${issue.message}.`) });
+  return parsed.data;
+}
+
+/** Session ids have the same form as uids. */
+function parseSessionId(text: string): string {
+  const parsed = schemas.uid.safeParse(text);
+  if (!parsed.success) throw invalid({ sid: parsed.error.issues.map((issue) => `The session id ${issue.message}.`) });
   return parsed.data;
 }

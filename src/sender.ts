@@ -1,0 +1,195 @@
+// What senders ask and report, whichever way they come: over HTTP with an API key, or through the service binding.
+import { mapBounded } from "./concurrency.ts";
+import type { App } from "./config.ts";
+import { type FeedbackVerdict, feedbackCode } from "./domain/feedback.ts";
+import { userHash } from "./domain/names.ts";
+import { KINDS, type Kind, type Platform, type Registration } from "./domain/registration.ts";
+import { ApiError, type ErrorCode } from "./errors.ts";
+import { OBJECT_CONCURRENCY } from "./limits.ts";
+import { log } from "./log.ts";
+import { callOwners, callUser, callUserByHash } from "./objects.ts";
+import type { FeedbackReport, FeedbackResult } from "./user-tokens/outcomes.ts";
+
+/** A push token as senders see it. Times are epoch milliseconds. */
+export interface SenderToken {
+  token: string;
+  kind: Kind;
+  platform: Platform;
+  sessionId: string;
+  registeredAt: number;
+  refreshedAt: number;
+  /** A provider reported trouble since the last registration: send on, the next report decides. */
+  suspect: boolean;
+  /** Only where the successor API's clients sent them. */
+  providerId?: string;
+  timezone?: string;
+}
+
+export interface UserPushTokens {
+  uid: string;
+  pushTokens: SenderToken[];
+}
+
+export interface LookupResult {
+  /** In the order asked for, each uid once; without those in `errors`. */
+  users: UserPushTokens[];
+  /** Users whose object failed: ask for them again. */
+  errors: { uid: string; code: ErrorCode }[];
+}
+
+/** One report; `code` is the provider's own word. Times are epoch milliseconds. */
+export interface FeedbackItem {
+  token: string;
+  kind: Kind;
+  code: string;
+  /** When the provider knew (APNs: `timestamp` of a 410). */
+  at?: number | null | undefined;
+  /** When the push was sent, where the provider gives no time. */
+  sentAt?: number | null | undefined;
+  /** Whose token it is, if known: saves asking for its owner. */
+  uid?: string | null | undefined;
+}
+
+export interface FeedbackAnswer {
+  /** `unavailable`: an object did not answer; report the item again. */
+  outcome: FeedbackResult["outcome"] | "unavailable";
+  why: string;
+}
+
+export interface TokenOwner {
+  uid: string;
+  kind: Kind;
+  platform: Platform;
+  sessionId: string;
+  registeredAt: number;
+  refreshedAt: number;
+  suspect: boolean;
+}
+
+/** What may be pushed for a user now. */
+export async function listUser(env: Env, app: App, uid: string): Promise<UserPushTokens> {
+  const { retentionMs } = app.rules;
+  const outcome = await callUser(env, app, uid, (user) => user.list({ session: null, retentionMs }));
+  return { uid, pushTokens: outcome.ok ? outcome.registrations.map(toSenderToken) : [] };
+}
+
+/** The same for many users; one that fails does not fail the rest. */
+export async function lookupUsers(env: Env, app: App, uids: readonly string[]): Promise<LookupResult> {
+  const answers = await mapBounded([...new Set(uids)], OBJECT_CONCURRENCY, async (uid) => {
+    try {
+      return await listUser(env, app, uid);
+    } catch (error) {
+      log.warn("a user of a lookup failed", { app: app.appId, error });
+      return { uid, code: codeOf(error) };
+    }
+  });
+  return {
+    users: answers.filter((answer) => "pushTokens" in answer),
+    errors: answers.filter((answer) => "code" in answer),
+  };
+}
+
+function codeOf(error: unknown): ErrorCode {
+  return error instanceof ApiError ? error.code : "ERR_OPERATION_FAILED";
+}
+
+function toSenderToken(r: Registration): SenderToken {
+  return {
+    token: r.token,
+    kind: r.kind,
+    platform: r.platform,
+    sessionId: r.session,
+    registeredAt: r.registeredAt,
+    refreshedAt: r.refreshedAt,
+    suspect: r.suspectAt !== null,
+    ...(r.providerId === null ? {} : { providerId: r.providerId }),
+    ...(r.timezone === null ? {} : { timezone: r.timezone }),
+  };
+}
+
+/** Who holds a token now, as the user's own object says; more than one only under policy `shared`. */
+export async function findOwners(env: Env, app: App, token: string, kind?: Kind | null): Promise<TokenOwner[]> {
+  const kinds = kind == null ? KINDS : [kind];
+  const found = await mapBounded(kinds, OBJECT_CONCURRENCY, async (each) => {
+    const owners = await callOwners(env, app, each, token, (object, hash) => object.owners(hash));
+    return mapBounded(owners, OBJECT_CONCURRENCY, ({ user }) =>
+      callUserByHash(env, app, user, (object) => object.holding(each, token, app.rules.retentionMs)),
+    );
+  });
+  return found.flat().flatMap((holding) => {
+    if (holding === null) return [];
+    const { token: _, providerId, timezone, ...rest } = toSenderToken(holding.registration);
+    return [{ uid: holding.uid, ...rest }];
+  });
+}
+
+/** What each report did, in the order given. One call per user concerned; a user that fails does not fail the rest. */
+export async function reportFeedback(env: Env, app: App, items: readonly FeedbackItem[]): Promise<FeedbackAnswer[]> {
+  const now = Date.now();
+  const answers: FeedbackAnswer[] = items.map(() => ({ outcome: "unknown", why: "nobody holds this token" }));
+  const byUser = new Map<string, { index: number; report: FeedbackReport }[]>();
+  await mapBounded([...items.entries()], OBJECT_CONCURRENCY, async ([index, item]) => {
+    const code = feedbackCode(item.kind, item.code);
+    const verdict = code?.verdict ?? "not_about_the_token";
+    if (verdict === "not_about_the_token") {
+      answers[index] = { outcome: "kept", why: code?.meaning ?? "not a code that says that a token is dead" };
+      return;
+    }
+    const users = await orUnavailable(() => holdersOf(env, app, item));
+    if ("outcome" in users) answers[index] = users;
+    else for (const user of users) push(byUser, user, { index, report: toReport(item, verdict, now) });
+  });
+  await mapBounded([...byUser], OBJECT_CONCURRENCY, async ([user, reports]) => {
+    const results = await orUnavailable(() =>
+      callUserByHash(env, app, user, (object) =>
+        object.feedback(
+          reports.map(({ report }) => report),
+          app.rules.refreshWindowMs,
+        ),
+      ),
+    );
+    for (const [i, { index }] of reports.entries()) {
+      const result = "outcome" in results ? results : results[i];
+      if (result !== undefined) answers[index] = theMoreTelling(answers[index], result);
+    }
+  });
+  const pruned = answers.filter(({ outcome }) => outcome === "pruned").length;
+  if (pruned > 0) log.info("tokens pruned", { app: app.appId, reported: items.length, pruned });
+  return answers;
+}
+
+/** The users to tell: the one that is named, else whoever the owner object names. */
+async function holdersOf(env: Env, app: App, { kind, token, uid }: FeedbackItem): Promise<string[]> {
+  if (uid != null) return [await userHash(app.appId, uid)];
+  const owners = await callOwners(env, app, kind, token, (object, hash) => object.owners(hash));
+  return owners.map(({ user }) => user);
+}
+
+function toReport(
+  { kind, token, code, at, sentAt }: FeedbackItem,
+  verdict: Exclude<FeedbackVerdict, "not_about_the_token">,
+  now: number,
+): FeedbackReport {
+  return { kind, token, code, verdict, at: at ?? sentAt ?? now };
+}
+
+async function orUnavailable<T>(call: () => Promise<T[]>): Promise<T[] | FeedbackAnswer> {
+  try {
+    return await call();
+  } catch (error) {
+    log.warn("a report could not be delivered", { error });
+    return { outcome: "unavailable", why: "an object did not answer; report the item again" };
+  }
+}
+
+/** Several users may hold one token (policy `shared`): the reply names what says the most. */
+function theMoreTelling(a: FeedbackAnswer | undefined, b: FeedbackAnswer): FeedbackAnswer {
+  const rank: FeedbackAnswer["outcome"][] = ["unknown", "kept", "suspect", "pruned", "unavailable"];
+  return a !== undefined && rank.indexOf(a.outcome) > rank.indexOf(b.outcome) ? a : b;
+}
+
+function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const values = map.get(key);
+  if (values === undefined) map.set(key, [value]);
+  else values.push(value);
+}

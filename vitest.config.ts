@@ -4,6 +4,7 @@ import { testBindings } from "./test/support/apps.ts";
 
 export default defineConfig({
   test: {
+    silent: "passed-only",
     projects: [
       {
         // Inside workerd, with real SQLite: the Worker over HTTP, and the objects.

@@ -1,29 +1,13 @@
 // Identity `issued`: auth tokens that this Worker mints and verifies. JWT, HS256, `typ` and algorithm pinned, the key
 // named by `kid`, so that two keys can be alive during a rotation.
 import { errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
-import type { App, SigningKey } from "../config.ts";
+import type { App } from "../config.ts";
 import { AUTH_TOKEN_LENGTH_MAX, CLOCK_TOLERANCE_MS } from "../limits.ts";
 import * as schemas from "../schemas.ts";
 import type { Caller } from "./caller.ts";
+import { cryptoKey, HMAC_ALGORITHM, keyOf } from "./keys.ts";
 
-const ALGORITHM = "HS256";
 const TYPE = "auth+jwt";
-
-const keys = new WeakMap<SigningKey, Promise<CryptoKey>>();
-
-/** The key as WebCrypto wants it, imported once per isolate. */
-export function cryptoKey(key: SigningKey): Promise<CryptoKey> {
-  let imported = keys.get(key);
-  if (imported === undefined) {
-    const algorithm = { name: "HMAC", hash: "SHA-256" };
-    imported = crypto.subtle.importKey("raw", new TextEncoder().encode(key.secret), algorithm, false, [
-      "sign",
-      "verify",
-    ]);
-    keys.set(key, imported);
-  }
-  return imported;
-}
 
 /**
  * A new auth token, for a new session of the user. It is issued after `validFrom` (epoch ms), so that ending all sessions
@@ -39,7 +23,7 @@ export async function mintAuthToken(
   if (key === undefined) throw new Error(`app ${app.appId} has no signing key`);
   const issuedAt = Math.max(Date.now(), validFrom + 1) / 1000;
   const authToken = await new SignJWT({ app: app.appId, sid: crypto.randomUUID() })
-    .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, kid: key.kid })
+    .setProtectedHeader({ alg: HMAC_ALGORITHM, typ: TYPE, kid: key.kid })
     .setSubject(uid)
     .setIssuedAt(issuedAt)
     .setExpirationTime(issuedAt + lifetimeSeconds)
@@ -55,7 +39,7 @@ export async function verifyIssued(app: App, authToken: string): Promise<Caller 
   try {
     payload = (
       await jwtVerify(authToken, ({ kid }) => keyOf(app, kid), {
-        algorithms: [ALGORITHM],
+        algorithms: [HMAC_ALGORITHM],
         typ: TYPE,
         clockTolerance: CLOCK_TOLERANCE_MS / 1000,
         requiredClaims: ["sub", "sid", "app", "iat", "exp"],
@@ -75,10 +59,4 @@ export async function verifyIssued(app: App, authToken: string): Promise<Caller 
   const usableUntil = Number(exp) * 1000 + CLOCK_TOLERANCE_MS;
   const session = { id: sid, issuedAt: Math.round(Number(iat) * 1000), usableUntil };
   return { uid: String(sub), session, expired, authToken };
-}
-
-async function keyOf(app: App, kid: string | undefined): Promise<CryptoKey> {
-  const key = app.signingKeys.find((candidate) => candidate.kid === kid);
-  if (key === undefined) throw new errors.JWKSNoMatchingKey();
-  return cryptoKey(key);
 }

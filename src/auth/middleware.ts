@@ -23,6 +23,14 @@ export const knownApp = createMiddleware<AppEnv>(async (c, next) => {
 function findApp(c: Context<AppEnv>): App {
   const appId = header(c, "appId");
   if (appId === undefined) throw new ApiError("AUTH_ERR_EMPTY_APPID", "The appId header is missing.");
+  return appNamed(c, appId);
+}
+
+/**
+ * The app of that id.
+ * @throws {ApiError} 401 if there is none, 500 if its configuration is wrong
+ */
+export function appNamed(c: Context<AppEnv>, appId: string): App {
   const config = loadConfig(c.env);
   const app = config.apps.get(appId);
   if (config.problems.length > 0 || app instanceof ConfigError) {
@@ -33,7 +41,7 @@ function findApp(c: Context<AppEnv>): App {
       "The configuration of this app is wrong. Its operator finds why in the log.",
     );
   }
-  if (app === undefined) throw new ApiError("AUTH_ERR_INVALID_APPID", "The appId header names no app of this server.");
+  if (app === undefined) throw new ApiError("AUTH_ERR_INVALID_APPID", "The appId names no app of this server.");
   return app;
 }
 

@@ -1,11 +1,12 @@
 // `v2/tokens`: the push-token API of CometChat's push-notification extension.
 import { type Context, Hono } from "hono";
-import { client, knownApp } from "../auth/middleware.ts";
+import { appNamed, client, knownApp } from "../auth/middleware.ts";
+import { appIdOfTicket, signTicket, verifyTicket } from "../auth/tickets.ts";
 import { tokenHash } from "../domain/names.ts";
 import { platformOf } from "../domain/platform.ts";
 import { type Kind, PLATFORMS, type Platform, type PushToken, type Registration } from "../domain/registration.ts";
 import { ApiError, deadAuthToken, unavailable } from "../errors.ts";
-import { type AppEnv, header, readBody } from "../http.ts";
+import { type AppEnv, header, readBody, readText } from "../http.ts";
 import { RETRY_AFTER_SECONDS } from "../limits.ts";
 import { callUser } from "../objects.ts";
 import * as schemas from "../schemas.ts";
@@ -19,7 +20,20 @@ export const clientTokens = new Hono<AppEnv>()
       { fcm: body.fcmToken, apns: body.apnsToken, voip: body.voipToken },
       body.platform,
     );
-    await register(c, tokens);
+    const { held } = await register(c, tokens);
+    const { app, caller } = c.var;
+    const unregisterTicket = await signTicket(app, { uid: caller.uid, session: caller.session.id, slots: held });
+    return c.json({ data: { success: true, ...(unregisterTicket === null ? {} : { unregisterTicket }) } });
+  })
+  // The ticket is the whole request: `navigator.sendBeacon` sends text without headers of its own, and no preflight.
+  .post("/unregister", async (c) => {
+    const text = (await readText(c)).trim();
+    const appId = appIdOfTicket(text);
+    if (appId === null) throw invalidTicket();
+    const app = appNamed(c, appId);
+    const ticket = await verifyTicket(app, text);
+    if (ticket === null) throw invalidTicket();
+    await callUser(c.env, app, ticket.uid, (user) => user.unregister(ticket));
     return c.json({ data: { success: true } });
   })
   .get("/", knownApp, client(), async (c) => {
@@ -38,6 +52,10 @@ export const clientTokens = new Hono<AppEnv>()
     if (!outcome.ok) throw deadAuthToken();
     return c.json({ data: { success: true } });
   });
+
+function invalidTicket(): ApiError {
+  return new ApiError("ERR_BAD_REQUEST", "The body must be an unregisterTicket of this server that is not over.");
+}
 
 async function toPushTokens(
   c: Context<AppEnv>,

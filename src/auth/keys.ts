@@ -1,0 +1,28 @@
+// The app's own signing keys: HMAC-SHA256, the first one signs, all verify.
+import { errors } from "jose";
+import type { App, SigningKey } from "../config.ts";
+
+export const HMAC_ALGORITHM = "HS256";
+
+const keys = new WeakMap<SigningKey, Promise<CryptoKey>>();
+
+/** The key as WebCrypto wants it, imported once per isolate. */
+export function cryptoKey(key: SigningKey): Promise<CryptoKey> {
+  let imported = keys.get(key);
+  if (imported === undefined) {
+    const bytes = new TextEncoder().encode(key.secret);
+    imported = crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
+    keys.set(key, imported);
+  }
+  return imported;
+}
+
+/**
+ * The key that `kid` names.
+ * @throws {errors.JWKSNoMatchingKey}
+ */
+export async function keyOf(app: App, kid: string | undefined): Promise<CryptoKey> {
+  const key = app.signingKeys.find((candidate) => candidate.kid === kid);
+  if (key === undefined) throw new errors.JWKSNoMatchingKey();
+  return cryptoKey(key);
+}

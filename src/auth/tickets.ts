@@ -1,0 +1,70 @@
+// Unregister tickets: a signed capability that can do one thing, remove exactly the registrations that it names, also after
+// their session ended or when the app was offline at logout. A JWT of its own `typ`, so that neither a ticket nor an auth
+// token ever passes for the other. It lives as long as a registration does without a launch.
+import { decodeJwt, errors, jwtVerify, SignJWT } from "jose";
+import * as z from "zod/mini";
+import type { App } from "../config.ts";
+import { KINDS, type Kind } from "../domain/registration.ts";
+import { AUTH_TOKEN_LENGTH_MAX } from "../limits.ts";
+import { cryptoKey, HMAC_ALGORITHM, keyOf } from "./keys.ts";
+
+const TYPE = "unregister+jwt";
+
+/** A registration as a ticket names it: a later one of the same token in the same slot is another one. */
+export interface TicketSlot {
+  kind: Kind;
+  hash: string;
+  registeredAt: number;
+}
+
+export interface Ticket {
+  uid: string;
+  session: string;
+  slots: TicketSlot[];
+}
+
+const claims = z.object({
+  app: z.string(),
+  sub: z.string(),
+  sid: z.string(),
+  slots: z.array(z.object({ kind: z.enum(KINDS), hash: z.string(), registeredAt: z.int() })),
+});
+
+/** `null` if there is nothing to unregister, or the app has no key to sign with. */
+export async function signTicket(app: App, { uid, session, slots }: Ticket): Promise<string | null> {
+  const key = app.signingKeys[0];
+  if (key === undefined || slots.length === 0) return null;
+  return new SignJWT({ app: app.appId, sid: session, slots })
+    .setProtectedHeader({ alg: HMAC_ALGORITHM, typ: TYPE, kid: key.kid })
+    .setSubject(uid)
+    .setExpirationTime((Date.now() + app.rules.retentionMs) / 1000)
+    .sign(await cryptoKey(key));
+}
+
+/** The app that a ticket says it is of; not yet verified. `null` for what is no ticket at all. */
+export function appIdOfTicket(ticket: string): string | null {
+  if (ticket.length > AUTH_TOKEN_LENGTH_MAX) return null;
+  try {
+    const { app } = decodeJwt(ticket);
+    return typeof app === "string" ? app : null;
+  } catch {
+    return null;
+  }
+}
+
+/** What the ticket allows; `null` if it is not genuine, of another app, or over. */
+export async function verifyTicket(app: App, ticket: string): Promise<Ticket | null> {
+  try {
+    const { payload } = await jwtVerify(ticket, ({ kid }) => keyOf(app, kid), {
+      algorithms: [HMAC_ALGORITHM],
+      typ: TYPE,
+      requiredClaims: ["exp"],
+    });
+    const parsed = claims.safeParse(payload);
+    if (!parsed.success || parsed.data.app !== app.appId) return null;
+    return { uid: parsed.data.sub, session: parsed.data.sid, slots: parsed.data.slots };
+  } catch (error) {
+    if (error instanceof errors.JOSEError) return null;
+    throw error;
+  }
+}

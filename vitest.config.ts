@@ -26,6 +26,7 @@ export default defineConfig({
         test: {
           name: "node",
           include: ["test/{conformance,system,model,scripts}/**/*.test.ts"],
+          globalSetup: ["test/support/node/global-setup.ts"],
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },

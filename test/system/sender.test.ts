@@ -1,0 +1,165 @@
+// The example sender beside the registry, as two Workers of one account, against fakes of FCM and APNs.
+import { readFile, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { afterAll, beforeAll, describe, inject, it } from "vitest";
+import { build } from "../../scripts/lib/workerd.ts";
+import { API_KEYS, testBindings } from "../support/apps.ts";
+import { type FakeProviders, startFakeProviders } from "../support/node/fake-providers.ts";
+
+const DAY_MS = 24 * 3600 * 1000;
+const PASSWORD = "webhook-password";
+
+let providers: FakeProviders;
+let miniflare: Miniflare;
+let url: string;
+let senderBundle: string;
+
+beforeAll(async () => {
+  // APNs names a time after the registration's refresh window: the device cannot have come back unseen.
+  providers = await startFakeProviders({ unregisteredAt: Date.now() + 8 * DAY_MS });
+  senderBundle = await build("examples/sender/wrangler.toml");
+  const worker = async (bundle: string) => ({
+    modules: [{ type: "ESModule" as const, path: "index.js", contents: await readFile(bundle, "utf8") }],
+    compatibilityDate: "2026-09-30",
+  });
+  miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      workers: [
+        {
+          ...(await worker(inject("bundle"))),
+          name: "push-notification-us",
+          bindings: testBindings,
+          durableObjects: {
+            USER_TOKENS: { className: "UserTokens", useSQLite: true },
+            TOKEN_OWNERS: { className: "TokenOwners", useSQLite: true },
+          },
+        },
+        {
+          ...(await worker(senderBundle)),
+          name: "push-sender",
+          bindings: { ...providers.config, WEBHOOK_USER: "cometchat", WEBHOOK_PASSWORD: PASSWORD },
+          serviceBindings: {
+            PUSH_TOKENS: { name: "push-notification-us", entrypoint: "PushTokens", props: { appId: "test" } },
+          },
+        },
+      ],
+    } as Parameters<typeof convertV4MiniflareOptions>[0]),
+  );
+  url = (await miniflare.ready).origin;
+});
+
+afterAll(async () => {
+  await miniflare?.dispose();
+  await providers?.stop();
+  if (senderBundle !== undefined) await rm(dirname(senderBundle), { recursive: true, force: true });
+});
+
+const post = async (target: string, headers: Record<string, string>, body: unknown) => {
+  const response = await fetch(target, { method: "POST", headers, body: JSON.stringify(body) });
+  return { status: response.status, body: await response.json() };
+};
+
+/** A new login of the user that registers these tokens. */
+async function register(uid: string, tokens: Record<string, string>): Promise<void> {
+  const server = { appId: "test", apikey: API_KEYS.fullAccess };
+  const minted = await post(`${url}/v3/users/${uid}/auth_tokens`, server, {});
+  const { authToken } = (minted.body as { data: { authToken: string } }).data;
+  const reply = await post(`${url}/v2/tokens`, { appId: "test", authToken, sdk: "android@4" }, tokens);
+  if (reply.status !== 200) throw new Error(JSON.stringify(reply));
+}
+
+async function registeredTokens(uid: string) {
+  const response = await fetch(`${url}/v3/users/${uid}/push_tokens`, {
+    headers: { appId: "test", apikey: API_KEYS.sender },
+  });
+  const { data } = (await response.json()) as { data: { pushTokens: { token: string; suspect: boolean }[] } };
+  return data.pushTokens.map(({ token, suspect }) => ({ token, suspect }));
+}
+
+/** The sender's own HTTP: its Worker is the second of the two. */
+async function sender(path: string, body: unknown, password = PASSWORD) {
+  const worker = await miniflare.getWorker("push-sender");
+  const response = await worker.fetch(`https://push-sender.example${path}`, {
+    method: "POST",
+    headers: { authorization: `Basic ${btoa(`cometchat:${password}`)}` },
+    body: JSON.stringify(body),
+  });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+const PUSH = { title: "Anna", body: "Hello", data: { conversation: "c1" } };
+
+describe("the example sender", () => {
+  it("delivers to every device, prunes what the providers call dead, keeps what they do not blame", async ({
+    expect,
+  }) => {
+    const [anna, ben] = [`anna-${crypto.randomUUID()}`, `ben-${crypto.randomUUID()}`];
+    await register(anna, { fcmToken: `phone:${anna}` });
+    await register(anna, { fcmToken: `unregistered:${anna}` });
+    await register(anna, { apnsToken: `unregistered:${anna}` });
+    await register(ben, { apnsToken: `malformed:${ben}` });
+    await register(ben, { fcmToken: `malformed:${ben}` });
+    await register(ben, { apnsToken: `topic:${ben}` });
+    await register(ben, { apnsToken: `iphone:${ben}`, voipToken: `voip:${ben}`, fcmToken: `same-iphone:${ben}` });
+
+    const { status, body } = await sender("/send", { uids: [anna, ben], push: PUSH });
+    expect(status).toBe(200);
+    expect(body.delivered).toBe(2);
+    expect(body.unread).toEqual([]);
+    expect(body.failed).toEqual([
+      // FCM gives no time: the device may have registered again since, within the refresh window.
+      { uid: anna, kind: "fcm", code: "UNREGISTERED", outcome: "suspect" },
+      { uid: anna, kind: "apns", code: "Unregistered", outcome: "pruned" },
+      { uid: ben, kind: "apns", code: "BadDeviceToken", outcome: "suspect" },
+      { uid: ben, kind: "fcm", code: "INVALID_ARGUMENT", outcome: "kept" },
+      { uid: ben, kind: "apns", code: "DeviceTokenNotForTopic", outcome: "kept" },
+    ]);
+    const mine = providers.delivered.filter(({ token }) => token.endsWith(anna) || token.endsWith(ben));
+    expect(mine.map(({ token }) => token).sort()).toEqual([`iphone:${ben}`, `phone:${anna}`]);
+    expect(mine.find(({ token }) => token.startsWith("iphone"))).toMatchObject({
+      topic: "com.example.app",
+      body: { uid: ben, conversation: "c1", aps: { alert: { title: "Anna", body: "Hello" } } },
+    });
+    expect(await registeredTokens(anna)).toEqual([
+      { token: `phone:${anna}`, suspect: false },
+      { token: `unregistered:${anna}`, suspect: true },
+    ]);
+    expect((await registeredTokens(ben)).map(({ token }) => token)).toContain(`malformed:${ben}`);
+  });
+
+  it("rings the VoIP token of an iPhone, and the FCM token of other devices", async ({ expect }) => {
+    const uid = `carla-${crypto.randomUUID()}`;
+    await register(uid, { apnsToken: `iphone:${uid}`, voipToken: `voip:${uid}` });
+    await register(uid, { fcmToken: `phone:${uid}` });
+    await sender("/send", { uids: [uid], push: { ...PUSH, type: "call" } });
+    const mine = providers.delivered.filter(({ token }) => token.endsWith(uid));
+    expect(new Map(mine.map(({ token, topic }) => [token, topic]))).toEqual(
+      new Map([
+        [`voip:${uid}`, "com.example.app.voip"],
+        [`phone:${uid}`, undefined],
+      ]),
+    );
+  });
+
+  it("serves CometChat's custom provider: answers at once, delivers to the recipient", async ({ expect }) => {
+    const uid = `dora-${crypto.randomUUID()}`;
+    await register(uid, { fcmToken: `phone:${uid}` });
+    const call = {
+      trigger: "push-notification-payload-generated",
+      data: { to: { uid }, notificationDetails: { title: "Ben", body: "Hi", type: "chat", sender: "ben" } },
+      appId: "test",
+      region: "us",
+      webhook: "custom",
+    };
+    expect(await sender("/webhook", call)).toEqual({ status: 200, body: { received: true } });
+    await expect
+      .poll(() => providers.delivered.filter(({ token }) => token === `phone:${uid}`))
+      .toMatchObject([{ body: { notification: { title: "Ben", body: "Hi" }, data: { uid, sender: "ben" } } }]);
+  });
+
+  it("refuses a wrong password and a malformed order", async ({ expect }) => {
+    expect((await sender("/webhook", {}, "wrong")).status).toBe(401);
+    expect((await sender("/send", { uids: "anna" })).status).toBe(400);
+  });
+});

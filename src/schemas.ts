@@ -62,6 +62,9 @@ const reportedTime = z.int("must be epoch milliseconds").check(
   z.refine((time) => time <= Date.now() + REPORT_AHEAD_MS_MAX, "must not be more than 30 days ahead"),
 );
 
+/** The argument of the service binding's `list`. */
+export const uidArgument = z.object({ uid });
+
 /** `POST /v3/push_tokens/feedback`. */
 export const feedbackBody = z.object({
   items: batch(

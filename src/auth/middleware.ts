@@ -11,27 +11,28 @@ import { verifyIssued } from "./issued.ts";
 
 /** Finds the app that the `appId` header names, and checks the page's origin. */
 export const knownApp = createMiddleware<AppEnv>(async (c, next) => {
-  const app = findApp(c);
-  const origin = header(c, "origin");
-  if (origin !== undefined && app.allowedOrigins !== undefined && !app.allowedOrigins.includes(origin)) {
-    throw new ApiError("AUTH_ERR_NO_ACCESS", "This web page's origin is not allowed for the app.");
-  }
+  const appId = header(c, "appId");
+  if (appId === undefined) throw new ApiError("AUTH_ERR_EMPTY_APPID", "The appId header is missing.");
+  const app = appNamed(c.env, appId);
+  checkOrigin(c, app);
   c.set("app", app);
   await next();
 });
 
-function findApp(c: Context<AppEnv>): App {
-  const appId = header(c, "appId");
-  if (appId === undefined) throw new ApiError("AUTH_ERR_EMPTY_APPID", "The appId header is missing.");
-  return appNamed(c, appId);
+/** @throws {ApiError} 403 for the page of an origin that the app does not list */
+export function checkOrigin(c: Context<AppEnv>, app: App): void {
+  const origin = header(c, "origin");
+  if (origin !== undefined && app.allowedOrigins !== undefined && !app.allowedOrigins.includes(origin)) {
+    throw new ApiError("AUTH_ERR_NO_ACCESS", "This web page's origin is not allowed for the app.");
+  }
 }
 
 /**
  * The app of that id.
  * @throws {ApiError} 401 if there is none, 500 if its configuration is wrong
  */
-export function appNamed(c: Context<AppEnv>, appId: string): App {
-  const config = loadConfig(c.env);
+export function appNamed(env: Env, appId: string): App {
+  const config = loadConfig(env);
   const app = config.apps.get(appId);
   if (config.problems.length > 0 || app instanceof ConfigError) {
     const problems = app instanceof ConfigError ? app.problems : config.problems;
@@ -62,6 +63,19 @@ function authTokenOf(c: Context<AppEnv>): string {
   return authToken;
 }
 
+/** One log line per server call, of refused ones too. The route's pattern, not its path: uids stand in paths. */
+export const serverCallLog = createMiddleware<AppEnv>(async (c, next) => {
+  await next();
+  const { requestId, app, apiKey }: Partial<AppEnv["Variables"]> = c.var;
+  log.info("server call", {
+    requestId,
+    app: app?.appId,
+    key: apiKey,
+    call: `${c.req.method} ${routePathOf(c, -1)}`,
+    status: c.res.status,
+  });
+});
+
 /** A server with an API key of one of `scopes`. */
 export function server(...scopes: Scope[]) {
   return createMiddleware<AppEnv>(async (c, next) => {
@@ -77,14 +91,5 @@ export function server(...scopes: Scope[]) {
       );
     }
     await next();
-    const { requestId, app } = c.var;
-    // The route's pattern, not its path: uids stand in paths.
-    log.info("server call", {
-      requestId,
-      app: app.appId,
-      key: key.name,
-      call: `${c.req.method} ${routePathOf(c, -1)}`,
-      status: c.res.status,
-    });
   });
 }

@@ -1,6 +1,6 @@
 // `v2/tokens`: the push-token API of CometChat's push-notification extension.
 import { type Context, Hono } from "hono";
-import { appNamed, client, knownApp } from "../auth/middleware.ts";
+import { appNamed, checkOrigin, client, knownApp } from "../auth/middleware.ts";
 import { appIdOfTicket, signTicket, verifyTicket } from "../auth/tickets.ts";
 import { tokenHash } from "../domain/names.ts";
 import { platformOf } from "../domain/platform.ts";
@@ -30,7 +30,8 @@ export const clientTokens = new Hono<AppEnv>()
     const text = (await readText(c)).trim();
     const appId = appIdOfTicket(text);
     if (appId === null) throw invalidTicket();
-    const app = appNamed(c, appId);
+    const app = appNamed(c.env, appId);
+    checkOrigin(c, app);
     const ticket = await verifyTicket(app, text);
     if (ticket === null) throw invalidTicket();
     await callUser(c.env, app, ticket.uid, (user) => user.unregister(ticket));

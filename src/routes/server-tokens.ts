@@ -1,12 +1,13 @@
 // What senders ask and report about tokens, for many users at once (API keys). Tokens never stand in a URL.
 import { Hono } from "hono";
-import { knownApp, server } from "../auth/middleware.ts";
+import { knownApp, server, serverCallLog } from "../auth/middleware.ts";
 import { type AppEnv, readBody } from "../http.ts";
 import { BATCH_BODY_BYTES_MAX } from "../limits.ts";
 import * as schemas from "../schemas.ts";
 import { findOwners, lookupUsers, reportFeedback } from "../sender.ts";
 
 export const serverTokens = new Hono<AppEnv>()
+  .use(serverCallLog)
   .post("/lookup", knownApp, server("fullAccess", "sender"), async (c) => {
     const { uids } = await readBody(c, schemas.lookupBody, BATCH_BODY_BYTES_MAX);
     return c.json({ data: await lookupUsers(c.env, c.var.app, uids) });

@@ -2,9 +2,10 @@
 import { Hono } from "hono";
 import { etag, RETAINED_304_HEADERS } from "hono/etag";
 import { mintAuthToken } from "../auth/issued.ts";
-import { knownApp, server } from "../auth/middleware.ts";
+import { knownApp, server, serverCallLog } from "../auth/middleware.ts";
 import { mapBounded } from "../concurrency.ts";
 import type { App } from "../config.ts";
+import { userHash } from "../domain/names.ts";
 import { ApiError, unavailable } from "../errors.ts";
 import { type AppEnv, invalid, readBody } from "../http.ts";
 import { OBJECT_CONCURRENCY, RETRY_AFTER_SECONDS } from "../limits.ts";
@@ -16,6 +17,7 @@ import { listUser } from "../sender.ts";
 const RETAINED_HEADERS = [...RETAINED_304_HEADERS, "access-control-allow-origin", "access-control-expose-headers"];
 
 export const serverUsers = new Hono<AppEnv>()
+  .use(serverCallLog)
   .post("/:uid/auth_tokens", knownApp, server("fullAccess", "authOnly"), async (c) => {
     const { app } = c.var;
     const uid = parseUid(c.req.param("uid"));
@@ -78,11 +80,13 @@ export const serverUsers = new Hono<AppEnv>()
     const held = await callUser(c.env, app, uid, (user) => user.export());
     const isNothing = held.uid === null && held.validFrom === 0 && held.fences.length === 0;
     if (isNothing) throw new ApiError("ERR_UID_NOT_FOUND", "Nothing is held about this user.");
-    const owners = await mapBounded(held.registrations, OBJECT_CONCURRENCY, async ({ kind, token, hash }) => ({
-      tokenHash: hash,
-      owners: await callOwners(c.env, app, kind, token, (object) => object.owners(hash)),
-    }));
-    return c.json({ data: { ...held, uid, owners } });
+    const me = await userHash(app.appId, uid);
+    const owners = await mapBounded(held.registrations, OBJECT_CONCURRENCY, async ({ kind, token, hash }) => {
+      const entries = await callOwners(c.env, app, kind, token, (object) => object.owners(hash));
+      // Under policy `shared` a token may have other owners: their entries are about them.
+      return entries.filter(({ user }) => user === me).map(({ version }) => ({ tokenHash: hash, user: me, version }));
+    });
+    return c.json({ data: { ...held, uid, owners: owners.flat() } });
   })
   .delete("/:uid", knownApp, server("fullAccess"), async (c) => {
     const { app } = c.var;

@@ -6,8 +6,11 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { ApiError } from "./errors.ts";
 import { type AppEnv, routePath } from "./http.ts";
 import { log } from "./log.ts";
+import { countRefusal } from "./metrics.ts";
 import { clientSession } from "./routes/client-session.ts";
 import { clientTokens } from "./routes/client-tokens.ts";
+import { health } from "./routes/health.ts";
+import { serverRecovery } from "./routes/server-recovery.ts";
 import { serverTokens } from "./routes/server-tokens.ts";
 import { serverUsers } from "./routes/server-users.ts";
 
@@ -25,6 +28,13 @@ const REQUEST_HEADERS = [
 
 export function createApp() {
   const app = new Hono<AppEnv>({ getPath: routePath });
+  app.use(async (c, next) => {
+    c.set("requestId", crypto.randomUUID());
+    await next();
+    c.res.headers.set("X-Request-Id", c.var.requestId);
+    c.res.headers.set("X-Content-Type-Options", "nosniff");
+    if (!c.res.headers.has("Cache-Control")) c.res.headers.set("Cache-Control", "no-store");
+  });
   app.use(
     cors({
       origin: "*",
@@ -34,18 +44,13 @@ export function createApp() {
       maxAge: 86_400,
     }),
   );
-  app.use(async (c, next) => {
-    c.set("requestId", crypto.randomUUID());
-    await next();
-    c.res.headers.set("X-Request-Id", c.var.requestId);
-    c.res.headers.set("X-Content-Type-Options", "nosniff");
-    if (!c.res.headers.has("Cache-Control")) c.res.headers.set("Cache-Control", "no-store");
-  });
   app.use(methodNotAllowed({ app }));
 
+  app.route("/health", health);
   app.route("/v2/tokens", clientTokens);
   app.route("/v3", clientSession);
   app.route("/v3/users", serverUsers);
+  app.route("/v3/users", serverRecovery);
   app.route("/v3/push_tokens", serverTokens);
 
   app.notFound(() => {
@@ -63,13 +68,18 @@ export function createApp() {
       );
     }
     if (error instanceof ApiError) {
-      if (error.status >= 500) log.error(error.message, { requestId: c.var.requestId, error: error.cause });
+      if (error.status >= 500) log.error(error.message, { ...context(), error: error.cause });
       return reply(error);
     }
-    log.error("unexpected error", { requestId: c.var.requestId, error });
+    log.error("unexpected error", { ...context(), error });
     return reply(new ApiError("ERR_OPERATION_FAILED", "Something went wrong. The operation may be repeated."));
 
+    function context() {
+      return { requestId: c.var.requestId, app: c.var.app?.appId };
+    }
+
     function reply(refusal: ApiError) {
+      countRefusal(c.env, c.var.app?.appId ?? "", refusal.code);
       return c.json(refusal.body, refusal.status, refusal.headers);
     }
   });

@@ -48,6 +48,9 @@ export const REPEAT_DELAYS_MS: readonly number[] = [100, 400];
 /** No repeat begins later than this after the first attempt. */
 export const REPEAT_TOTAL_MS = 2 * SECOND_MS;
 
+/** How far back Cloudflare's point-in-time recovery of an object reaches. */
+export const RESTORABLE_MS = 30 * DAY_MS;
+
 /** Users in one lookup, and reports in one batch of feedback. */
 export const BATCH_MAX = 500;
 /** A batch of reports with the longest tokens, and room for the rest. */

@@ -46,6 +46,7 @@ const REPEATABLE: ReadonlySet<string> = new Set<keyof UserTokens | keyof TokenOw
   "export",
   "check",
   "endSession",
+  "reconcile",
   "owners",
 ]);
 

@@ -1,7 +1,14 @@
 // The wire: what calls of ours accept. Unknown fields are ignored.
 import * as z from "zod/mini";
 import { KINDS, PLATFORMS } from "./domain/registration.ts";
-import { BATCH_MAX, EPOCH_MS_MIN, REPORT_AHEAD_MS_MAX, TOKEN_LENGTH_MAX, UID_LENGTH_MAX } from "./limits.ts";
+import {
+  BATCH_MAX,
+  EPOCH_MS_MIN,
+  REPORT_AHEAD_MS_MAX,
+  RESTORABLE_MS,
+  TOKEN_LENGTH_MAX,
+  UID_LENGTH_MAX,
+} from "./limits.ts";
 
 /** 1–4096 characters from U+0021 to U+007E: no provider's token holds a space or a control character. */
 export const pushToken = z
@@ -52,6 +59,18 @@ const batch = <T extends z.ZodMiniType>(item: T) =>
   z
     .array(item, "must be a list")
     .check(z.minLength(1, "must not be empty"), z.maxLength(BATCH_MAX, `must not hold more than ${BATCH_MAX}`));
+
+/** `POST /v3/users/{uid}/restore`: epoch milliseconds, in the last 30 days. */
+export const restoreBody = z.object({
+  at: z
+    .int("must be epoch milliseconds")
+    .check(
+      z.refine(
+        (at) => at <= Date.now() && at > Date.now() - RESTORABLE_MS,
+        "must be epoch milliseconds in the last 30 days",
+      ),
+    ),
+});
 
 /** `POST /v3/push_tokens/lookup`. */
 export const lookupBody = z.object({ uids: batch(uid) });

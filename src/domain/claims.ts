@@ -33,6 +33,7 @@ export interface Owner {
 export interface TokenOwnersRpc {
   claim(request: ClaimRequest): Promise<ClaimOutcome>;
   forget(hash: string, user: string, version: number): Promise<void>;
+  owners(hash: string): Promise<Owner[]>;
 }
 
 /** The method of a user's object that owner objects call. */

@@ -96,11 +96,12 @@ export const serverUsers = new Hono<AppEnv>()
   });
 
 /** Whether the app's auth tokens say when they were issued, in a way that can be trusted. */
-function hasTrustedTime(app: App): boolean {
+export function hasTrustedTime(app: App): boolean {
   return app.identity === "issued";
 }
 
-function parseUid(text: string): string {
+/** @throws {ApiError} 400 */
+export function parseUid(text: string): string {
   const parsed = schemas.uid.safeParse(text);
   if (!parsed.success) throw invalid({ uid: parsed.error.issues.map((issue) => `The uid ${issue.message}.`) });
   return parsed.data;

@@ -102,7 +102,7 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
   }
 
   /** Who owns the token on record, if anyone; more than one only under policy `shared`. */
-  owners(hash: string): Owner[] {
+  async owners(hash: string): Promise<Owner[]> {
     return this.#store.owners(hash).map(({ user, version }) => ({ user, version }));
   }
 }

@@ -67,6 +67,9 @@ export interface EndAllSessionsRequest {
   trustedTime: boolean;
 }
 
+/** `kept` and `dropped` count registrations. */
+export type ReconcileOutcome = { ok: true; kept: number; dropped: number } | { ok: false; reason: "unavailable" };
+
 export interface SessionSummary {
   session: string;
   registrations: { kind: Kind; platform: Registration["platform"] }[];

@@ -26,6 +26,7 @@ import {
   TAKEOVER_WINDOW_MS,
 } from "../limits.ts";
 import { log } from "../log.ts";
+import { countChanges } from "../metrics.ts";
 import { Operation } from "./operation.ts";
 import type {
   EndAllSessionsRequest,
@@ -34,6 +35,7 @@ import type {
   FeedbackResult,
   ListOutcome,
   ListRequest,
+  ReconcileOutcome,
   Refusal,
   RegisterOutcome,
   RegisterRequest,
@@ -78,6 +80,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
       "check",
       "endSession",
       "release",
+      "reconcile",
     ] as const) {
       retryable(UserTokens.prototype[method]);
     }
@@ -195,7 +198,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
       }
       gone.push(...this.#evict(session.id, now, changes));
       this.#store.setUser({ uid, retentionMs: rules.retentionMs });
-      this.#store.addChanges(changes, now);
+      this.#record(changes, now);
     });
     this.#operations.delete(operation);
     this.#letGo(gone);
@@ -307,7 +310,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     const now = Date.now();
     this.#store.transaction(() => {
       this.#store.delete(row);
-      this.#store.addChanges([change("taken_by_another_user", row, now)], now);
+      this.#record([change("taken_by_another_user", row, now)], now);
     });
   }
 
@@ -356,17 +359,12 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   async endAllSessions({ rules, trustedTime }: EndAllSessionsRequest): Promise<{ removed: number; fenced: number }> {
     const now = Date.now();
     const rows = this.#store.registrations();
-    const until = now + rules.fenceMs;
-    const known = new Set([...rows.map((row) => row.session), ...[...this.#operations].map((o) => o.session)]);
-    this.#store.transaction(() => {
-      if (trustedTime) this.#store.setValidFrom(Math.max(now, this.#store.validFrom()), until);
-      else this.#fence([...known].map((session) => ({ session, issuedAt: now, until })));
-    });
+    const { fenced } = this.#refuseAllSessions(rows, { rules, trustedTime });
     const cancelled = this.#cancel(() => true);
     this.#delete(rows, "ended", now);
     await Promise.all(cancelled);
     await this.#arm(now);
-    return { removed: rows.length, fenced: trustedTime ? 0 : known.size };
+    return { removed: rows.length, fenced };
   }
 
   /** Beyond FENCES_MAX the oldest auth tokens' fences give way, and `tokens_valid_from` rises over them instead. */
@@ -393,12 +391,18 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     if (rows.length === 0) return;
     this.#store.transaction(() => {
       for (const row of rows) this.#store.delete(row);
-      this.#store.addChanges(
+      this.#record(
         rows.map((row) => change(why, row, now, code)),
         now,
       );
     });
     this.#letGo(rows);
+  }
+
+  /** Adds to the record of changes, within the transaction of what changed. */
+  #record(changes: Change[], now: number): void {
+    this.#store.addChanges(changes, now);
+    countChanges(this.env, appOfName(this.#name), changes);
   }
 
   // The owner objects
@@ -558,6 +562,76 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     await deleted;
     await this.#arm(Date.now());
     return { ok: true };
+  }
+
+  // Recovery
+
+  /**
+   * Sees to it that the next instance of this object starts from its data as they were at `at` (epoch ms, in the last 30
+   * days). {@link restart} and {@link reconcile} follow. workerd itself keeps no history and refuses.
+   */
+  async prepareRestore(at: number): Promise<void> {
+    const bookmark = await this.ctx.storage.getBookmarkForTime(at);
+    await this.ctx.storage.onNextSessionRestoreBookmark(bookmark);
+  }
+
+  /** Ends this instance. The caller's call fails, as all calls under way do. */
+  restart(): void {
+    this.ctx.abort("restarted to restore its data");
+  }
+
+  /**
+   * What must follow a restore: registrations that were let go since that moment are back, and so are sessions that ended.
+   * Drops what the user does not own on record, and ends all sessions; the devices log in and register anew. Safe to
+   * repeat; `unavailable`: an owner object did not answer, repeat until `ok`.
+   */
+  async reconcile({ rules, trustedTime }: EndAllSessionsRequest): Promise<ReconcileOutcome> {
+    return await this.#inTurn(() => this.#reconcileInTurn({ rules, trustedTime }));
+  }
+
+  async #reconcileInTurn({ rules, trustedTime }: EndAllSessionsRequest): Promise<ReconcileOutcome> {
+    if (!this.#store.exists) return { ok: true, kept: 0, dropped: 0 };
+    const rows = this.#store.registrations();
+    this.#refuseAllSessions(rows, { rules, trustedTime });
+    const versions = new Map<string, number>();
+    try {
+      for (const { hash } of rows) {
+        const owners = await withTimeout(this.#owners(hash).owners(hash), CLAIM_TIMEOUT_MS);
+        const mine = owners.find(({ user }) => user === this.#me);
+        if (mine !== undefined) versions.set(hash, mine.version);
+      }
+    } catch (error) {
+      log.warn("a reconciliation waits for an owner object", { error });
+      return { ok: false, reason: "unavailable" };
+    }
+    // Sessions may have ended meanwhile, and tokens been taken.
+    const now = Date.now();
+    const present = rows.flatMap((row) => {
+      const slot = this.#store.slot(row.session, row.kind);
+      return slot !== undefined && slot.hash === row.hash && slot.version === row.version ? [slot] : [];
+    });
+    const dropped = present.filter(({ hash }) => !versions.has(hash));
+    this.#store.transaction(() => {
+      for (const row of present) {
+        const version = versions.get(row.hash);
+        if (version !== undefined && version > row.version) this.#store.put({ ...row, version });
+      }
+    });
+    this.#delete(dropped, "removed", now);
+    await this.#arm(now);
+    return { ok: true, kept: present.length - dropped.length, dropped: dropped.length };
+  }
+
+  /** Every auth token issued until now is dead; where they carry no trusted time, the sessions known here end. */
+  #refuseAllSessions(rows: Registration[], { rules, trustedTime }: EndAllSessionsRequest): { fenced: number } {
+    const now = Date.now();
+    const until = now + rules.fenceMs;
+    const known = new Set([...rows.map((row) => row.session), ...[...this.#operations].map((o) => o.session)]);
+    this.#store.transaction(() => {
+      if (trustedTime) this.#store.setValidFrom(Math.max(now, this.#store.validFrom()), until);
+      else this.#fence([...known].map((session) => ({ session, issuedAt: now, until })));
+    });
+    return { fenced: trustedTime ? 0 : known.size };
   }
 
   async #deleteAll(): Promise<void> {

@@ -99,7 +99,7 @@ export function withFault<N extends object>(namespace: N, fault: Fault): FaultyN
 
 /** As {@link TestSession.call}, by a Worker whose bindings are partly replaced. */
 export async function callWith(
-  bindings: Partial<Env>,
+  bindings: object,
   session: Pick<TestSession, "app" | "authToken">,
   method: string,
   path: string,

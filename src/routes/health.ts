@@ -1,0 +1,58 @@
+// Whether this deployment works: the Worker alone, for anyone; and the objects too, for its operator.
+import { Hono } from "hono";
+import { knownApp, server } from "../auth/middleware.ts";
+import type { App } from "../config.ts";
+import { tokenHash } from "../domain/names.ts";
+import type { PushToken, Session } from "../domain/registration.ts";
+import { type ApiError, unavailable } from "../errors.ts";
+import type { AppEnv } from "../http.ts";
+import { DAY_MS, RETRY_AFTER_SECONDS } from "../limits.ts";
+import { log } from "../log.ts";
+import { callOwners, callUserByHash } from "../objects.ts";
+
+/** The user of the deep check: not the hash of any uid, so nobody's object. */
+const HEALTH_USER = "health";
+
+export const health = new Hono<AppEnv>()
+  .get("/", (c) => c.json({ data: { status: "ok" } }))
+  .get("/deep", knownApp, server("fullAccess"), async (c) => {
+    const startedAt = Date.now();
+    await checkObjects(c.env, c.var.app);
+    return c.json({ data: { status: "ok", ms: Date.now() - startedAt } });
+  });
+
+/**
+ * Registers a token of its own, reads it from both kinds of object, and takes it away. What stays is bounded: the tables,
+ * and the record of this user's last changes. A check that is interrupted leaves one registration for a day.
+ * @throws {ApiError} 503
+ */
+async function checkObjects(env: Env, app: App): Promise<void> {
+  const session: Session = { id: crypto.randomUUID(), issuedAt: null, usableUntil: null };
+  const text = `health:${session.id}`;
+  const token: PushToken = {
+    kind: "fcm",
+    token: text,
+    hash: await tokenHash("fcm", text),
+    platform: "web",
+    providerId: null,
+    timezone: null,
+  };
+  const rules = { ...app.rules, retentionMs: DAY_MS };
+  const user = <T>(call: Parameters<typeof callUserByHash<T>>[3]) => callUserByHash(env, app, HEALTH_USER, call);
+
+  const registered = await user((object) => object.register({ uid: HEALTH_USER, session, tokens: [token], rules }));
+  if (!registered.ok) throw unhealthy("a registration is refused", { reason: registered.reason });
+  const listed = await user((object) => object.list({ session, retentionMs: DAY_MS }));
+  if (!listed.ok || !listed.registrations.some((each) => each.token === text)) throw unhealthy("a write is not read");
+  const owners = await callOwners(env, app, "fcm", text, (object, hash) => object.owners(hash));
+  // Under policy `shared` others may own a token; this one is nobody else's.
+  if (owners.length !== 1 || owners[0]?.user !== HEALTH_USER) throw unhealthy("an owner is not on record");
+  await user((object) => object.remove({ session, all: false }));
+  const after = await user((object) => object.list({ session, retentionMs: DAY_MS }));
+  if (!after.ok || after.registrations.some((each) => each.token === text)) throw unhealthy("a removal is not read");
+}
+
+function unhealthy(what: string, fields: Record<string, unknown> = {}): ApiError {
+  log.error("the deep health check failed", { what, ...fields });
+  return unavailable(RETRY_AFTER_SECONDS);
+}

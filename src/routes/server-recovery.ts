@@ -1,0 +1,43 @@
+// Back to an earlier moment, for one user: point-in-time recovery, and the reconciliation that must follow it.
+// docs/operations.md has the steps.
+import { Hono } from "hono";
+import { knownApp, server } from "../auth/middleware.ts";
+import type { App } from "../config.ts";
+import { ApiError, unavailable } from "../errors.ts";
+import { type AppEnv, readBody } from "../http.ts";
+import { RETRY_AFTER_SECONDS } from "../limits.ts";
+import { log } from "../log.ts";
+import { callUser } from "../objects.ts";
+import * as schemas from "../schemas.ts";
+import { hasTrustedTime, parseUid } from "./server-users.ts";
+
+export const serverRecovery = new Hono<AppEnv>()
+  .post("/:uid/restore", knownApp, server("fullAccess"), async (c) => {
+    const { app } = c.var;
+    const uid = parseUid(c.req.param("uid"));
+    const { at } = await readBody(c, schemas.restoreBody);
+    await callUser(c.env, app, uid, (user) => user.prepareRestore(at));
+    log.warn("a user is restored", { app: app.appId, apiKey: c.var.apiKey, at, requestId: c.var.requestId });
+    await restart(c.env, app, uid);
+    return c.json({ data: { restoredTo: at, ...(await reconcile(c.env, app, uid)) } });
+  })
+  .post("/:uid/reconcile", knownApp, server("fullAccess"), async (c) => {
+    const { app } = c.var;
+    return c.json({ data: await reconcile(c.env, app, parseUid(c.req.param("uid"))) });
+  });
+
+/** Ends the object's instance; the next one starts from the restored data. The call itself can only fail. */
+async function restart(env: Env, app: App, uid: string): Promise<void> {
+  try {
+    await callUser(env, app, uid, (user) => user.restart());
+  } catch (error) {
+    if (!(error instanceof ApiError && error.status === 503)) throw error;
+  }
+}
+
+async function reconcile(env: Env, app: App, uid: string) {
+  const request = { rules: app.rules, trustedTime: hasTrustedTime(app) };
+  const outcome = await callUser(env, app, uid, (user) => user.reconcile(request));
+  if (!outcome.ok) throw unavailable(RETRY_AFTER_SECONDS);
+  return { kept: outcome.kept, dropped: outcome.dropped };
+}

@@ -1,11 +1,10 @@
 // A short run of the crash test (`npm run crash` for a long one): workerd under load, killed and restarted.
-import { describe, it } from "vitest";
+import { describe, inject, it } from "vitest";
 import { crashTest } from "../../scripts/crash.ts";
-import { build } from "../../scripts/lib/workerd.ts";
 
 describe("after kill -9 under load", () => {
   it("nothing acknowledged is lost, nothing removed is back, no token has two holders", async ({ expect }) => {
-    const result = await crashTest({ rounds: 4, seed: 20_261_124, bundle: await build() });
+    const result = await crashTest({ rounds: 4, seed: 20_261_124, bundle: inject("bundle") });
     expect(result.violations).toEqual([]);
     expect(result.rounds).toBe(4);
     expect(result.acknowledged).toBeGreaterThan(0);

@@ -42,10 +42,31 @@ const apps: Record<string, object> = {
   },
 };
 
+/** Keys of the app `keys`, which no other app has: two of one scope, as during a rotation. */
+export const ROTATED_KEYS = { before: "keys-sender-first", now: "keys-sender-second" } as const;
+
+const rotatedSecrets = JSON.stringify({
+  signingKeys: [],
+  apiKeys: [
+    {
+      name: "sender-2026-10",
+      scope: "sender",
+      sha256: "1d43440e5001efa3cb679d9d3e01720686f07703a80d5f42aa0017644c0977a6",
+    },
+    {
+      name: "sender-2026-11",
+      scope: "sender",
+      sha256: "6b8958c01e4434889a339f00998062381ad21aa4203dbc54637075442eb787f9",
+    },
+  ],
+});
+
 export const testBindings: Record<string, string | object> = {
   DEVELOPMENT: "true",
   ...Object.fromEntries(Object.entries(apps).map(([name, app]) => [`APP_${name}`, app])),
   ...Object.fromEntries(Object.keys(apps).map((name) => [`SECRETS_${name}`, secrets(name)])),
   APP_BROKEN: { appId: "broken", retentionDays: -1 },
+  APP_KEYS: { appId: "keys" },
+  SECRETS_KEYS: rotatedSecrets,
   APP_LEAKY: { appId: "leaky" },
 };

@@ -10,6 +10,7 @@ import { countRefusal } from "./metrics.ts";
 import { clientSession } from "./routes/client-session.ts";
 import { clientTokens } from "./routes/client-tokens.ts";
 import { health } from "./routes/health.ts";
+import { reference } from "./routes/reference.ts";
 import { serverRecovery } from "./routes/server-recovery.ts";
 import { serverTokens } from "./routes/server-tokens.ts";
 import { serverUsers } from "./routes/server-users.ts";
@@ -46,12 +47,7 @@ export function createApp() {
   );
   app.use(methodNotAllowed({ app }));
 
-  app.route("/health", health);
-  app.route("/v2/tokens", clientTokens);
-  app.route("/v3", clientSession);
-  app.route("/v3/users", serverUsers);
-  app.route("/v3/users", serverRecovery);
-  app.route("/v3/push_tokens", serverTokens);
+  mountRoutes(app);
 
   app.notFound(() => {
     throw new ApiError("ERR_API_NOT_FOUND", "There is no such API. See the README for the calls.");
@@ -86,3 +82,17 @@ export function createApp() {
 
   return app;
 }
+
+function mountRoutes(app: Hono<AppEnv>) {
+  return app
+    .route("/health", health)
+    .route("/v2/tokens", clientTokens)
+    .route("/v3", clientSession)
+    .route("/v3/users", serverUsers)
+    .route("/v3/users", serverRecovery)
+    .route("/v3/push_tokens", serverTokens)
+    .route("/", reference);
+}
+
+/** The routes as a type, for `hc<Api>(url)` of `hono/client`. */
+export type Api = ReturnType<typeof mountRoutes>;

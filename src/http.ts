@@ -1,5 +1,6 @@
 // What the SDKs' HTTP looks like, and how it is read: paths, headers, bodies.
 import type { Context } from "hono";
+import { createMiddleware } from "hono/factory";
 import type * as z from "zod/mini";
 import type { Caller } from "./auth/caller.ts";
 import type { App } from "./config.ts";
@@ -63,10 +64,22 @@ function tooLarge(bytesMax: number): ApiError {
 }
 
 /**
+ * Validates the JSON body; handlers read it by `c.req.valid("json")`, and typed clients (`hono/client`) know its shape.
+ * Put it after authentication: who may not call learns nothing of the body.
+ */
+export function body<T extends z.ZodMiniType>(schema: T, bytesMax = BODY_BYTES_MAX) {
+  type Validated = { in: { json: z.input<T> }; out: { json: z.output<T> } };
+  return createMiddleware<AppEnv, string, Validated>(async (c, next) => {
+    c.req.addValidatedData("json", (await readBody(c, schema, bytesMax)) as object);
+    await next();
+  });
+}
+
+/**
  * The JSON body by `schema`; no body, of whatever content type, is `{}`: SDKs drop empty objects.
  * @throws {ApiError} 400 with the fields that are wrong, 413
  */
-export async function readBody<T extends z.ZodMiniType>(
+async function readBody<T extends z.ZodMiniType>(
   c: Context,
   schema: T,
   bytesMax = BODY_BYTES_MAX,

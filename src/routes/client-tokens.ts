@@ -6,20 +6,16 @@ import { tokenHash } from "../domain/names.ts";
 import { platformOf } from "../domain/platform.ts";
 import { type Kind, PLATFORMS, type Platform, type PushToken, type Registration } from "../domain/registration.ts";
 import { ApiError, deadAuthToken, unavailable } from "../errors.ts";
-import { type AppEnv, header, readBody, readText } from "../http.ts";
+import { type AppEnv, body, header, readText } from "../http.ts";
 import { RETRY_AFTER_SECONDS } from "../limits.ts";
 import { callUser } from "../objects.ts";
 import * as schemas from "../schemas.ts";
 import type { RegisterOutcome } from "../user-tokens/outcomes.ts";
 
 export const clientTokens = new Hono<AppEnv>()
-  .post("/", knownApp, client(), async (c) => {
-    const body = await readBody(c, schemas.registerBody);
-    const tokens = await toPushTokens(
-      c,
-      { fcm: body.fcmToken, apns: body.apnsToken, voip: body.voipToken },
-      body.platform,
-    );
+  .post("/", knownApp, client(), body(schemas.registerBody), async (c) => {
+    const { fcmToken, apnsToken, voipToken, platform } = c.req.valid("json");
+    const tokens = await toPushTokens(c, { fcm: fcmToken, apns: apnsToken, voip: voipToken }, platform);
     const { held } = await register(c, tokens);
     const { app, caller } = c.var;
     const unregisterTicket = await signTicket(app, { uid: caller.uid, session: caller.session.id, slots: held });
@@ -46,9 +42,9 @@ export const clientTokens = new Hono<AppEnv>()
     if (!outcome.ok) throw deadAuthToken();
     return c.json({ data: byPlatform(outcome.registrations) });
   })
-  .delete("/", knownApp, client({ allowExpired: true }), async (c) => {
+  .delete("/", knownApp, client({ allowExpired: true }), body(schemas.deleteBody), async (c) => {
     const { app, caller } = c.var;
-    const all = (await readBody(c, schemas.deleteBody)).all === true;
+    const all = c.req.valid("json").all === true;
     const outcome = await callUser(c.env, app, caller.uid, (user) => user.remove({ session: caller.session, all }));
     if (!outcome.ok) throw deadAuthToken();
     return c.json({ data: { success: true } });

@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { knownApp, server } from "../auth/middleware.ts";
 import type { App } from "../config.ts";
 import { ApiError, unavailable } from "../errors.ts";
-import { type AppEnv, readBody } from "../http.ts";
+import { type AppEnv, body } from "../http.ts";
 import { RETRY_AFTER_SECONDS } from "../limits.ts";
 import { log } from "../log.ts";
 import { callUser } from "../objects.ts";
@@ -12,10 +12,10 @@ import * as schemas from "../schemas.ts";
 import { hasTrustedTime, parseUid } from "./server-users.ts";
 
 export const serverRecovery = new Hono<AppEnv>()
-  .post("/:uid/restore", knownApp, server("fullAccess"), async (c) => {
+  .post("/:uid/restore", knownApp, server("fullAccess"), body(schemas.restoreBody), async (c) => {
     const { app } = c.var;
     const uid = parseUid(c.req.param("uid"));
-    const { at } = await readBody(c, schemas.restoreBody);
+    const { at } = c.req.valid("json");
     await callUser(c.env, app, uid, (user) => user.prepareRestore(at));
     log.warn("a user is restored", { app: app.appId, apiKey: c.var.apiKey, at, requestId: c.var.requestId });
     await restart(c.env, app, uid);

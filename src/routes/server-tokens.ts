@@ -1,22 +1,34 @@
 // What senders ask and report about tokens, for many users at once (API keys). Tokens never stand in a URL.
 import { Hono } from "hono";
 import { knownApp, server, serverCallLog } from "../auth/middleware.ts";
-import { type AppEnv, readBody } from "../http.ts";
+import { type AppEnv, body } from "../http.ts";
 import { BATCH_BODY_BYTES_MAX } from "../limits.ts";
 import * as schemas from "../schemas.ts";
 import { findOwners, lookupUsers, reportFeedback } from "../sender.ts";
 
 export const serverTokens = new Hono<AppEnv>()
   .use(serverCallLog)
-  .post("/lookup", knownApp, server("fullAccess", "sender"), async (c) => {
-    const { uids } = await readBody(c, schemas.lookupBody, BATCH_BODY_BYTES_MAX);
-    return c.json({ data: await lookupUsers(c.env, c.var.app, uids) });
-  })
-  .post("/feedback", knownApp, server("fullAccess", "sender"), async (c) => {
-    const { items } = await readBody(c, schemas.feedbackBody, BATCH_BODY_BYTES_MAX);
-    return c.json({ data: { items: await reportFeedback(c.env, c.var.app, items) } });
-  })
-  .post("/owner", knownApp, server("fullAccess", "sender"), async (c) => {
-    const { token, kind } = await readBody(c, schemas.ownerBody);
+  .post(
+    "/lookup",
+    knownApp,
+    server("fullAccess", "sender"),
+    body(schemas.lookupBody, BATCH_BODY_BYTES_MAX),
+    async (c) => {
+      const { uids } = c.req.valid("json");
+      return c.json({ data: await lookupUsers(c.env, c.var.app, uids) });
+    },
+  )
+  .post(
+    "/feedback",
+    knownApp,
+    server("fullAccess", "sender"),
+    body(schemas.feedbackBody, BATCH_BODY_BYTES_MAX),
+    async (c) => {
+      const { items } = c.req.valid("json");
+      return c.json({ data: { items: await reportFeedback(c.env, c.var.app, items) } });
+    },
+  )
+  .post("/owner", knownApp, server("fullAccess", "sender"), body(schemas.ownerBody), async (c) => {
+    const { token, kind } = c.req.valid("json");
     return c.json({ data: { owners: await findOwners(c.env, c.var.app, token, kind) } });
   });

@@ -7,7 +7,7 @@ import { mapBounded } from "../concurrency.ts";
 import type { App } from "../config.ts";
 import { userHash } from "../domain/names.ts";
 import { ApiError, unavailable } from "../errors.ts";
-import { type AppEnv, invalid, readBody } from "../http.ts";
+import { type AppEnv, body, invalid } from "../http.ts";
 import { OBJECT_CONCURRENCY, RETRY_AFTER_SECONDS } from "../limits.ts";
 import { callOwners, callUser } from "../objects.ts";
 import * as schemas from "../schemas.ts";
@@ -18,11 +18,11 @@ const RETAINED_HEADERS = [...RETAINED_304_HEADERS, "access-control-allow-origin"
 
 export const serverUsers = new Hono<AppEnv>()
   .use(serverCallLog)
-  .post("/:uid/auth_tokens", knownApp, server("fullAccess", "authOnly"), async (c) => {
+  .post("/:uid/auth_tokens", knownApp, server("fullAccess", "authOnly"), body(schemas.mintBody), async (c) => {
     const { app } = c.var;
     const uid = parseUid(c.req.param("uid"));
     const { defaultSeconds, maximumSeconds } = app.authTokens;
-    const { lifetimeSeconds } = await readBody(c, schemas.mintBody);
+    const { lifetimeSeconds } = c.req.valid("json");
     if ((lifetimeSeconds ?? 0) > maximumSeconds) {
       throw invalid({ lifetimeSeconds: [`The lifetimeSeconds field must not be above ${maximumSeconds}.`] });
     }

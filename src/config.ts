@@ -1,14 +1,62 @@
 // The apps that this deployment serves: one var `APP_<NAME>` each, and its secrets in `SECRETS_<NAME>`. Validated once per
 // isolate. An app with a mistake answers 500 and a log line names the field; the other apps go on.
 import * as z from "zod/mini";
+import { isPublicJwk } from "./domain/jwk.ts";
 import { POLICIES, type Rules } from "./domain/registration.ts";
-import { CLOCK_TOLERANCE_MS, DAY_MS } from "./limits.ts";
+import { CLOCK_TOLERANCE_MS, DAY_MS, JWT_SECRETS_MAX } from "./limits.ts";
 
 const DAY_SECONDS = DAY_MS / 1000;
 
 const positive = (what: string) => z.number(`must be ${what}`).check(z.positive(`must be ${what}`));
 const wholeNumber = (what: string) => z.int(`must be ${what}`).check(z.nonnegative(`must be ${what}`));
 const text = (pattern: RegExp, what: string) => z.string(`must be ${what}`).check(z.regex(pattern, `must be ${what}`));
+
+/** How an app knows who calls: auth tokens minted here, JWTs of the app's own login, or CometChat's auth tokens. */
+const IDENTITIES = ["issued", "jwt", "cometchat"] as const;
+
+/** Of an app's own JWTs. `HS256` keys are secrets; the keys of the others are public, in a key set. */
+const JWT_ALGORITHMS = ["HS256", "RS256", "ES256", "EdDSA"] as const;
+
+/** A claim by its name; a dot leads into an object, unless the token has a claim of that very name. */
+const claimName = text(/^[^\s.]+(\.[^\s.]+)*$|^https?:\/\/\S+$/, "the name of a claim, such as sid or user.id");
+const nonEmptyText = text(/^\S(.*\S)?$/, "text");
+
+/** `[vars.APP_X.jwt]`: what an auth token of the app's own login looks like. docs/own-login.md explains the fields. */
+const jwtSchema = z.strictObject({
+  algorithms: z
+    .array(
+      z.enum(JWT_ALGORITHMS, `must be one of ${JWT_ALGORITHMS.join(", ")}`),
+      `must be a list of ${JWT_ALGORITHMS.join(", ")}`,
+    )
+    .check(z.minLength(1, "must name at least one algorithm")),
+  /** The one `iss` that is accepted. */
+  issuer: nonEmptyText,
+  /** The `aud` of which a token must hold one. Without it, a token that has an `aud` is refused: it is for someone else. */
+  audience: z.optional(
+    z.union([nonEmptyText, z.array(nonEmptyText).check(z.minLength(1))], "must be text, or a list of texts"),
+  ),
+  /** Where the issuer publishes its public keys. */
+  jwksUrl: z.optional(z.string("must be a URL")),
+  /** The public keys themselves, instead of `jwksUrl`. */
+  jwks: z.optional(
+    z.object({ keys: z.array(z.looseObject({ kty: z.string() })).check(z.minLength(1, "must hold a key")) }),
+  ),
+  uidClaim: z._default(claimName, "sub"),
+  /** The claim that is the same in all tokens of one login on one device, and another one at the next login. */
+  sessionClaim: claimName,
+  /** The longest life of a session: tokens issued longer ago are refused, and a fence stands for so long. */
+  maximumSessionDays: positive("a number of days above 0"),
+  clockToleranceSeconds: z._default(
+    wholeNumber("a whole number of seconds").check(z.maximum(300, "must not be above 300")),
+    CLOCK_TOLERANCE_MS / 1000,
+  ),
+});
+
+/** `[vars.APP_X.cometchat]`. */
+const cometchatSchema = z.strictObject({
+  /** Where the successor API keeps push tokens: `here`, or `both` here and at CometChat. */
+  pushTokens: z._default(z.enum(["here", "both"], 'must be "here" or "both"'), "here"),
+});
 
 const HOST = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$/;
 
@@ -17,7 +65,10 @@ const appSchema = z.strictObject({
   appId: text(/^[A-Za-z0-9_-]{1,64}$/, "1 to 64 letters, digits, _ or -"),
   /** The region that SDKs put into host names. */
   region: z._default(text(/^[a-z0-9-]{1,32}$/, "1 to 32 of a-z, 0-9 and -"), "us"),
-  identity: z._default(z.enum(["issued"], 'must be "issued"'), "issued"),
+  identity: z._default(z.enum(IDENTITIES, 'must be "issued", "jwt" or "cometchat"'), "issued"),
+  /** The table of the chosen identity, and no other. */
+  jwt: z.optional(jwtSchema),
+  cometchat: z.optional(cometchatSchema),
   policy: z._default(z.enum(POLICIES, 'must be "exclusive" or "shared"'), "exclusive"),
   /** Lifetime of minted auth tokens, in seconds; `maximum` also sets how long fences stand. */
   authTokens: z._default(
@@ -50,13 +101,22 @@ const appSchema = z.strictObject({
 export const SCOPES = ["fullAccess", "sender", "authOnly"] as const;
 export type Scope = (typeof SCOPES)[number];
 
+const hmacSecret = z.string("must be text").check(z.minLength(32, "must be at least 32 characters long"));
+
 const secretsSchema = z.strictObject({
   /** The first one signs, all verify: put a new one first, and take the old one out when no token of it can live. */
   signingKeys: z.array(
     z.strictObject({
       kid: text(/^[\w.-]{1,64}$/, "1 to 64 letters, digits, _, . or -"),
-      secret: z.string("must be text").check(z.minLength(32, "must be at least 32 characters long")),
+      secret: hmacSecret,
     }),
+  ),
+  /** HS256 keys of the app's own login (identity `jwt`): all verify; two of them during a rotation. */
+  jwtSecrets: z._default(
+    z
+      .array(z.strictObject({ kid: z.optional(z.string("must be text")), secret: hmacSecret }))
+      .check(z.maxLength(JWT_SECRETS_MAX, `must not hold more than ${JWT_SECRETS_MAX}`)),
+    [],
   ),
   apiKeys: z.array(
     z.strictObject({
@@ -71,12 +131,32 @@ const secretsSchema = z.strictObject({
 export type ApiKey = z.infer<typeof secretsSchema>["apiKeys"][number];
 export type SigningKey = z.infer<typeof secretsSchema>["signingKeys"][number];
 
-/** One tenant, ready for use. */
-export interface App extends z.infer<typeof appSchema> {
+export type JwtSecret = z.infer<typeof secretsSchema>["jwtSecrets"][number];
+export type JwtSettings = z.infer<typeof jwtSchema> & { secrets: JwtSecret[] };
+export type CometChatSettings = z.infer<typeof cometchatSchema>;
+
+interface AppOfAnyIdentity extends Omit<z.infer<typeof appSchema>, (typeof IDENTITIES)[number] | "identity"> {
   rules: Rules;
   signingKeys: SigningKey[];
   apiKeys: ApiKey[];
 }
+
+export interface IssuedApp extends AppOfAnyIdentity {
+  identity: "issued";
+}
+
+export interface JwtApp extends AppOfAnyIdentity {
+  identity: "jwt";
+  jwt: JwtSettings;
+}
+
+export interface CometChatApp extends AppOfAnyIdentity {
+  identity: "cometchat";
+  cometchat: CometChatSettings;
+}
+
+/** One tenant, ready for use. */
+export type App = IssuedApp | JwtApp | CometChatApp;
 
 /** Thrown for an app whose configuration is wrong; `problems` name the var and the field, never a value. */
 export class ConfigError extends Error {
@@ -131,18 +211,73 @@ function parseApp(name: string, value: unknown, secretsValue: unknown, isDevelop
   );
   const problems = [...toProblems(name, app.error), ...toProblems(secretsName, secrets.error)];
   if (!app.success || !secrets.success) return new ConfigError(problems);
+  const { signingKeys, apiKeys, jwtSecrets } = secrets.data;
   if (app.data.authTokens.defaultSeconds > app.data.authTokens.maximumSeconds) {
     problems.push(`${name}.authTokens.defaultSeconds: must not be above maximumSeconds`);
   }
-  const { signingKeys, apiKeys } = secrets.data;
   if (new Set(signingKeys.map((key) => key.kid)).size < signingKeys.length) {
     problems.push(`${secretsName}.signingKeys: two keys have the same kid`);
   }
   if (!isDevelopment && hasDevelopmentSecret(secrets.data)) {
     problems.push(`${secretsName}: holds a development secret, which everybody knows; make keys with npm run keys`);
   }
+  for (const table of ["jwt", "cometchat"] as const) {
+    if (app.data.identity !== table && app.data[table] !== undefined) {
+      problems.push(`${name}.${table}: is only for identity = "${table}"`);
+    }
+  }
+  if (app.data.jwt !== undefined) problems.push(...jwtProblems(name, app.data.jwt, isDevelopment));
+  const usesSecrets = app.data.jwt?.algorithms.includes("HS256") === true;
+  if (usesSecrets && secretsValue !== undefined && jwtSecrets.length === 0) {
+    problems.push(`${secretsName}.jwtSecrets: is missing, and ${name}.jwt.algorithms has HS256`);
+  }
+  if (!usesSecrets && jwtSecrets.length > 0) {
+    problems.push(`${secretsName}.jwtSecrets: is given, but ${name}.jwt.algorithms has no HS256`);
+  }
+  if (jwtSecrets.some(({ secret }) => signingKeys.some((key) => key.secret === secret))) {
+    problems.push(
+      `${secretsName}.jwtSecrets: holds a signing key of this server; tokens of one must not pass as the other's`,
+    );
+  }
+  const { identity, jwt, cometchat, ...rest } = app.data;
+  const base = { ...rest, rules: toRules(app.data), signingKeys, apiKeys };
   if (problems.length > 0) return new ConfigError(problems);
-  return { ...app.data, rules: toRules(app.data), signingKeys, apiKeys };
+  if (identity === "issued") return { ...base, identity };
+  if (identity === "jwt" && jwt !== undefined) return { ...base, identity, jwt: { ...jwt, secrets: jwtSecrets } };
+  if (identity === "cometchat" && cometchat !== undefined) return { ...base, identity, cometchat };
+  return new ConfigError([
+    `${name}.${identity}: is missing; identity = "${identity}" needs the table [vars.${name}.${identity}]`,
+  ]);
+}
+
+/** What the fields of a `jwt` table must be to each other. */
+function jwtProblems(name: string, jwt: z.infer<typeof jwtSchema>, isDevelopment: boolean): string[] {
+  const field = (of: string) => `${name}.jwt.${of}`;
+  const problems: string[] = [];
+  const hasPublicKeys = jwt.algorithms.some((algorithm) => algorithm !== "HS256");
+  if (hasPublicKeys && (jwt.jwks === undefined) === (jwt.jwksUrl === undefined)) {
+    problems.push(
+      `${field("jwksUrl")}: exactly one of jwksUrl and jwks must be given for ${jwt.algorithms.join(", ")}`,
+    );
+  }
+  if (!hasPublicKeys && (jwt.jwks !== undefined || jwt.jwksUrl !== undefined)) {
+    problems.push(`${field("jwksUrl")}: HS256 has no public keys; neither jwksUrl nor jwks is used`);
+  }
+  if (jwt.jwksUrl !== undefined && !isKeySetUrl(jwt.jwksUrl, isDevelopment)) {
+    problems.push(`${field("jwksUrl")}: must be an https:// URL without user, password and fragment`);
+  }
+  for (const [index, key] of (jwt.jwks?.keys ?? []).entries()) {
+    if (!isPublicJwk(key)) problems.push(`${field(`jwks.keys[${index}]`)}: is not a public key of 2048 bits or more`);
+  }
+  return problems;
+}
+
+/** https, for whoever can change the keys on their way can be any user; http only to this machine, in development. */
+function isKeySetUrl(text: string, isDevelopment: boolean): boolean {
+  const url = URL.parse(text);
+  if (url === null || url.username !== "" || url.password !== "" || text.includes("#")) return false;
+  const isLocal = ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname);
+  return url.protocol === "https:" || (isDevelopment && isLocal && url.protocol === "http:");
 }
 
 function toRules(app: z.infer<typeof appSchema>): Rules {
@@ -150,10 +285,17 @@ function toRules(app: z.infer<typeof appSchema>): Rules {
     policy: app.policy,
     refreshWindowMs: app.refreshWindowDays * DAY_MS,
     retentionMs: app.retentionDays * DAY_MS,
-    fenceMs: app.authTokens.maximumSeconds * 1000 + CLOCK_TOLERANCE_MS,
+    fenceMs: fenceMs(app),
     takeoversPerSession: app.takeovers.perSessionAndHour,
     takeoversPerToken: app.takeovers.perTokenAndHour,
   };
+}
+
+/** How long an auth token of a session that ended now can live. */
+function fenceMs({ authTokens, jwt }: z.infer<typeof appSchema>): number {
+  if (jwt === undefined) return authTokens.maximumSeconds * 1000 + CLOCK_TOLERANCE_MS;
+  // The issuer's clock may be ahead by the tolerance when it issues, and behind by it at the end.
+  return jwt.maximumSessionDays * DAY_MS + 2 * jwt.clockToleranceSeconds * 1000;
 }
 
 /** SHA-256 of the API keys that scripts/demo.env gives the demo app: they are printed in the README. */

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type * as z from "zod/mini";
 import type { Caller } from "./auth/caller.ts";
+import { readBytes } from "./bytes.ts";
 import type { App } from "./config.ts";
 import { ApiError, type ErrorDetails } from "./errors.ts";
 import { BODY_BYTES_MAX } from "./limits.ts";
@@ -39,19 +40,8 @@ export async function readText(c: Context, bytesMax = BODY_BYTES_MAX): Promise<s
   if (Number(c.req.header("content-length") ?? 0) > bytesMax) throw tooLarge(bytesMax);
   const body = c.req.raw.body;
   if (body === null) return "";
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.byteLength;
-    if (size > bytesMax) throw tooLarge(bytesMax);
-    chunks.push(chunk);
-  }
-  const bytes = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
+  const bytes = await readBytes(body, bytesMax);
+  if (bytes === null) throw tooLarge(bytesMax);
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
   } catch {

@@ -19,6 +19,23 @@ export const AUTH_TOKEN_LENGTH_MAX = 8192;
 /** Clocks of issuers, phones and edges differ: an auth token is accepted this long after its `exp`. */
 export const CLOCK_TOLERANCE_MS = 30 * SECOND_MS;
 
+/** HS256 secrets of an app's own login: the one in use, and those before it. */
+export const JWT_SECRETS_MAX = 4;
+/** A longer key id is none: issuers' have up to 90 characters. */
+export const KID_LENGTH_MAX = 255;
+/** The issuer's key set is asked for again after this long. jose's default. */
+export const JWKS_FRESH_MS = 10 * MINUTE_MS;
+/** While the issuer cannot be asked, the last key set serves for this long. */
+export const JWKS_STALE_MS = DAY_MS;
+/** A key that the set does not name, or an issuer that did not answer, leads to no more than one request in this time. */
+export const JWKS_COOLDOWN_MS = 30 * SECOND_MS;
+/** The same while no key set is known at all: nobody can log in, so the issuer is asked more often. */
+export const JWKS_RETRY_MS = 5 * SECOND_MS;
+/** How long the issuer may take. */
+export const JWKS_TIMEOUT_MS = 5 * SECOND_MS;
+/** Large issuers' key sets have 5 KB. */
+export const JWKS_BYTES_MAX = 64 * 1024;
+
 /** A claim waits this long for the present owner's object before it fails. Safety before availability. */
 export const RELEASE_TIMEOUT_MS = 2 * SECOND_MS;
 /** A registration waits this long for the owner object, which may serve other claims of the same token first. */

@@ -1,10 +1,10 @@
 // Identity `issued`: auth tokens that this Worker mints and verifies. JWT, HS256, `typ` and algorithm pinned, the key
 // named by `kid`, so that two keys can be alive during a rotation.
 import { errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
-import type { App } from "../config.ts";
+import type { IssuedApp } from "../config.ts";
 import { AUTH_TOKEN_LENGTH_MAX, CLOCK_TOLERANCE_MS } from "../limits.ts";
 import * as schemas from "../schemas.ts";
-import type { Caller } from "./caller.ts";
+import type { Verifier } from "./caller.ts";
 import { cryptoKey, HMAC_ALGORITHM, keyOf } from "./keys.ts";
 
 const TYPE = "auth+jwt";
@@ -14,7 +14,7 @@ const TYPE = "auth+jwt";
  * does not refuse it, even within the same millisecond.
  */
 export async function mintAuthToken(
-  app: App,
+  app: IssuedApp,
   uid: string,
   lifetimeSeconds: number,
   validFrom: number,
@@ -32,7 +32,7 @@ export async function mintAuthToken(
 }
 
 /** Who the auth token names; `null` if it is not genuine, or of another app. */
-export async function verifyIssued(app: App, authToken: string): Promise<Caller | null> {
+export const verifyIssued: Verifier<IssuedApp> = async (app, authToken) => {
   if (authToken.length > AUTH_TOKEN_LENGTH_MAX) return null;
   let payload: JWTPayload;
   let expired = false;
@@ -59,4 +59,4 @@ export async function verifyIssued(app: App, authToken: string): Promise<Caller 
   const usableUntil = Number(exp) * 1000 + CLOCK_TOLERANCE_MS;
   const session = { id: sid, issuedAt: Math.round(Number(iat) * 1000), usableUntil };
   return { uid: String(sub), session, expired, authToken };
-}
+};

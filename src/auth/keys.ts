@@ -1,13 +1,13 @@
-// The app's own signing keys: HMAC-SHA256, the first one signs, all verify.
+// HMAC-SHA256 keys, and the app's own signing keys among them: the first one signs, all verify.
 import { errors } from "jose";
-import type { App, SigningKey } from "../config.ts";
+import type { App } from "../config.ts";
 
 export const HMAC_ALGORITHM = "HS256";
 
-const keys = new WeakMap<SigningKey, Promise<CryptoKey>>();
+const keys = new WeakMap<{ secret: string }, Promise<CryptoKey>>();
 
 /** The key as WebCrypto wants it, imported once per isolate. */
-export function cryptoKey(key: SigningKey): Promise<CryptoKey> {
+export function cryptoKey(key: { secret: string }): Promise<CryptoKey> {
   let imported = keys.get(key);
   if (imported === undefined) {
     const bytes = new TextEncoder().encode(key.secret);

@@ -7,7 +7,10 @@ import { ApiError, deadAuthToken } from "../errors.ts";
 import { type AppEnv, header } from "../http.ts";
 import { log } from "../log.ts";
 import { findApiKey } from "./api-keys.ts";
+import type { Verifier } from "./caller.ts";
+import { verifyCometChat } from "./cometchat.ts";
 import { verifyIssued } from "./issued.ts";
+import { verifyJwt } from "./jwt.ts";
 
 /** Finds the app that the `appId` header names, and checks the page's origin. */
 export const knownApp = createMiddleware<AppEnv>(async (c, next) => {
@@ -49,12 +52,26 @@ export function appNamed(env: Env, appId: string): App {
 /** A client with an auth token. `allowExpired`: also one whose genuine auth token is over, for it may still remove. */
 export function client({ allowExpired = false } = {}) {
   return createMiddleware<AppEnv>(async (c, next) => {
-    const caller = await verifyIssued(c.var.app, authTokenOf(c));
+    const caller = await verifyAuthToken(c.var.app, authTokenOf(c), c);
     if (caller === null || (caller.expired && !allowExpired)) throw deadAuthToken();
     c.set("caller", caller);
     await next();
   });
 }
+
+/** Who the auth token names, whatever the app's identity. */
+export const verifyAuthToken: Verifier<App> = (app, authToken, c) => {
+  switch (app.identity) {
+    case "issued":
+      return verifyIssued(app, authToken, c);
+    case "jwt":
+      return verifyJwt(app, authToken, c);
+    case "cometchat":
+      return verifyCometChat(app, authToken, c);
+    default:
+      throw new Error(`unknown identity ${app satisfies never}`);
+  }
+};
 
 /** `authToken` wins: SDKs keep sending the previous user's `Authorization` after a new login. */
 function authTokenOf(c: Context<AppEnv>): string {

@@ -20,6 +20,7 @@ export const serverUsers = new Hono<AppEnv>()
   .use(serverCallLog)
   .post("/:uid/auth_tokens", knownApp, server("fullAccess", "authOnly"), body(schemas.mintBody), async (c) => {
     const { app } = c.var;
+    if (app.identity !== "issued") throw mintsElsewhere(app);
     const uid = parseUid(c.req.param("uid"));
     const { defaultSeconds, maximumSeconds } = app.authTokens;
     const { lifetimeSeconds } = c.req.valid("json");
@@ -97,7 +98,15 @@ export const serverUsers = new Hono<AppEnv>()
 
 /** Whether the app's auth tokens say when they were issued, in a way that can be trusted. */
 export function hasTrustedTime(app: App): boolean {
-  return app.identity === "issued";
+  return app.identity !== "cometchat";
+}
+
+function mintsElsewhere({ identity }: App): ApiError {
+  const where = identity === "cometchat" ? "CometChat" : "the app's own login";
+  return new ApiError(
+    "ERR_BAD_REQUEST",
+    `This server mints no auth tokens for this app (identity "${identity}"): they come from ${where}.`,
+  );
 }
 
 /** @throws {ApiError} 400 */

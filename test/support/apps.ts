@@ -14,8 +14,9 @@ const API_KEY_HASHES = {
   authOnly: "039a2d29a5a69067528b59ec5a954caa07d3ca29f3242ceb744e16605d837d41",
 } as const;
 
-const secrets = (name: string) =>
+const secrets = (name: string, jwtSecrets: object[] = []) =>
   JSON.stringify({
+    jwtSecrets,
     signingKeys: [
       { kid: "new", secret: `signing-key-of-the-app-${name}-in-use-now` },
       { kid: "old", secret: `signing-key-of-the-app-${name}-in-use-before` },
@@ -25,7 +26,30 @@ const secrets = (name: string) =>
 
 const UNLIMITED = { perSessionAndHour: 1_000_000, perTokenAndHour: 1_000_000 };
 
+/** Secrets of the login of the app `jwt-secret`: in use now, in use before, and an old one without a name. */
+export const JWT_SECRETS = [
+  { kid: "now", secret: "secret-of-the-own-login-that-is-in-use" },
+  { kid: "before", secret: "secret-of-the-own-login-that-was-in-use" },
+  { secret: "secret-of-the-own-login-without-a-name" },
+];
+
+/** Apps with a login of their own. */
+export const JWT_APPS = {
+  SECRET: {
+    appId: "jwt-secret",
+    identity: "jwt",
+    jwt: {
+      algorithms: ["HS256"],
+      issuer: "https://login.secret.test",
+      audience: "registry",
+      sessionClaim: "sid",
+      maximumSessionDays: 30,
+    },
+  },
+} as const;
+
 const apps: Record<string, object> = {
+  ...JWT_APPS,
   /** The app of most tests: the defaults, but for limits that a test could meet by chance. */
   TEST: { appId: "test", takeovers: UNLIMITED },
   /** Another tenant with the same users. */
@@ -64,7 +88,9 @@ const rotatedSecrets = JSON.stringify({
 export const testBindings: Record<string, string | object> = {
   DEVELOPMENT: "true",
   ...Object.fromEntries(Object.entries(apps).map(([name, app]) => [`APP_${name}`, app])),
-  ...Object.fromEntries(Object.keys(apps).map((name) => [`SECRETS_${name}`, secrets(name)])),
+  ...Object.fromEntries(
+    Object.keys(apps).map((name) => [`SECRETS_${name}`, secrets(name, name === "SECRET" ? JWT_SECRETS : [])]),
+  ),
   APP_BROKEN: { appId: "broken", retentionDays: -1 },
   APP_KEYS: { appId: "keys" },
   SECRETS_KEYS: rotatedSecrets,

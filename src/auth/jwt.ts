@@ -1,0 +1,153 @@
+// Identity `jwt`: the tokens of the app's own login. What they must look like stands in the app's configuration: the
+// algorithms (HS256 by secrets, the others by public keys; no key ever serves the other side), `iss`, `aud`, and the claims
+// that name the user and the session. Nothing in a token leads to a key but `kid`: `jku`, `jwk`, `x5u` and `x5c` are not read.
+//
+// a token that is …                                                    what its client is told
+// not genuine, of another issuer or audience, of an unknown key        401: it is dead
+// genuine, but without the claims that this server needs               400: a mistake of the login, not of the user
+// not valid yet, or nobody can tell because the issuer is silent       503: repeat it
+import { decodeJwt, errors, type JWSHeaderParameters, type JWTPayload, jwtVerify } from "jose";
+import type { App, JwtApp, JwtSecret, JwtSettings } from "../config.ts";
+import { ApiError, unavailable } from "../errors.ts";
+import { AUTH_TOKEN_LENGTH_MAX, DAY_MS, RETRY_AFTER_SECONDS } from "../limits.ts";
+import { log } from "../log.ts";
+import * as schemas from "../schemas.ts";
+import type { Verifier } from "./caller.ts";
+import { cryptoKey, HMAC_ALGORITHM } from "./keys.ts";
+import { type KeyFinder, keyFinder, RemoteKeySet } from "./remote-keys.ts";
+
+/** Who the auth token names; `null` if it is dead. */
+export const verifyJwt: Verifier<JwtApp> = async (app, authToken) => {
+  const { jwt } = app;
+  const genuine = await verified(app, authToken);
+  if (genuine === null) return null;
+  const { payload, expired } = genuine;
+  const uid = identifier(payload, jwt.uidClaim);
+  const session = identifier(payload, jwt.sessionClaim);
+  if (uid === null || session === null) {
+    throw lacking(app, [
+      ...(uid === null ? [describe(jwt.uidClaim, "the user")] : []),
+      ...(session === null ? [describe(jwt.sessionClaim, "the session")] : []),
+    ]);
+  }
+  // Many issuers round `iat` down: of two tokens of one second nobody knows which came first.
+  const issuedAt = Math.floor(Number(payload.iat)) * 1000;
+  const endsAt = Math.min(Number(payload.exp) * 1000, Number(payload.iat) * 1000 + jwt.maximumSessionDays * DAY_MS);
+  const usableUntil = Math.ceil(endsAt) + jwt.clockToleranceSeconds * 1000;
+  return { uid, session: { id: session, issuedAt, usableUntil }, expired, authToken };
+};
+
+async function verified(app: JwtApp, authToken: string): Promise<{ payload: JWTPayload; expired: boolean } | null> {
+  if (authToken.length > AUTH_TOKEN_LENGTH_MAX) return null;
+  try {
+    const genuine = await verifiedByAnyKey(app.jwt, authToken);
+    // RFC 7519 §4.1.3: whoever is not named by an `aud` must refuse the token.
+    if (app.jwt.audience === undefined && genuine.payload.aud !== undefined) return refused(app, "unexpected aud");
+    return genuine;
+  } catch (error) {
+    if (!(error instanceof errors.JOSEError)) throw error;
+    if (error instanceof errors.JWTClaimValidationFailed && ["iat", "exp", "nbf"].includes(error.claim)) {
+      if (error.reason !== "check_failed")
+        throw lacking(app, [`The auth token must have the number "${error.claim}".`]);
+      log.warn("an auth token is not valid yet: the issuer's clock is ahead", { app: app.appId, claim: error.claim });
+      throw unavailable(RETRY_AFTER_SECONDS);
+    }
+    return refused(app, error.code, error instanceof errors.JWTClaimValidationFailed ? error.claim : undefined);
+  }
+}
+
+/** The log says why, with no word of the token; the client is told that it is dead. */
+function refused(app: App, why: string, claim?: string): null {
+  log.info("auth token refused", { app: app.appId, why, claim });
+  return null;
+}
+
+/** @throws {errors.JOSEError} */
+async function verifiedByAnyKey(jwt: JwtSettings, authToken: string) {
+  const stated = decodeJwt(authToken);
+  if (stated.iss !== jwt.issuer) throw new errors.JWTClaimValidationFailed("another issuer", stated, "iss");
+  let candidates: CryptoKey[] | null = null;
+  const nextKey = async (header: JWSHeaderParameters) => {
+    candidates ??= await keysFor(jwt, header, stated);
+    const key = candidates.shift();
+    if (key === undefined) throw new errors.JWKSNoMatchingKey();
+    return key;
+  };
+  const options = {
+    algorithms: jwt.algorithms,
+    issuer: jwt.issuer,
+    ...(jwt.audience === undefined ? {} : { audience: jwt.audience }),
+    clockTolerance: jwt.clockToleranceSeconds,
+    maxTokenAge: (jwt.maximumSessionDays * DAY_MS) / 1000,
+    requiredClaims: ["iat", "exp"],
+  };
+  for (;;) {
+    try {
+      return { payload: (await jwtVerify(authToken, nextKey, options)).payload, expired: false };
+    } catch (error) {
+      // The signature is checked before the claims, and these before the times: this one is genuine.
+      if (error instanceof errors.JWTExpired) return { payload: error.payload, expired: true };
+      const mayTryAnother = error instanceof errors.JWSSignatureVerificationFailed;
+      if (!mayTryAnother || (candidates as CryptoKey[] | null)?.length === 0) throw error;
+    }
+  }
+}
+
+/** The keys that may have signed the token; its algorithm is an allowed one already. */
+async function keysFor(jwt: JwtSettings, header: JWSHeaderParameters, stated: JWTPayload): Promise<CryptoKey[]> {
+  if (header.alg === HMAC_ALGORITHM) return Promise.all(secretsFor(jwt.secrets, header.kid).map(cryptoKey));
+  const keys = publicKeysOf(jwt);
+  // A token that says itself that it is over gains nothing from a new key set.
+  const isOver = !(Number(stated.exp) * 1000 > Date.now() - jwt.clockToleranceSeconds * 1000);
+  const key = keys instanceof RemoteKeySet ? await keys.find(header, { mayAskAgain: !isOver }) : await keys(header);
+  return key === null ? [] : [key];
+}
+
+/** The secret that `kid` names; where none has that name, those without one. */
+function secretsFor(secrets: JwtSecret[], kid: string | undefined): JwtSecret[] {
+  const named = secrets.filter((secret) => secret.kid !== undefined && secret.kid === kid);
+  return named.length > 0 ? named : secrets.filter((secret) => secret.kid === undefined || kid === undefined);
+}
+
+const publicKeys = new WeakMap<JwtSettings, KeyFinder | RemoteKeySet>();
+
+/** The public keys of one app; apps share no key set, even where they share its URL. */
+function publicKeysOf(jwt: JwtSettings): KeyFinder | RemoteKeySet {
+  let keys = publicKeys.get(jwt);
+  if (keys === undefined) {
+    keys = jwt.jwksUrl === undefined ? keyFinder(jwt.jwks ?? { keys: [] }) : new RemoteKeySet(jwt.jwksUrl);
+    publicKeys.set(jwt, keys);
+  }
+  return keys;
+}
+
+/** The claim as a uid or session id; `null` if it is missing or cannot be one. */
+function identifier(payload: JWTPayload, name: string): string | null {
+  const claim = claimNamed(payload, name);
+  const text = typeof claim === "number" ? String(claim) : claim;
+  const parsed = schemas.uid.safeParse(text);
+  return parsed.success ? parsed.data : null;
+}
+
+/** A claim of that very name (names may be URLs), else the one that the dots lead to. */
+function claimNamed(payload: JWTPayload, name: string): unknown {
+  if (Object.hasOwn(payload, name)) return payload[name];
+  let value: unknown = payload;
+  for (const part of name.split(".")) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, part)) return undefined;
+    value = (value as Record<string, unknown>)[part];
+  }
+  return value;
+}
+
+function describe(name: string, what: string): string {
+  return `The auth token must name ${what} in its claim "${name}": text or a number, of 1 to 255 characters.`;
+}
+
+/** Not 401: a new login would bring the same token, and SDKs forget a token on 401. */
+function lacking(app: App, problems: string[]): ApiError {
+  log.warn("an auth token lacks what the configuration asks for", { app: app.appId, problems });
+  return new ApiError("ERR_BAD_REQUEST", "The auth token is genuine, but lacks a claim that this server needs.", {
+    details: { authToken: problems },
+  });
+}

@@ -1,0 +1,153 @@
+// The key set that an issuer publishes, kept in the isolate across requests (RFC 7517). jose's own remote key set does not
+// do on Workers: it gives up single flight there, drops its keys when the issuer is down, and reads any amount.
+//
+// - One request to the issuer for any number of requests that miss. On workerd a request may not wait for the I/O of
+//   another one, and its own I/O ends with it: so the others wait on a promise of their own, which the first one settles,
+//   and the first one's work is kept alive by `waitUntil`. Should it die all the same, the others stop waiting.
+// - A key that the set does not name leads to a request at most once in JWKS_COOLDOWN_MS; so does an issuer that fails.
+// - "The token is dead" is said only on the ground of a key set that came after the question. Else nobody can tell: 503.
+import { waitUntil } from "cloudflare:workers";
+import { createLocalJWKSet, errors, type JSONWebKeySet, type JWSHeaderParameters } from "jose";
+import { readBytes } from "../bytes.ts";
+import { isPublicJwk } from "../domain/jwk.ts";
+import { TimeoutError, withTimeout } from "../domain/timeout.ts";
+import { unavailable } from "../errors.ts";
+import {
+  JWKS_BYTES_MAX,
+  JWKS_COOLDOWN_MS,
+  JWKS_FRESH_MS,
+  JWKS_RETRY_MS,
+  JWKS_STALE_MS,
+  JWKS_TIMEOUT_MS,
+  KID_LENGTH_MAX,
+} from "../limits.ts";
+import { log } from "../log.ts";
+
+/** The key by which a token with this header is verified; `null` if the set has none. */
+export type KeyFinder = (header: JWSHeaderParameters) => Promise<CryptoKey | null>;
+
+/** The keys of a set, chosen by `kid`, `alg` and type. */
+export function keyFinder(set: JSONWebKeySet): KeyFinder {
+  const local = createLocalJWKSet(set);
+  return async (header) => {
+    try {
+      return await local(header);
+    } catch (error) {
+      if (!(error instanceof errors.JOSEError)) log.warn("a key of a key set cannot be used", { error });
+      // Several keys fit where a token names none: no guessing.
+      return null;
+    }
+  };
+}
+
+interface Held {
+  find: KeyFinder;
+  /** When it came, epoch ms. */
+  at: number;
+}
+
+interface Flight {
+  /** After this it has ended, one way or another. */
+  endsAt: number;
+  waiting: Set<() => void>;
+}
+
+export class RemoteKeySet {
+  readonly #url: string;
+  #held: Held | null = null;
+  #flight: Flight | null = null;
+  /** When the issuer was last asked, epoch ms. */
+  #askedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  /**
+   * The key for a token; `null` if there is none. `mayAskAgain`: whether a key that is not in the set is worth a request.
+   * @throws {ApiError} 503 if the issuer is needed and does not answer
+   */
+  async find(header: JWSHeaderParameters, { mayAskAgain }: { mayAskAgain: boolean }): Promise<CryptoKey | null> {
+    const { kid } = header;
+    if (kid !== undefined && (typeof kid !== "string" || kid.length > KID_LENGTH_MAX)) return null;
+    const arrivedAt = Date.now();
+    if (this.#usable(JWKS_FRESH_MS) === null) await this.#ask();
+    const held = this.#usable(JWKS_STALE_MS);
+    if (held === null) throw this.#unavailable();
+    const key = await held.find(header);
+    if (key !== null || held.at >= arrivedAt || !mayAskAgain) return key;
+    await this.#ask();
+    const latest = this.#usable(JWKS_STALE_MS);
+    if (latest === null || latest.at < arrivedAt) throw this.#unavailable();
+    return latest.find(header);
+  }
+
+  #usable(ageMs: number): Held | null {
+    return this.#held !== null && Date.now() < this.#held.at + ageMs ? this.#held : null;
+  }
+
+  /** When the issuer may be asked again. */
+  get #mayAskAt(): number {
+    return this.#askedAt + (this.#usable(JWKS_STALE_MS) === null ? JWKS_RETRY_MS : JWKS_COOLDOWN_MS);
+  }
+
+  #unavailable() {
+    return unavailable((this.#mayAskAt - Date.now()) / 1000, new Error("the key set has no answer yet"));
+  }
+
+  /** Asks the issuer, or waits for whoever does; nothing, if it was asked just now. */
+  async #ask(): Promise<void> {
+    const now = Date.now();
+    if (this.#flight !== null && now < this.#flight.endsAt) return landed(this.#flight, now);
+    if (now < this.#mayAskAt) return;
+    const flight: Flight = { endsAt: now + JWKS_TIMEOUT_MS, waiting: new Set() };
+    this.#flight = flight;
+    this.#askedAt = now;
+    const work = this.#load(flight);
+    waitUntil(work);
+    await work;
+  }
+
+  async #load(flight: Flight): Promise<void> {
+    try {
+      this.#held = { find: keyFinder(await fetchKeySet(this.#url)), at: Date.now() };
+    } catch (error) {
+      log.warn("a key set was not loaded", { url: this.#url, error });
+    } finally {
+      if (this.#flight === flight) this.#flight = null;
+      for (const wake of flight.waiting) wake();
+    }
+  }
+}
+
+/** Waits until the flight has ended. */
+async function landed(flight: Flight, now: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  flight.waiting.add(resolve);
+  try {
+    await withTimeout(promise, flight.endsAt - now);
+  } catch (error) {
+    if (!(error instanceof TimeoutError)) throw error;
+  }
+}
+
+/** Redirects are not followed: they may lead anywhere. */
+async function fetchKeySet(url: string): Promise<JSONWebKeySet> {
+  const response = await fetch(url, {
+    headers: { accept: "application/json, application/jwk-set+json" },
+    cache: "no-store",
+    redirect: "manual",
+    signal: AbortSignal.timeout(JWKS_TIMEOUT_MS),
+  });
+  if (response.status !== 200 || response.body === null) throw new Error(`the issuer answered ${response.status}`);
+  const bytes = await readBytes(response.body, JWKS_BYTES_MAX);
+  if (bytes === null) throw new Error(`the key set is larger than ${JWKS_BYTES_MAX} bytes`);
+  const set: unknown = JSON.parse(new TextDecoder().decode(bytes));
+  const all = (set as { keys?: unknown } | null)?.keys;
+  if (!Array.isArray(all)) throw new Error("the key set is malformed");
+  const keys = all.filter(isPublicJwk);
+  if (keys.length < all.length)
+    log.warn("members of a key set are no public keys", { url, ignored: all.length - keys.length });
+  if (keys.length === 0) throw new Error("the key set has no usable key");
+  return { keys };
+}

@@ -1,6 +1,9 @@
 // Calls the Worker over HTTP as apps and back ends do.
 import { exports } from "cloudflare:workers";
 import { API_KEYS } from "./apps.ts";
+import { uniqueUid } from "./unique.ts";
+
+export { uniqueToken, uniqueUid } from "./unique.ts";
 
 export interface Reply {
   status: number;
@@ -12,19 +15,6 @@ export interface Reply {
 export interface CallOptions {
   headers?: Record<string, string>;
   body?: unknown;
-}
-
-let users = 0;
-
-/** A uid that no other test uses: the tests of a file share storage. */
-export function uniqueUid(): string {
-  users += 1;
-  return `user-${users}-${crypto.randomUUID()}`;
-}
-
-/** A push token that no other test uses. */
-export function uniqueToken(name = "token"): string {
-  return `${name}:${crypto.randomUUID()}`;
 }
 
 /** One request; a `body` that is text is sent as it is, anything else as JSON. */

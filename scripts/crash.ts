@@ -4,10 +4,9 @@
 // Ends with 1 if an acknowledged registration was lost, a removed token came back, a session that had logged out acts
 // again, a token has two holders, or an unanswered request took effect by half.
 import { createHash } from "node:crypto";
-import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import {
@@ -22,6 +21,7 @@ import {
   type State,
 } from "./lib/journal.ts";
 import { Connections, type LoadApp, LoadClient, loadApp, seededRandom, tokensIn } from "./lib/load.ts";
+import { rowsOf } from "./lib/sqlite.ts";
 import { build, type Server, serve } from "./lib/workerd.ts";
 
 const USERS = 30;
@@ -525,11 +525,12 @@ class CrashRun {
     const copy = await mkdtemp(join(tmpdir(), "push-token-registry-crash-"));
     await cp(data, copy, { recursive: true });
     const owners = new Map<string, string[]>();
-    for (const { hash, user } of await rowsOf(join(copy, "TokenOwners"), "owners", "hash, user")) {
+    for (const { hash, user } of await rowsOf(copy, "TokenOwners", "owners", "hash, user")) {
       owners.set(String(hash), [...(owners.get(String(hash)) ?? []), String(user)]);
     }
     const held = await rowsOf(
-      join(copy, "UserTokens"),
+      copy,
+      "UserTokens",
       "registrations",
       "hash, (SELECT value FROM facts WHERE fact = 'user') AS user",
     );
@@ -544,18 +545,6 @@ class CrashRun {
     }
     await rm(copy, { recursive: true });
   }
-}
-
-async function rowsOf(directory: string, table: string, columns: string): Promise<Record<string, unknown>[]> {
-  const rows: Record<string, unknown>[] = [];
-  for (const file of await readdir(directory)) {
-    if (!file.endsWith(".sqlite") || file === "metadata.sqlite") continue;
-    const database = new DatabaseSync(join(directory, file));
-    const exists = database.prepare("SELECT 1 FROM sqlite_master WHERE name = ?").get(table) !== undefined;
-    if (exists) rows.push(...database.prepare(`SELECT ${columns} FROM ${table}`).all());
-    database.close();
-  }
-  return rows;
 }
 
 /** What owner objects call a user (docs/storage.md). */

@@ -1,0 +1,294 @@
+// Keeps a fixed rate of launches, rotations, logouts, handovers and reads on one workerd for a long time.
+//   npm run soak -- [--minutes 30] [--rate 100] [--users 300] [--data DIRECTORY]
+// Ends with 1 on any error, or if memory, storage or the 99th percentile grow. A tenth of the calls go to one user, and every
+// tenth token is known to one and the same owner object.
+import { execFileSync } from "node:child_process";
+import { createHash, randomUUID } from "node:crypto";
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { Connections, LoadClient, type Login, loadApp, percentile, tokensIn } from "./lib/load.ts";
+import { meanObjectBytes } from "./lib/sqlite.ts";
+import { build, type Server, serve } from "./lib/workerd.ts";
+
+/** Devices of the user that a tenth of all calls concern. */
+const HOT_DEVICES = 30;
+/** The owner object that every tenth token falls to: the first byte of its hash. */
+const HOT_SHARD = 7;
+const TICK_MS = 10;
+/** The start is not measured: the code is compiled, objects are made. */
+const WARM_UP_MS = 20_000;
+const DEVICES_PER_USER = 2;
+
+/** What may grow, and how far, before the run fails. A shared machine is noisy: these find a leak, not a slower minute. */
+const P99_GROWTH_MAX = 3;
+const P99_GROWTH_MIN_MS = 50;
+const MEMORY_GROWTH_MAX = 1.5;
+// A record of changes that fills, and the fences of the sessions that ended, are a page or two.
+const OBJECT_GROWTH_MAX_BYTES = 8 * 1024;
+
+export interface SoakOptions {
+  minutes: number;
+  /** Calls a second. */
+  rate: number;
+  users: number;
+  bundle: string;
+  data?: string;
+  report?: (line: string) => void;
+}
+
+export interface Window {
+  calls: number;
+  p50: number;
+  p99: number;
+  memoryMiB: number;
+}
+
+/** Bytes of an average object of each kind. */
+export interface Stored {
+  userTokens: number;
+  tokenOwners: number;
+}
+
+export interface SoakResult {
+  calls: number;
+  byOperation: Record<string, number>;
+  errors: string[];
+  /** Three parts of the run, one after the other. */
+  thirds: Window[];
+  /** The average object, after the warm-up and at the end. */
+  stored: { before: Stored; after: Stored };
+  growths: string[];
+}
+
+interface Device {
+  login: Login;
+  token: string;
+  busy: boolean;
+}
+
+/** Runs the soak on a server of its own. */
+export async function soak(options: SoakOptions): Promise<SoakResult> {
+  const app = loadApp();
+  const server = await serve({
+    bundle: options.bundle,
+    bindings: app.bindings,
+    ...(options.data === undefined ? {} : { data: options.data }),
+  });
+  const connections = new Connections(server.port, 128);
+  const client = new LoadClient(app, connections);
+  const result: SoakResult = {
+    calls: 0,
+    byOperation: {},
+    errors: [],
+    thirds: [],
+    stored: { before: { userTokens: 0, tokenOwners: 0 }, after: { userTokens: 0, tokenOwners: 0 } },
+    growths: [],
+  };
+  try {
+    const devices = await settle(client, options.users);
+    const load = new Load(client, devices, result);
+    await load.run(options.rate, WARM_UP_MS);
+    result.stored.before = await stored(server);
+    for (let part = 1; part <= 3; part += 1) {
+      const { calls, latencies } = await load.run(options.rate, (options.minutes * 60_000) / 3);
+      const third = {
+        calls,
+        p50: percentile(latencies, 50),
+        p99: percentile(latencies, 99),
+        memoryMiB: memoryMiB(server.pid),
+      };
+      result.thirds.push(third);
+      options.report?.(`part ${part}: ${JSON.stringify(third)}, ${result.errors.length} errors`);
+    }
+    result.stored.after = await stored(server);
+    result.growths = growthsOf(result);
+  } finally {
+    connections.close();
+    await server.stop();
+  }
+  return result;
+}
+
+async function settle(client: LoadClient, users: number): Promise<Device[]> {
+  const devices: Device[] = [];
+  for (let i = 0; i < users; i += 1) {
+    const count = i === 0 ? HOT_DEVICES : DEVICES_PER_USER;
+    for (let n = 0; n < count; n += 1) {
+      const device: Device = { login: await client.login(`soak-${i}`), token: newToken(), busy: false };
+      await client.asClient(device.login, "POST", "/v2/tokens", { fcmToken: device.token });
+      devices.push(device);
+    }
+  }
+  return devices;
+}
+
+/** Every tenth is known to the hot owner object. */
+function newToken(): string {
+  const isHot = Math.random() < 0.1;
+  for (;;) {
+    const token = `soak:${randomUUID()}`;
+    const shard = createHash("sha256").update(`fcm:${token}`).digest()[0];
+    if (!isHot || shard === HOT_SHARD) return token;
+  }
+}
+
+class Load {
+  readonly #client: LoadClient;
+  readonly #devices: Device[];
+  readonly #result: SoakResult;
+
+  constructor(client: LoadClient, devices: Device[], result: SoakResult) {
+    this.#client = client;
+    this.#devices = devices;
+    this.#result = result;
+  }
+
+  /** So many calls a second, whether or not the earlier ones are answered; a latency counts from when a call was due. */
+  async run(rate: number, durationMs: number): Promise<{ calls: number; latencies: number[] }> {
+    const latencies: number[] = [];
+    const pending = new Set<Promise<void>>();
+    const startedAt = performance.now();
+    let calls = 0;
+    for (;;) {
+      const elapsed = performance.now() - startedAt;
+      if (elapsed >= durationMs) break;
+      for (; calls < (elapsed / 1000) * rate; calls += 1) {
+        const dueAt = startedAt + (calls / rate) * 1000;
+        const call = this.#one().then(() => {
+          latencies.push(performance.now() - dueAt);
+          pending.delete(call);
+        });
+        pending.add(call);
+      }
+      await sleep(TICK_MS);
+    }
+    await Promise.all(pending);
+    this.#result.calls += calls;
+    return { calls, latencies };
+  }
+
+  async #one(): Promise<void> {
+    const device = this.#freeDevice();
+    if (device === undefined) {
+      this.#result.errors.push("all devices are busy: the server is too slow for this rate");
+      return;
+    }
+    device.busy = true;
+    const [name, operation] = this.#operation();
+    this.#result.byOperation[name] = (this.#result.byOperation[name] ?? 0) + 1;
+    try {
+      await operation(device);
+    } catch (error) {
+      this.#result.errors.push(`${name}: ${error instanceof Error ? error.message : "failed"}`);
+    } finally {
+      device.busy = false;
+    }
+  }
+
+  #freeDevice(): Device | undefined {
+    const isHot = Math.random() < 0.1;
+    const [from, to] = isHot ? [0, HOT_DEVICES] : [HOT_DEVICES, this.#devices.length];
+    for (let tries = 0; tries < 50; tries += 1) {
+      const device = this.#devices[from + Math.floor(Math.random() * (to - from))];
+      if (device?.busy === false) return device;
+    }
+    return this.#devices.find(({ busy }) => !busy);
+  }
+
+  #operation(): [string, (device: Device) => Promise<void>] {
+    const dice = Math.random();
+    if (dice < 0.6) return ["launch", (device) => this.#register(device)];
+    if (dice < 0.85) return ["read", (device) => this.#read(device)];
+    if (dice < 0.94) return ["rotation", (device) => this.#register(device, newToken())];
+    if (dice < 0.97) return ["logout", (device) => this.#logOutAndIn(device)];
+    return ["handover", (device) => this.#handOver(device)];
+  }
+
+  async #register(device: Device, token = device.token): Promise<void> {
+    await this.#expect(device, "POST", "/v2/tokens", { fcmToken: token });
+    device.token = token;
+  }
+
+  async #read(device: Device): Promise<void> {
+    const answer = await this.#client.asClient(device.login, "GET", "/v2/tokens");
+    if (answer.status !== 200) throw new Error(`a read was answered ${answer.status}: ${answer.text}`);
+    if (!tokensIn(answer).includes(device.token)) throw new Error("a registered token is missing from a read");
+  }
+
+  async #logOutAndIn(device: Device): Promise<void> {
+    await this.#expect(device, "DELETE", "/v3.0/me");
+    device.login = await this.#client.login(device.login.uid);
+    await this.#register(device);
+  }
+
+  /** The phone passes to another user for a moment, and back. */
+  async #handOver(device: Device): Promise<void> {
+    const other = this.#devices[Math.floor(Math.random() * this.#devices.length)];
+    if (other === undefined || other.login.uid === device.login.uid) return;
+    const guest: Device = { ...device, login: await this.#client.login(other.login.uid) };
+    await this.#register(guest);
+    await this.#expect(guest, "DELETE", "/v3.0/me");
+    await this.#register(device);
+  }
+
+  async #expect(device: Device, method: string, path: string, body?: unknown): Promise<void> {
+    const { status, text } = await this.#client.asClient(device.login, method, path, body);
+    if (status !== 200) throw new Error(`${method} ${path} was answered ${status}: ${text}`);
+  }
+}
+
+/** Resident memory of a process (`ps` knows it on Linux and macOS). */
+function memoryMiB(pid: number): number {
+  return Math.round(Number(execFileSync("ps", ["-o", "rss=", "-p", String(pid)]).toString()) / 1024);
+}
+
+/** What the objects hold, without the logs that the databases write ahead. The process stands still meanwhile. */
+async function stored({ data, pid }: Server): Promise<Stored> {
+  const copy = await mkdtemp(join(tmpdir(), "push-token-registry-soak-"));
+  process.kill(pid, "SIGSTOP");
+  try {
+    await cp(data, copy, { recursive: true });
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
+  const userTokens = await meanObjectBytes(copy, "UserTokens");
+  const tokenOwners = await meanObjectBytes(copy, "TokenOwners");
+  await rm(copy, { recursive: true });
+  return { userTokens, tokenOwners };
+}
+
+function growthsOf({ thirds, stored: { before, after } }: SoakResult): string[] {
+  const growths: string[] = [];
+  const [first, , last] = thirds;
+  if (first === undefined || last === undefined) return growths;
+  if (last.p99 > first.p99 * P99_GROWTH_MAX && last.p99 > P99_GROWTH_MIN_MS) growths.push("p99");
+  if (last.memoryMiB > first.memoryMiB * MEMORY_GROWTH_MAX) growths.push("memory");
+  if (after.userTokens - before.userTokens > OBJECT_GROWTH_MAX_BYTES) growths.push("storage of users");
+  if (after.tokenOwners - before.tokenOwners > OBJECT_GROWTH_MAX_BYTES) growths.push("storage of owners");
+  return growths;
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      minutes: { type: "string" },
+      rate: { type: "string" },
+      users: { type: "string" },
+      data: { type: "string" },
+    },
+  });
+  const { errors, ...figures } = await soak({
+    minutes: Number(values.minutes ?? 30),
+    rate: Number(values.rate ?? 100),
+    users: Number(values.users ?? 300),
+    bundle: await build(),
+    report: (line) => console.log(line),
+    ...(values.data === undefined ? {} : { data: await mkdtemp(join(values.data, "soak-")) }),
+  });
+  console.log(JSON.stringify({ ...figures, errors: errors.length }, null, 2));
+  for (const error of errors.slice(0, 20)) console.log(error);
+  process.exitCode = errors.length + figures.growths.length === 0 ? 0 : 1;
+}

@@ -86,7 +86,7 @@ const appSchema = z.strictObject({
   publicHost: z.optional(text(HOST, "a host name in lower case, with :port if need be, without https://")),
   /** Origins of web pages that may call; none given: all may. */
   allowedOrigins: z.optional(z.array(text(/^https?:\/\/[^/]+$/, "an origin such as https://app.example.com"))),
-  /** Where the app's objects live; never changed later, for the same name is another object elsewhere. */
+  /** Where the app's objects live; never changed later, for the same name is another object elsewhere. Not in development. */
   jurisdiction: z.optional(z.enum(["eu", "us", "fedramp"], 'must be "eu", "us" or "fedramp"')),
   takeovers: z._default(
     z.strictObject({
@@ -239,8 +239,15 @@ function parseApp(name: string, value: unknown, secretsValue: unknown, isDevelop
       `${secretsName}.jwtSecrets: holds a signing key of this server; tokens of one must not pass as the other's`,
     );
   }
-  const { identity, jwt, cometchat, ...rest } = app.data;
-  const base = { ...rest, rules: toRules(app.data), signingKeys, apiKeys };
+  const { identity, jwt, cometchat, jurisdiction, ...rest } = app.data;
+  const base = {
+    ...rest,
+    // workerd on a machine of one's own knows no jurisdictions: it throws when asked for one.
+    ...(jurisdiction === undefined || isDevelopment ? {} : { jurisdiction }),
+    rules: toRules(app.data),
+    signingKeys,
+    apiKeys,
+  };
   if (problems.length > 0) return new ConfigError(problems);
   if (identity === "issued") return { ...base, identity };
   if (identity === "jwt" && jwt !== undefined) return { ...base, identity, jwt: { ...jwt, secrets: jwtSecrets } };

@@ -12,7 +12,8 @@
 //
 // A 503 leaves open whether the operation took effect, for nobody here can know; clients repeat it.
 import type { App } from "./config.ts";
-import { inJurisdiction, tokenHash, tokenOwnersName, userHash, userTokensName } from "./domain/names.ts";
+import { inJurisdiction } from "./domain/jurisdiction.ts";
+import { tokenHash, tokenOwnersName, userHash, userTokensName } from "./domain/names.ts";
 import type { Kind } from "./domain/registration.ts";
 import { TimeoutError, withTimeout } from "./domain/timeout.ts";
 import { ApiError, unavailable } from "./errors.ts";

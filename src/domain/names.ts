@@ -50,11 +50,3 @@ export function userOfName(name: string): string {
 export function shortUser(user: string): string {
   return user.slice(0, SHORT_HASH_LENGTH);
 }
-
-/** The objects of a namespace in a jurisdiction; workerd itself knows none, so without one the call is not made. */
-export function inJurisdiction<T extends Rpc.DurableObjectBranded | undefined>(
-  namespace: DurableObjectNamespace<T>,
-  jurisdiction: string | undefined,
-): DurableObjectNamespace<T> {
-  return jurisdiction === undefined ? namespace : namespace.jurisdiction(jurisdiction as DurableObjectJurisdiction);
-}

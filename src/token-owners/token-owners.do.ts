@@ -3,7 +3,8 @@
 import { retryable } from "cloudflare:durable-objects";
 import { DurableObject } from "cloudflare:workers";
 import type { ClaimOutcome, ClaimRequest, Owner, TokenOwnersRpc, UserTokensRpc } from "../domain/claims.ts";
-import { appOfName, inJurisdiction, userTokensName } from "../domain/names.ts";
+import { inJurisdiction } from "../domain/jurisdiction.ts";
+import { appOfName, userTokensName } from "../domain/names.ts";
 import { withTimeout } from "../domain/timeout.ts";
 import { RELEASE_TIMEOUT_MS, TAKEOVER_WINDOW_MS } from "../limits.ts";
 import { log } from "../log.ts";

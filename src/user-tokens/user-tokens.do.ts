@@ -4,7 +4,8 @@ import { retryable } from "cloudflare:durable-objects";
 import { DurableObject } from "cloudflare:workers";
 import type { ClaimOutcome, TokenOwnersRpc, UserTokensRpc } from "../domain/claims.ts";
 import { decideFeedback } from "../domain/feedback.ts";
-import { appOfName, inJurisdiction, shortUser, tokenOwnersName, userOfName } from "../domain/names.ts";
+import { inJurisdiction } from "../domain/jurisdiction.ts";
+import { appOfName, shortUser, tokenOwnersName, userOfName } from "../domain/names.ts";
 import {
   type Change,
   type ChangeKind,

@@ -1,0 +1,224 @@
+// Many apps on one deployment: each with its users, its objects and its settings.
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, it } from "vitest";
+import { type App, ConfigError, parseConfig } from "../../src/config.ts";
+import { tokenHash, tokenOwnersName, userHash } from "../../src/domain/names.ts";
+import { callOwners, callUser } from "../../src/objects.ts";
+import { call, login, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
+import { userObject } from "../support/faults.ts";
+
+/** The app as a deploy would configure it, `DEVELOPMENT` not set. */
+function deployed(settings: object, more: Record<string, unknown> = {}): App {
+  const { apps } = parseConfig({ APP_ONE: { appId: "one", ...settings }, ...more });
+  const app = apps.get("one");
+  if (app === undefined || app instanceof ConfigError) throw new Error(`refused: ${app?.message}`);
+  return app;
+}
+
+function problemsOf(vars: Record<string, unknown>): string[] {
+  const { apps, problems } = parseConfig(vars);
+  return [...problems, ...[...apps.values()].flatMap((app) => (app instanceof ConfigError ? app.problems : []))];
+}
+
+describe("two apps with the same users", () => {
+  it("share neither tokens, sessions, owners nor ends", async ({ expect }) => {
+    const uid = uniqueUid();
+    const [one, other] = [await login(uid), await login(uid, { app: "other" })];
+    const token = uniqueToken();
+    await one.register({ fcmToken: token });
+    expect(await other.tokens()).toEqual([]);
+    await other.register({ fcmToken: token });
+    expect(await one.tokens()).toEqual([token]);
+    const owner = (app: string) => serverCall("POST", "/v3/push_tokens/owner", { body: { token } }, app);
+    expect((await owner("test")).body.data.owners).toMatchObject([{ uid, sessionId: one.id }]);
+    expect((await owner("other")).body.data.owners).toMatchObject([{ uid, sessionId: other.id }]);
+    await serverCall("DELETE", `/v3/users/${uid}/sessions`);
+    expect(await other.tokens()).toEqual([token]);
+    await serverCall("DELETE", `/v3/users/${uid}`);
+    expect(await other.tokens()).toEqual([token]);
+    expect((await owner("other")).body.data.owners).toHaveLength(1);
+  });
+
+  it("accept each its own auth tokens only", async ({ expect }) => {
+    const session = await login();
+    const reply = await session.call("GET", "/v2/tokens", { headers: { appId: "other" } });
+    expect(reply).toMatchObject({ status: 401, body: { error: { code: "AUTH_ERR_AUTH_TOKEN_NOT_FOUND" } } });
+  });
+
+  it("are told apart however uids and app ids run together", async ({ expect }) => {
+    expect(await userHash("ab", "c")).not.toBe(await userHash("a", "bc"));
+    expect(await userHash("a", "1:bc")).not.toBe(await userHash("a1", "bc"));
+  });
+});
+
+describe("an app that lists its origins", () => {
+  const page = (origin: string) => ({ headers: { origin } });
+
+  it("serves the pages of those, and what sends no origin", async ({ expect }) => {
+    const session = await login(uniqueUid(), { app: "origins" });
+    const token = uniqueToken();
+    for (const options of [page("https://app.example.com"), page("https://www.example.com"), {}]) {
+      const reply = await session.call("POST", "/v2/tokens", { ...options, body: { fcmToken: token } });
+      expect(reply.status).toBe(200);
+      expect(reply.headers.get("access-control-allow-origin")).toBe("*");
+    }
+  });
+
+  it("refuses others with a reply that the page can read, and changes nothing", async ({ expect }) => {
+    const session = await login(uniqueUid(), { app: "origins" });
+    const token = uniqueToken();
+    const { body } = await session.register({ fcmToken: token });
+    for (const origin of ["https://evil.example", "https://app.example.com.evil.example", "null-origin://x"]) {
+      const refusals = [
+        await session.call("POST", "/v2/tokens", { ...page(origin), body: { fcmToken: uniqueToken() } }),
+        await session.call("DELETE", "/v2/tokens", { ...page(origin), body: { all: true } }),
+        await session.call("DELETE", "/v3.0/me", page(origin)),
+        await call("POST", "/v2/tokens/unregister", { ...page(origin), body: body.data.unregisterTicket }),
+      ];
+      for (const refusal of refusals) {
+        expect(refusal).toMatchObject({ status: 403, body: { error: { code: "AUTH_ERR_NO_ACCESS" } } });
+        expect(refusal.headers.get("access-control-allow-origin")).toBe("*");
+      }
+    }
+    expect(await session.tokens()).toEqual([token]);
+  });
+});
+
+describe("an app's jurisdiction", () => {
+  /** A namespace that notes in which jurisdiction its objects were asked for. */
+  function noting<N extends object>(namespace: N) {
+    const asked: unknown[] = [];
+    const noted = new Proxy(namespace, {
+      get(target, property) {
+        const value: unknown = Reflect.get(target, property);
+        if (property !== "jurisdiction") return typeof value === "function" ? value.bind(target) : value;
+        return (jurisdiction: string) => {
+          asked.push(jurisdiction);
+          return target;
+        };
+      },
+    });
+    return { namespace: noted, asked };
+  }
+
+  it("is where both kinds of its objects are", async ({ expect }) => {
+    const [users, owners] = [noting(env.USER_TOKENS), noting(env.TOKEN_OWNERS)];
+    const bindings = { ...env, USER_TOKENS: users.namespace, TOKEN_OWNERS: owners.namespace };
+    for (const [app, asked] of [
+      [deployed({ jurisdiction: "eu" }), ["eu"]],
+      [deployed({}), ["eu"]],
+    ] as const) {
+      await callUser(bindings, app, uniqueUid(), (user) => user.validFrom());
+      await callOwners(bindings, app, "fcm", uniqueToken(), (object, hash) => object.owners(hash));
+      expect(users.asked).toEqual(asked);
+      expect(owners.asked).toEqual(asked);
+    }
+  });
+
+  it("is where its objects look for each other", async ({ expect }) => {
+    const [alice, bob] = [await login(), await login()];
+    const token = uniqueToken();
+    await alice.register({ fcmToken: token });
+    const [users, owners] = [noting(env.USER_TOKENS), noting(env.TOKEN_OWNERS)];
+    const hash = await tokenHash("fcm", token);
+    const ownerObject = env.TOKEN_OWNERS.getByName(tokenOwnersName("test", hash));
+    for (const object of [await userObject("test", bob.uid), ownerObject]) {
+      await runInDurableObject(object, (instance, { id }) => {
+        Object.assign(instance, {
+          env: { ...env, USER_TOKENS: users.namespace, TOKEN_OWNERS: owners.namespace },
+          ctx: withJurisdiction(Reflect.get(instance, "ctx"), id.name, "eu"),
+        });
+      });
+    }
+    expect((await bob.register({ fcmToken: token })).status).toBe(200);
+    expect(owners.asked).toEqual(["eu"]);
+    expect(users.asked).toEqual(["eu"]);
+    expect(await alice.tokens()).toEqual([]);
+  });
+
+  /** The state of an object as it is in a jurisdiction. */
+  function withJurisdiction(state: object, name: string | undefined, jurisdiction: string): object {
+    return new Proxy(state, {
+      get(target, property) {
+        if (property === "id") return { name, jurisdiction };
+        const value: unknown = Reflect.get(target, property);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  }
+
+  it("is not asked for in development, where workerd has none", ({ expect }) => {
+    expect(deployed({ jurisdiction: "eu" }).jurisdiction).toBe("eu");
+    expect(deployed({ jurisdiction: "eu" }, { DEVELOPMENT: "true" }).jurisdiction).toBeUndefined();
+  });
+});
+
+describe("the configuration", () => {
+  it("has defaults for everything but the app id", ({ expect }) => {
+    expect(deployed({})).toMatchObject({
+      region: "us",
+      identity: "issued",
+      policy: "exclusive",
+      authTokens: { defaultSeconds: 30 * 86_400, maximumSeconds: 90 * 86_400 },
+      refreshWindowDays: 7,
+      retentionDays: 270,
+      takeovers: { perSessionAndHour: 5, perTokenAndHour: 10 },
+      rules: { fenceMs: 90 * 86_400_000 + 30_000, retentionMs: 270 * 86_400_000 },
+      signingKeys: [],
+      apiKeys: [],
+    });
+  });
+
+  it("names the app and the field that is wrong, and never a secret", ({ expect }) => {
+    const sha256 = "0".repeat(64);
+    const wrong: [Record<string, unknown>, string][] = [
+      [{ APP_ONE: { appId: "a:b" } }, "APP_ONE.appId: must be"],
+      [{ APP_ONE: {} }, "APP_ONE.appId: must be text"],
+      [{ APP_ONE: "{" }, "APP_ONE.appId: must be text"],
+      [{ APP_ONE: { appId: "one", policy: "both" } }, "APP_ONE.policy: must be"],
+      [{ APP_ONE: { appId: "one", retentionDays: 0 } }, "APP_ONE.retentionDays: must be"],
+      [{ APP_ONE: { appId: "one", jurisdiction: "mars" } }, "APP_ONE.jurisdiction: must be"],
+      [{ APP_ONE: { appId: "one", allowedOrigins: ["app.example.com"] } }, "APP_ONE.allowedOrigins[0]: must be"],
+      [{ APP_ONE: { appId: "one", publicHost: "https://x.example" } }, "APP_ONE.publicHost: must be"],
+      [{ APP_ONE: { appId: "one", colour: "red" } }, "APP_ONE: has unknown fields: colour"],
+      [{ APP_ONE: { appId: "one", takeovers: { perTokenAndHour: -1 } } }, "APP_ONE.takeovers.perTokenAndHour: must be"],
+      [{ APP_ONE: { appId: "one", authTokens: { defaultSeconds: 2, maximumSeconds: 1 } } }, "must not be above"],
+      [{ APP_ONE: { appId: "one" }, APP_TWO: { appId: "one" } }, 'APP_TWO.appId: "one" is configured twice'],
+      [{ APP_ONE: { appId: "one" }, SECRETS_ONE: "not JSON" }, "SECRETS_ONE: "],
+      [
+        { APP_ONE: { appId: "one" }, SECRETS_ONE: { signingKeys: [{ kid: "k", secret: "top-secret" }], apiKeys: [] } },
+        "SECRETS_ONE.signingKeys[0].secret: must be",
+      ],
+      [
+        {
+          APP_ONE: { appId: "one" },
+          SECRETS_ONE: { signingKeys: [], apiKeys: [{ name: "x", scope: "all", sha256 }] },
+        },
+        "SECRETS_ONE.apiKeys[0].scope: must be",
+      ],
+    ];
+    for (const [vars, problem] of wrong) {
+      const problems = problemsOf(vars).join("\n");
+      expect(problems, JSON.stringify(vars)).toContain(problem);
+      expect(problems).not.toContain("top-secret");
+    }
+  });
+
+  it("that is wrong for one app answers 500 for that app, and the others go on", async ({ expect }) => {
+    const reply = await call("GET", "/v2/tokens", { headers: { appId: "broken", authToken: "any" } });
+    expect(reply).toMatchObject({ status: 500, body: { error: { code: "ERR_OPERATION_FAILED" } } });
+    expect(JSON.stringify(reply.body)).not.toContain("retentionDays");
+    expect((await (await login()).call("GET", "/v2/tokens")).status).toBe(200);
+  });
+
+  it("refuses a development secret outside development", ({ expect }) => {
+    const secrets = {
+      signingKeys: [{ kid: "d", secret: "development-only-signing-key-of-the-demo-app" }],
+      apiKeys: [],
+    };
+    const vars = { APP_ONE: { appId: "one" }, SECRETS_ONE: secrets };
+    expect(problemsOf(vars)).toEqual([expect.stringContaining("development secret")]);
+    expect(problemsOf({ ...vars, DEVELOPMENT: "true" })).toEqual([]);
+  });
+});

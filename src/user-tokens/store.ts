@@ -190,7 +190,9 @@ export class UserTokensStore {
       .map(({ key, value, until }) => ({ session: key, count: Number(value), until }));
   }
 
-  setTakeovers(session: string, count: number, until: number): void {
+  /** Windows that ended give way: sessions are many, and the alarm may be weeks away. */
+  setTakeovers(session: string, count: number, until: number, now: number): void {
+    this.#storage.sql.exec("DELETE FROM facts WHERE fact = 'takeovers' AND until <= ?", now);
     this.#setFact("takeovers", session, String(count), until);
   }
 

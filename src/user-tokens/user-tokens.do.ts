@@ -296,7 +296,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   #countTakeovers(session: string, taken: number): void {
     const now = Date.now();
     const window = this.#store.takeovers(session, now) ?? { count: 0, until: now + TAKEOVER_WINDOW_MS };
-    this.#store.transaction(() => this.#store.setTakeovers(session, window.count + taken, window.until));
+    this.#store.transaction(() => this.#store.setTakeovers(session, window.count + taken, window.until, now));
     log.info("tokens taken from another user", { user: shortUser(this.#me), taken });
   }
 

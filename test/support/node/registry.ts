@@ -48,13 +48,9 @@ export class Registry {
   }
 
   static async start({ hosts, bindings = testBindings, outbound }: RegistryOptions): Promise<Registry> {
-    const { private: key, cert } = await generate([{ name: "commonName", value: "registry.test" }], {
-      keyType: "ec",
-      extensions: [{ name: "subjectAltName", altNames: hosts.map((value) => ({ type: 2, value })) }],
-    });
-    const bundle = inject("bundle");
-    const options = { bundle, bindings, tls: { key, cert }, ...(outbound === undefined ? {} : { outbound }) };
-    return new Registry(await serve(options), hosts[0], cert);
+    const tls = await certificate(hosts);
+    const options = { bundle: inject("bundle"), bindings, tls, ...(outbound === undefined ? {} : { outbound }) };
+    return new Registry(await serve(options), hosts[0], tls.cert);
   }
 
   /** A call of a back end, by the first of the hosts. */
@@ -105,4 +101,13 @@ export class Registry {
     for await (const chunk of incoming.setEncoding("utf8")) text += chunk;
     return { status: incoming.statusCode, headers: new Headers(incoming.headers), text };
   }
+}
+
+/** A certificate for these names that nobody signed, and its key. */
+export async function certificate(hosts: string[]): Promise<{ key: string; cert: string }> {
+  const { private: key, cert } = await generate([{ name: "commonName", value: "test" }], {
+    keyType: "ec",
+    extensions: [{ name: "subjectAltName", altNames: hosts.map((value) => ({ type: 2, value })) }],
+  });
+  return { key, cert };
 }

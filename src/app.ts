@@ -1,7 +1,6 @@
 // The HTTP application: middleware in order, routes, and what is answered when none of them does.
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { cors } from "hono/cors";
-import { HTTPException } from "hono/http-exception";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { ApiError } from "./errors.ts";
 import { type AppEnv, routePath } from "./http.ts";
@@ -45,39 +44,27 @@ export function createApp() {
       maxAge: 86_400,
     }),
   );
-  app.use(methodNotAllowed({ app }));
+  app.use(methodNotAllowed({ app, onMethodNotAllowed }));
+  app.use(async (c, next) => {
+    checkPath(c.req.path);
+    await next();
+  });
 
   mountRoutes(app);
 
-  app.notFound(() => {
-    throw new ApiError("ERR_API_NOT_FOUND", "There is no such API. See the README for the calls.");
-  });
+  // Returned, not thrown: what is thrown never becomes a 405.
+  app.notFound((c) =>
+    refuse(c, new ApiError("ERR_API_NOT_FOUND", "There is no such API. See the README for the calls.")),
+  );
 
   app.onError((error, c) => {
-    if (error instanceof HTTPException && error.status === 405) {
-      const allow = error.getResponse().headers.get("Allow") ?? "";
-      return reply(
-        new ApiError("ERR_API_NOT_FOUND", `This API does not accept the method ${c.req.method}.`, {
-          status: 405,
-          headers: { Allow: allow },
-        }),
-      );
-    }
+    const context = { requestId: c.var.requestId, app: c.var.app?.appId };
     if (error instanceof ApiError) {
-      if (error.status >= 500) log.error(error.message, { ...context(), error: error.cause });
-      return reply(error);
+      if (error.status >= 500) log.error(error.message, { ...context, error: error.cause });
+      return refuse(c, error);
     }
-    log.error("unexpected error", { ...context(), error });
-    return reply(new ApiError("ERR_OPERATION_FAILED", "Something went wrong. The operation may be repeated."));
-
-    function context() {
-      return { requestId: c.var.requestId, app: c.var.app?.appId };
-    }
-
-    function reply(refusal: ApiError) {
-      countRefusal(c.env, c.var.app?.appId ?? "", refusal.code);
-      return c.json(refusal.body, refusal.status, refusal.headers);
-    }
+    log.error("unexpected error", { ...context, error });
+    return refuse(c, new ApiError("ERR_OPERATION_FAILED", "Something went wrong. The operation may be repeated."));
   });
 
   return app;
@@ -96,3 +83,26 @@ function mountRoutes(app: Hono<AppEnv>) {
 
 /** The routes as a type, for `hc<Api>(url)` of `hono/client`. */
 export type Api = ReturnType<typeof mountRoutes>;
+
+function refuse(c: Context<AppEnv>, refusal: ApiError) {
+  countRefusal(c.env, c.var.app?.appId ?? "", refusal.code);
+  return c.json(refusal.body, refusal.status, refusal.headers);
+}
+
+/** In place of a 404 reply, which has been counted. */
+function onMethodNotAllowed(c: Context, methods: string[]) {
+  const { body } = new ApiError("ERR_API_NOT_FOUND", `This API does not accept the method ${c.req.method}.`);
+  return c.json(body, 405, { Allow: methods.join(", ") });
+}
+
+/**
+ * Hono leaves malformed percent-encoding as it stands; then `%zz` and `%25zz` would name the same user.
+ * @throws {ApiError} 400
+ */
+function checkPath(path: string): void {
+  try {
+    decodeURIComponent(path);
+  } catch {
+    throw new ApiError("ERR_BAD_REQUEST", "The path is not percent-encoded UTF-8.");
+  }
+}

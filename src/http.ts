@@ -22,7 +22,8 @@ export function routePath(request: Request): string {
   if (start < 0) return "/";
   const end = request.url.slice(start).search(/[?#]/);
   const path = end < 0 ? request.url.slice(start) : request.url.slice(start, start + end);
-  const clean = path.replace(/\/{2,}/g, "/").replace(/(.)\/$/, "$1");
+  // An empty uid stays one: `DELETE /v3/users//sessions` must not be the erasure of a user named "sessions".
+  const clean = path.replace(/(?<!\/users)\/{2,}/g, "/").replace(/(.)\/$/, "$1");
   return clean.replace(/^\/v3\.0(?=\/|$)/, "/v3");
 }
 
@@ -34,13 +35,15 @@ export function header(c: Context, name: string): string | undefined {
 
 /**
  * The body as text, at most `bytesMax` of UTF-8.
- * @throws {ApiError} 413
+ * @throws {ApiError} 413, 400
  */
 export async function readText(c: Context, bytesMax = BODY_BYTES_MAX): Promise<string> {
   if (Number(c.req.header("content-length") ?? 0) > bytesMax) throw tooLarge(bytesMax);
   const body = c.req.raw.body;
   if (body === null) return "";
-  const bytes = await readBytes(body, bytesMax);
+  const bytes = await readBytes(body, bytesMax).catch(() => {
+    throw new ApiError("ERR_BAD_REQUEST", "The body ended before it was complete.");
+  });
   if (bytes === null) throw tooLarge(bytesMax);
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);

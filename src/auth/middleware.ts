@@ -24,7 +24,8 @@ export const knownApp = createMiddleware<AppEnv>(async (c, next) => {
 
 /** @throws {ApiError} 403 for the page of an origin that the app does not list */
 export function checkOrigin(c: Context<AppEnv>, app: App): void {
-  const origin = header(c, "origin");
+  // Not header(): `Origin: null` is a page that hides where it is from, a sandboxed frame for one.
+  const origin = c.req.header("origin");
   if (origin !== undefined && app.allowedOrigins !== undefined && !app.allowedOrigins.includes(origin)) {
     throw new ApiError("AUTH_ERR_NO_ACCESS", "This web page's origin is not allowed for the app.");
   }

@@ -11,8 +11,9 @@ export const clientSession = new Hono<AppEnv>()
   .get("/me", knownApp, client(), async (c) => c.json({ data: await me(c) }))
   .delete("/me", knownApp, client({ allowExpired: true }), async (c) => {
     const { app, caller } = c.var;
-    const { id, issuedAt } = caller.session;
-    const fenceUntil = caller.expired ? null : Date.now() + app.rules.fenceMs;
+    const { id, issuedAt, usableUntil } = caller.session;
+    // Beyond the longest life that is minted now, if this auth token is of a time when that was longer.
+    const fenceUntil = caller.expired ? null : Math.max(Date.now() + app.rules.fenceMs, usableUntil ?? 0);
     await callUser(c.env, app, caller.uid, (user) => user.endSession({ session: id, issuedAt, fenceUntil }));
     return c.json({ data: { success: true } });
   })

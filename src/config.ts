@@ -3,7 +3,7 @@
 import * as z from "zod/mini";
 import { isPublicJwk } from "./domain/jwk.ts";
 import { POLICIES, type Rules } from "./domain/registration.ts";
-import { CLOCK_TOLERANCE_MS, DAY_MS, JWT_SECRETS_MAX } from "./limits.ts";
+import { AUTH_TOKEN_SECONDS_MIN, CLOCK_TOLERANCE_MS, DAY_MS, JWT_SECRETS_MAX } from "./limits.ts";
 
 const DAY_SECONDS = DAY_MS / 1000;
 
@@ -57,6 +57,9 @@ const cometchatSchema = z.strictObject({
   /** Where the successor API keeps push tokens: `here`, or `both` here and at CometChat. */
   pushTokens: z._default(z.enum(["here", "both"], 'must be "here" or "both"'), "here"),
 });
+const lifetime = z
+  .int("must be a whole number of seconds")
+  .check(z.minimum(AUTH_TOKEN_SECONDS_MIN, `must be at least ${AUTH_TOKEN_SECONDS_MIN}`));
 
 const HOST = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$/;
 
@@ -73,8 +76,8 @@ const appSchema = z.strictObject({
   /** Lifetime of minted auth tokens, in seconds; `maximum` also sets how long fences stand. */
   authTokens: z._default(
     z.strictObject({
-      defaultSeconds: z._default(wholeNumber("a whole number of seconds"), 30 * DAY_SECONDS),
-      maximumSeconds: z._default(wholeNumber("a whole number of seconds"), 90 * DAY_SECONDS),
+      defaultSeconds: z._default(lifetime, 30 * DAY_SECONDS),
+      maximumSeconds: z._default(lifetime, 90 * DAY_SECONDS),
     }),
     { defaultSeconds: 30 * DAY_SECONDS, maximumSeconds: 90 * DAY_SECONDS },
   ),
@@ -214,6 +217,9 @@ function parseApp(name: string, value: unknown, secretsValue: unknown, isDevelop
   const { signingKeys, apiKeys, jwtSecrets } = secrets.data;
   if (app.data.authTokens.defaultSeconds > app.data.authTokens.maximumSeconds) {
     problems.push(`${name}.authTokens.defaultSeconds: must not be above maximumSeconds`);
+  }
+  if (app.data.refreshWindowDays >= app.data.retentionDays) {
+    problems.push(`${name}.refreshWindowDays: must be below retentionDays, else registrations in use are dropped`);
   }
   if (new Set(signingKeys.map((key) => key.kid)).size < signingKeys.length) {
     problems.push(`${secretsName}.signingKeys: two keys have the same kid`);

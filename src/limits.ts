@@ -16,6 +16,9 @@ export const BODY_BYTES_MAX = 16 * 1024;
 /** Five times the longest JWT that an identity provider is known to make; longer ones are not parsed. */
 export const AUTH_TOKEN_LENGTH_MAX = 8192;
 
+/** The shortest life of an auth token: below, the clock tolerance is half of it. */
+export const AUTH_TOKEN_SECONDS_MIN = 60;
+
 /** Clocks of issuers, phones and edges differ: an auth token is accepted this long after its `exp`. */
 export const CLOCK_TOLERANCE_MS = 30 * SECOND_MS;
 

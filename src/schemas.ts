@@ -2,6 +2,7 @@
 import * as z from "zod/mini";
 import { KINDS, PLATFORMS } from "./domain/registration.ts";
 import {
+  AUTH_TOKEN_SECONDS_MIN,
   BATCH_MAX,
   EPOCH_MS_MIN,
   REPORT_AHEAD_MS_MAX,
@@ -50,7 +51,11 @@ export const deleteBody = z.object({ all: z._default(z.nullable(z.boolean("must 
 export const mintBody = z.object({
   force: z.nullish(z.boolean("must be true or false")),
   /** How long the auth token lives, in seconds; the app's default if absent, at most its maximum. */
-  lifetimeSeconds: z.nullish(z.int("must be a whole number of seconds").check(z.minimum(60, "must be at least 60"))),
+  lifetimeSeconds: z.nullish(
+    z
+      .int("must be a whole number of seconds")
+      .check(z.minimum(AUTH_TOKEN_SECONDS_MIN, `must be at least ${AUTH_TOKEN_SECONDS_MIN}`)),
+  ),
 });
 
 const kind = z.enum(KINDS, `must be one of ${KINDS.join(", ")}`);

@@ -17,13 +17,17 @@ export interface CallOptions {
   body?: unknown;
 }
 
-/** One request; a `body` that is text is sent as it is, anything else as JSON. */
+/** One request; a `body` of text, bytes or a stream is sent as it is, anything else as JSON. */
 export async function call(method: string, path: string, { headers = {}, body }: CallOptions = {}): Promise<Reply> {
   const init: RequestInit = { method, headers };
-  if (body !== undefined) init.body = typeof body === "string" ? body : JSON.stringify(body);
+  if (body !== undefined) init.body = isRaw(body) ? body : JSON.stringify(body);
   const response = await exports.default.fetch(`https://push-notification-us.registry.test${path}`, init);
   const text = await response.text();
   return { status: response.status, headers: response.headers, body: text === "" ? undefined : JSON.parse(text) };
+}
+
+function isRaw(body: unknown): body is string | Uint8Array | ReadableStream {
+  return typeof body === "string" || body instanceof Uint8Array || body instanceof ReadableStream;
 }
 
 /** A call of a back end. */

@@ -1,0 +1,108 @@
+// What lets web pages call: preflights, CORS headers on every reply, and the origins that an app allows.
+import { describe, it } from "vitest";
+import { call, login, serverCall, uniqueToken } from "../support/client.ts";
+
+const PAGE = "https://chat.example";
+
+/** As Chromium sends it for the JavaScript SDK. */
+const SDK_HEADERS = "appid,authorization,authtoken,chatapiversion,content-type,resource,sdk";
+
+const list = (value: string | null) => (value ?? "").toLowerCase().split(/ *, */);
+
+describe("a preflight", () => {
+  it.for([
+    ["/v2/tokens", "POST"],
+    ["/v2/tokens", "GET"],
+    ["/v2/tokens", "DELETE"],
+    ["//v2/tokens", "POST"],
+    ["/v2/tokens/", "DELETE"],
+    ["/v3.0/me", "PUT"],
+    ["/v3/me", "DELETE"],
+    ["/v3.0/settings", "GET"],
+    ["/v3.0/user_sessions", "POST"],
+    ["/v3.0/notifications/push/v1/tokens", "POST"],
+    ["/v3/users/someone/auth_tokens", "POST"],
+    ["/no/such/path", "PATCH"],
+  ])(
+    "of %s for %s passes, with every header that an SDK or a server sends",
+    async ([path = "", method = ""], { expect }) => {
+      for (const requested of [SDK_HEADERS, "apikey,appid,content-type"]) {
+        const { status, headers, body } = await call("OPTIONS", path, {
+          headers: {
+            Origin: PAGE,
+            "Access-Control-Request-Method": method,
+            "Access-Control-Request-Headers": requested,
+          },
+        });
+        expect(status).toBeGreaterThanOrEqual(200);
+        expect(status).toBeLessThan(300);
+        expect(body).toBeUndefined();
+        expect(headers.get("access-control-allow-origin")).toBe("*");
+        expect(list(headers.get("access-control-allow-methods"))).toContain(method.toLowerCase());
+        expect(list(headers.get("access-control-allow-headers"))).toEqual(expect.arrayContaining(list(requested)));
+        expect(headers.get("access-control-max-age")).toBe("86400");
+        expect(headers.get("access-control-allow-credentials")).toBeNull();
+      }
+    },
+  );
+});
+
+describe("a page", () => {
+  it("can read every reply, and the headers that say when to repeat and what to cite", async ({ expect }) => {
+    const session = await login();
+    const replies = [
+      await session.call("GET", "//v2/tokens", { headers: { Origin: PAGE } }),
+      await session.call("POST", "/v2/tokens", { headers: { Origin: PAGE }, body: "{" }),
+      await session.call("PATCH", "/v2/tokens", { headers: { Origin: PAGE } }),
+      await call("GET", "/v2/tokens", { headers: { Origin: PAGE } }),
+      await call("GET", "/nowhere", { headers: { Origin: PAGE } }),
+      await call("GET", "/v2/tokens", { headers: { Origin: PAGE, appId: "broken" } }),
+    ];
+    expect(replies.map(({ status }) => status)).toEqual([200, 400, 405, 401, 404, 500]);
+    for (const { headers } of replies) {
+      expect(headers.get("access-control-allow-origin")).toBe("*");
+      expect(list(headers.get("access-control-expose-headers"))).toEqual(["etag", "retry-after", "x-request-id"]);
+    }
+  });
+});
+
+describe("an app that names the origins of its pages", () => {
+  const register = (session: Awaited<ReturnType<typeof login>>, token: string, headers: Record<string, string>) =>
+    session.call("POST", "/v2/tokens", { headers, body: { fcmToken: token } });
+
+  it("serves those pages, and callers that are no page", async ({ expect }) => {
+    const session = await login(undefined, { app: "origins" });
+    const token = uniqueToken();
+    for (const headers of [{ Origin: "https://app.example.com" }, { Origin: "https://www.example.com" }, {}]) {
+      expect((await register(session, token, headers)).status).toBe(200);
+    }
+    expect(await session.tokens()).toEqual([token]);
+  });
+
+  it.for([
+    "https://evil.example",
+    "http://app.example.com",
+    "https://app.example.com:8443",
+    "https://app.example.com.evil.example",
+    "https://APP.example.com",
+    "null",
+    "undefined",
+  ])("refuses a page of %s in a way that it can read, and changes nothing", async (Origin, { expect }) => {
+    const session = await login(undefined, { app: "origins" });
+    const [token, other] = [uniqueToken(), uniqueToken()];
+    await register(session, token, {});
+    const headers = { Origin };
+    const replies = [
+      await register(session, other, headers),
+      await session.call("DELETE", "/v2/tokens", { headers }),
+      await session.call("DELETE", "/v3.0/me", { headers }),
+      await session.call("GET", "/v2/tokens", { headers }),
+      await serverCall("DELETE", `/v3/users/${session.uid}`, { headers }, "origins"),
+    ];
+    for (const reply of replies) {
+      expect(reply).toMatchObject({ status: 403, body: { error: { code: "AUTH_ERR_NO_ACCESS", details: {} } } });
+      expect(reply.headers.get("access-control-allow-origin")).toBe("*");
+    }
+    expect(await session.tokens()).toEqual([token]);
+  });
+});

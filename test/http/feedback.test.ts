@@ -1,0 +1,259 @@
+// What a provider's answer does to a registration: exactly what is dead goes, nothing that may have come back.
+import { env } from "cloudflare:workers";
+import { afterEach, describe, it, vi } from "vitest";
+import { createApp } from "../../src/app.ts";
+import { APNS_CODES, FCM_CODES } from "../../src/domain/feedback.ts";
+import { userHash, userTokensName } from "../../src/domain/names.ts";
+import { API_KEYS } from "../support/apps.ts";
+import { login, serverCall, type TestSession, uniqueToken } from "../support/client.ts";
+import { platformErrors, withFault } from "../support/faults.ts";
+
+const DAY_MS = 24 * 3_600_000;
+const WINDOW_MS = 7 * DAY_MS;
+
+type Item = Record<string, unknown>;
+
+async function report(items: Item[], app = "test") {
+  return serverCall("POST", "/v3/push_tokens/feedback", { body: { items } }, app);
+}
+
+async function outcomes(items: Item[], app = "test"): Promise<string[]> {
+  const { body } = await report(items, app);
+  return body.data.items.map(({ outcome }: { outcome: string }) => outcome);
+}
+
+/** A user with an FCM and an APNs token. */
+async function registered(app = "test") {
+  const session = await login(undefined, { app });
+  const [fcm, apns] = [uniqueToken("fcm"), uniqueToken("apns")];
+  await session.register({ fcmToken: fcm, apnsToken: apns });
+  return { session, fcm, apns, at: Date.now() };
+}
+
+async function suspects(session: TestSession): Promise<string[]> {
+  const { body } = await serverCall("GET", `/v3/users/${session.uid}/push_tokens`, {}, session.app);
+  return body.data.pushTokens
+    .filter(({ suspect }: { suspect: boolean }) => suspect)
+    .map(({ token }: { token: string }) => token);
+}
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe("a report that a token is dead", () => {
+  it("prunes a token that was not registered since, a refresh window ago or longer", async ({ expect }) => {
+    const { session, fcm, apns, at } = await registered();
+    const items = [
+      { token: fcm, kind: "fcm", code: "UNREGISTERED", sentAt: at + WINDOW_MS + 1000 },
+      { token: apns, kind: "apns", code: "Unregistered", at: at + WINDOW_MS + 1000 },
+    ];
+    expect(await outcomes(items)).toEqual(["pruned", "pruned"]);
+    expect(await session.tokens()).toEqual([]);
+    const { body } = await serverCall("GET", `/v3/users/${session.uid}/export`);
+    expect(body.data.changes.slice(-2)).toMatchObject([
+      { change: "pruned", code: "UNREGISTERED", kind: "fcm" },
+      { change: "pruned", code: "Unregistered", kind: "apns" },
+    ]);
+    expect(await outcomes(items)).toEqual(["unknown", "unknown"]);
+  });
+
+  it("prunes nothing if it is older than the registration", async ({ expect }) => {
+    const { session, fcm, apns, at } = await registered();
+    expect(
+      await outcomes([
+        { token: apns, kind: "apns", code: "Unregistered", at: at - DAY_MS },
+        { token: fcm, kind: "fcm", code: "UNREGISTERED", sentAt: at - DAY_MS },
+      ]),
+    ).toEqual(["kept", "kept"]);
+    expect((await session.tokens()).sort()).toEqual([apns, fcm].sort());
+    expect(await suspects(session)).toEqual([]);
+  });
+
+  it("makes a token suspect within the refresh window, for the device may have come back unseen", async ({
+    expect,
+  }) => {
+    const { session, fcm } = await registered();
+    expect(await outcomes([{ token: fcm, kind: "fcm", code: "UNREGISTERED" }])).toEqual(["suspect"]);
+    expect(await session.tokens()).toContain(fcm);
+    expect(await suspects(session)).toEqual([fcm]);
+  });
+
+  it("prefers the provider's time to the time of sending, and that to now", async ({ expect }) => {
+    const { apns, at } = await registered();
+    const late = at + WINDOW_MS + 1000;
+    expect(
+      await outcomes([
+        { token: apns, kind: "apns", code: "Unregistered", at: at - DAY_MS, sentAt: late },
+        { token: apns, kind: "apns", code: "Unregistered", at: null, sentAt: late },
+      ]),
+    ).toEqual(["kept", "pruned"]);
+  });
+});
+
+describe("a suspect", () => {
+  it("is cleared by the device's next registration, which writes", async ({ expect }) => {
+    const { session, fcm } = await registered();
+    await outcomes([{ token: fcm, kind: "fcm", code: "UNREGISTERED" }]);
+    await session.register({ fcmToken: fcm });
+    expect(await suspects(session)).toEqual([]);
+  });
+
+  it("is pruned by a report a refresh window after the first, and not before", async ({ expect }) => {
+    const { session, apns, at } = await registered();
+    const bad = (time: number) => [{ token: apns, kind: "apns", code: "BadDeviceToken", at: time }];
+    const first = at + 1000;
+    expect(await outcomes(bad(first))).toEqual(["suspect"]);
+    expect(await outcomes(bad(first + WINDOW_MS - 1))).toEqual(["suspect"]);
+    expect(await outcomes(bad(first + WINDOW_MS))).toEqual(["pruned"]);
+    expect(await session.tokens()).not.toContain(apns);
+  });
+
+  it("that came back is not pruned by a report of before", async ({ expect }) => {
+    const { session, apns, at } = await registered();
+    const bad = (time: number) => [{ token: apns, kind: "apns", code: "BadDeviceToken", at: time }];
+    await outcomes(bad(at + 1000));
+    vi.useFakeTimers({ toFake: ["Date"], now: at + WINDOW_MS + DAY_MS });
+    await session.register({ apnsToken: apns });
+    expect(await outcomes(bad(at + WINDOW_MS + 1000))).toEqual(["kept"]);
+    expect(await session.tokens()).toContain(apns);
+  });
+});
+
+describe("a report that does not blame the token", () => {
+  const innocent = (codes: typeof FCM_CODES) =>
+    Object.entries(codes).flatMap(([code, { verdict }]) => (verdict === "not_about_the_token" ? [code] : []));
+
+  it("never removes it and never makes it suspect, whatever the code and the time", async ({ expect }) => {
+    const { session, fcm, apns, at } = await registered();
+    const late = at + 25 * DAY_MS;
+    const items = [
+      ...innocent(FCM_CODES).map((code) => ({ token: fcm, kind: "fcm", code, at: late })),
+      ...innocent(APNS_CODES).map((code) => ({ token: apns, kind: "apns", code, at: late })),
+      { token: fcm, kind: "fcm", code: "A_CODE_OF_NEXT_YEAR", at: late },
+      // The other provider's word for it: FCM has no such code.
+      { token: fcm, kind: "fcm", code: "Unregistered", at: late },
+      { token: fcm, kind: "fcm", code: "constructor", at: late },
+    ];
+    expect(new Set(await outcomes(items))).toEqual(new Set(["kept"]));
+    expect((await session.tokens()).sort()).toEqual([apns, fcm].sort());
+    expect(await suspects(session)).toEqual([]);
+  });
+});
+
+describe("the token that is reported", () => {
+  it("is compared whole: the slot's next token stays", async ({ expect }) => {
+    const { session, fcm, at } = await registered();
+    const next = uniqueToken();
+    await session.register({ fcmToken: next });
+    const item = { token: fcm, kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS, uid: session.uid };
+    expect(await outcomes([item])).toEqual(["unknown"]);
+    expect(await session.tokens()).toContain(next);
+  });
+
+  it("is found through its owner, also after a handover, and by uid where it is named", async ({ expect }) => {
+    const { session, fcm, at } = await registered();
+    const next = await login();
+    await next.register({ fcmToken: fcm });
+    const item = { token: fcm, kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS };
+    expect(await outcomes([{ ...item, uid: session.uid }])).toEqual(["unknown"]);
+    expect(await outcomes([item])).toEqual(["pruned"]);
+    expect(await next.tokens()).toEqual([]);
+  });
+
+  it("goes from all of its users under policy shared", async ({ expect }) => {
+    const { session, fcm, at } = await registered("shared");
+    const other = await login(undefined, { app: "shared" });
+    await other.register({ fcmToken: fcm });
+    const item = { token: fcm, kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS };
+    expect(await outcomes([item], "shared")).toEqual(["pruned"]);
+    expect([...(await session.tokens()), ...(await other.tokens())]).not.toContain(fcm);
+  });
+
+  it("of another app is unknown", async ({ expect }) => {
+    const { session, fcm, at } = await registered();
+    const item = { token: fcm, kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS };
+    expect(await outcomes([item, { ...item, uid: session.uid }], "other")).toEqual(["unknown", "unknown"]);
+    expect(await session.tokens()).toContain(fcm);
+  });
+});
+
+describe("a batch", () => {
+  it("of 500 reports is answered item by item, in order", async ({ expect }) => {
+    const { fcm, apns, at } = await registered();
+    const late = at + 25 * DAY_MS;
+    const items = Array.from({ length: 500 }, (_, i) => ({
+      token: `nobody's-${i}`,
+      kind: "fcm",
+      code: "UNREGISTERED",
+      at: late,
+    }));
+    items[7] = { token: fcm, kind: "fcm", code: "UNREGISTERED", at: late };
+    items[499] = { token: apns, kind: "apns", code: "ExpiredToken", at: late };
+    const answers = await outcomes(items);
+    expect(answers).toHaveLength(500);
+    expect(answers[7]).toBe("pruned");
+    expect(answers[499]).toBe("pruned");
+    expect(answers.filter((outcome) => outcome === "unknown")).toHaveLength(498);
+  });
+
+  it("that is malformed is refused whole, names the field and changes nothing", async ({ expect }) => {
+    const { session, fcm, at } = await registered();
+    const good = { token: fcm, kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS };
+    const wrong: [Item, string][] = [
+      [{ ...good, at: Math.floor(at / 1000) }, "items.1.at"],
+      [{ ...good, sentAt: at + 31 * DAY_MS }, "items.1.sentAt"],
+      [{ ...good, at: "2026-01-01" }, "items.1.at"],
+      [{ ...good, at: at + 0.5 }, "items.1.at"],
+      [{ ...good, kind: "web" }, "items.1.kind"],
+      [{ ...good, token: "" }, "items.1.token"],
+      [{ ...good, token: "a\nb" }, "items.1.token"],
+      [{ ...good, code: 410 }, "items.1.code"],
+      [{ ...good, uid: "" }, "items.1.uid"],
+    ];
+    for (const [item, field] of wrong) {
+      const { status, body } = await report([good, item]);
+      expect({ field, status }).toEqual({ field, status: 400 });
+      expect(Object.keys(body.error.details)).toEqual([field]);
+    }
+    for (const items of [[], Array.from({ length: 501 }, () => good)]) {
+      expect((await report(items)).body.error.details).toHaveProperty("items");
+    }
+    expect(await session.tokens()).toContain(fcm);
+    expect(await suspects(session)).toEqual([]);
+  });
+
+  it("serves the rest when an object does not answer, and says which report to repeat", async ({ expect }) => {
+    const { session, fcm, at } = await registered();
+    const { session: other, fcm: otherToken } = await registered();
+    const item = { kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS };
+    const silent = userTokensName("test", await userHash("test", session.uid));
+    const { namespace } = withFault(env.USER_TOKENS, (call) => call());
+    const broken = new Proxy(namespace, {
+      get: (target, property) =>
+        property === "getByName"
+          ? (name: string) =>
+              name === silent
+                ? { feedback: () => Promise.reject(platformErrors.connectionLost()) }
+                : target.getByName(name)
+          : Reflect.get(target, property),
+    });
+    const response = await createApp().request(
+      "https://registry.test/v3/push_tokens/feedback",
+      {
+        method: "POST",
+        headers: { appId: "test", apikey: API_KEYS.sender },
+        body: JSON.stringify({
+          items: [
+            { ...item, token: fcm },
+            { ...item, token: otherToken, uid: other.uid },
+          ],
+        }),
+      },
+      { ...env, USER_TOKENS: broken },
+    );
+    const { data } = await response.json<{ data: { items: { outcome: string }[] } }>();
+    expect(data.items.map(({ outcome }) => outcome)).toEqual(["unavailable", "pruned"]);
+    expect(await session.tokens()).toContain(fcm);
+  });
+});

@@ -1,6 +1,6 @@
 import { cloudflareTest } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
-import { testBindings } from "./test/support/apps.ts";
+import { testBindings, testRateLimits } from "./test/support/apps.ts";
 
 export default defineConfig({
   test: {
@@ -11,7 +11,7 @@ export default defineConfig({
         plugins: [
           cloudflareTest({
             wrangler: { configPath: "./wrangler.toml" },
-            miniflare: { bindings: testBindings },
+            miniflare: { bindings: testBindings, ratelimits: testRateLimits },
             verbose: false,
           }),
         ],

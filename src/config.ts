@@ -61,6 +61,8 @@ const lifetime = z
   .int("must be a whole number of seconds")
   .check(z.minimum(AUTH_TOKEN_SECONDS_MIN, `must be at least ${AUTH_TOKEN_SECONDS_MIN}`));
 
+const rateLimitClass = text(/^([A-Z0-9_]{1,32}|none)$/, 'a class of 1 to 32 of A-Z, 0-9 and _, or "none"');
+
 const HOST = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$/;
 
 const appSchema = z.strictObject({
@@ -97,6 +99,15 @@ const appSchema = z.strictObject({
       perTokenAndHour: z._default(wholeNumber("a whole number"), 10),
     }),
     { perSessionAndHour: 5, perTokenAndHour: 10 },
+  ),
+  /** Classes of rate limits (src/rate-limits.ts): class X is the binding RATE_LIMIT_X; `none` is no limit. */
+  rateLimits: z._default(
+    z.strictObject({
+      ip: z._default(rateLimitClass, "IP"),
+      session: z._default(rateLimitClass, "SESSION"),
+      key: z._default(rateLimitClass, "KEY"),
+    }),
+    { ip: "IP", session: "SESSION", key: "KEY" },
   ),
 });
 

@@ -57,6 +57,9 @@ export const ALARM_LATE_MS = 5 * MINUTE_MS;
 /** Window of the takeover limits. */
 export const TAKEOVER_WINDOW_MS = HOUR_MS;
 
+/** A rate-limit binding does not say when its period ends; this is the longest that it can be. */
+export const RATE_LIMIT_RETRY_AFTER_SECONDS = 60;
+
 /** What a client is told to wait where a repeat helps (HTTP `Retry-After`). */
 export const RETRY_AFTER_SECONDS = 2;
 /** The same where the object is overloaded: the double at most, spread so that clients do not come back together. */

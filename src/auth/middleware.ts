@@ -3,9 +3,11 @@ import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { routePath as routePathOf } from "hono/route";
 import { type App, ConfigError, loadConfig, type Scope } from "../config.ts";
+import { userHash } from "../domain/names.ts";
 import { ApiError, deadAuthToken } from "../errors.ts";
 import { type AppEnv, header } from "../http.ts";
 import { log } from "../log.ts";
+import { limitRate } from "../rate-limits.ts";
 import { findApiKey } from "./api-keys.ts";
 import type { Verifier } from "./caller.ts";
 import { verifyCometChat } from "./cometchat.ts";
@@ -53,11 +55,25 @@ export function appNamed(env: Env, appId: string): App {
 /** A client with an auth token. `allowExpired`: also one whose genuine auth token is over, for it may still remove. */
 export function client({ allowExpired = false } = {}) {
   return createMiddleware<AppEnv>(async (c, next) => {
-    const caller = await verifyAuthToken(c.var.app, authTokenOf(c), c);
+    const { app } = c.var;
+    const authToken = authTokenOf(c);
+    await limitAddress(c, app);
+    const caller = await verifyAuthToken(app, authToken, c);
     if (caller === null || (caller.expired && !allowExpired)) throw deadAuthToken();
+    const { uid, session } = caller;
+    await limitRate(c.env, app, "session", async () => `${await userHash(app.appId, uid)}:${session.id}`);
     c.set("caller", caller);
     await next();
   });
+}
+
+/**
+ * Counts a call from its address, before anything is done for it.
+ * @throws {ApiError} 429
+ */
+export async function limitAddress(c: Context<AppEnv>, app: App): Promise<void> {
+  const address = header(c, "cf-connecting-ip");
+  if (address !== undefined) await limitRate(c.env, app, "ip", () => address);
 }
 
 /** Who the auth token names, whatever the app's identity. */
@@ -100,8 +116,12 @@ export function server(...scopes: Scope[]) {
     const presented = header(c, "apikey");
     if (presented === undefined) throw new ApiError("AUTH_ERR_EMPTY_APIKEY", "The apikey header is missing.");
     const key = await findApiKey(c.var.app, presented);
-    if (key === null) throw new ApiError("AUTH_ERR_APIKEY_NOT_FOUND", "The API key does not exist in this app.");
+    if (key === null) {
+      await limitAddress(c, c.var.app);
+      throw new ApiError("AUTH_ERR_APIKEY_NOT_FOUND", "The API key does not exist in this app.");
+    }
     c.set("apiKey", key.name);
+    await limitRate(c.env, c.var.app, "key", () => key.name);
     if (!scopes.includes(key.scope)) {
       throw new ApiError(
         "AUTH_ERR_NO_ACCESS",

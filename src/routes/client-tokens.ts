@@ -1,6 +1,6 @@
 // `v2/tokens`: the push-token API of CometChat's push-notification extension.
 import { type Context, Hono } from "hono";
-import { appNamed, checkOrigin, client, knownApp } from "../auth/middleware.ts";
+import { appNamed, checkOrigin, client, knownApp, limitAddress } from "../auth/middleware.ts";
 import { appIdOfTicket, signTicket, verifyTicket } from "../auth/tickets.ts";
 import { tokenHash } from "../domain/names.ts";
 import { platformOf } from "../domain/platform.ts";
@@ -28,6 +28,7 @@ export const clientTokens = new Hono<AppEnv>()
     if (appId === null) throw invalidTicket();
     const app = appNamed(c.env, appId);
     checkOrigin(c, app);
+    await limitAddress(c, app);
     const ticket = await verifyTicket(app, text);
     if (ticket === null) throw invalidTicket();
     await callUser(c.env, app, ticket.uid, (user) => user.unregister(ticket));

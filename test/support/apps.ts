@@ -24,7 +24,10 @@ const secrets = (name: string, jwtSecrets: object[] = []) =>
     apiKeys: Object.entries(API_KEY_HASHES).map(([scope, sha256]) => ({ name: `test-${scope}`, scope, sha256 })),
   });
 
-const UNLIMITED = { perSessionAndHour: 1_000_000, perTokenAndHour: 1_000_000 };
+const UNLIMITED = {
+  takeovers: { perSessionAndHour: 1_000_000, perTokenAndHour: 1_000_000 },
+  rateLimits: { ip: "none", session: "none", key: "none" },
+};
 
 /** Secrets of the login of the app `jwt-secret`: in use now, in use before, and an old one without a name. */
 export const JWT_SECRETS = [
@@ -51,13 +54,17 @@ export const JWT_APPS = {
 const apps: Record<string, object> = {
   ...JWT_APPS,
   /** The app of most tests: the defaults, but for limits that a test could meet by chance. */
-  TEST: { appId: "test", takeovers: UNLIMITED },
+  TEST: { appId: "test", ...UNLIMITED },
   /** Another tenant with the same users. */
-  OTHER: { appId: "other", region: "eu", takeovers: UNLIMITED },
+  OTHER: { appId: "other", region: "eu", ...UNLIMITED },
   /** Several users of one device may hold a token. */
   SHARED: { appId: "shared", policy: "shared" },
   /** The default takeover limits. */
   LIMITED: { appId: "limited" },
+  /** With rate limits that a test can reach: five calls a minute by address, and by session. */
+  RATED: { appId: "rated", rateLimits: { ip: "TEST", session: "TEST", key: "none" } },
+  /** The same by API key. */
+  RATED_KEY: { appId: "rated-key", rateLimits: { ip: "TEST", session: "none", key: "TEST" } },
   /** Called by the pages of two sites only, and with a host of its own. */
   ORIGINS: {
     appId: "origins",
@@ -84,6 +91,9 @@ const rotatedSecrets = JSON.stringify({
     },
   ],
 });
+
+/** Rate-limit bindings beside those of wrangler.toml; miniflare's are exact. */
+export const testRateLimits = { RATE_LIMIT_TEST: { namespace_id: "9001", simple: { limit: 5, period: 60 as const } } };
 
 export const testBindings: Record<string, string | object> = {
   DEVELOPMENT: "true",

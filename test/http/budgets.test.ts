@@ -1,0 +1,113 @@
+// What each operation may cost (docs: README "Budgets"): calls of objects and rows, by SQLite's own counters.
+import { env } from "cloudflare:workers";
+import { describe, it, vi } from "vitest";
+import { tokenHash, tokenOwnersName } from "../../src/domain/names.ts";
+import { DAY_MS } from "../../src/limits.ts";
+import { login, serverCall, uniqueToken } from "../support/client.ts";
+import { metered } from "../support/meter.ts";
+
+/** A token that nobody holds, of an owner object that has its tables already, as every one has after an app's first days. */
+async function nobodysToken(kind: "fcm" | "apns"): Promise<string> {
+  const previous = await login();
+  const token = uniqueToken();
+  await previous.register({ [`${kind}Token`]: token });
+  await previous.delete();
+  const hash = await tokenHash(kind, token);
+  const owners = env.TOKEN_OWNERS.getByName(tokenOwnersName("test", hash));
+  await vi.waitFor(async () => {
+    if ((await owners.owners(hash)).length > 0) throw new Error("the owner object is yet to be told");
+  });
+  return token;
+}
+
+describe("the cost of", () => {
+  it("promise 7: an unchanged launch is one call of one object and no row written", async ({ expect }) => {
+    const session = await login();
+    const tokens = { fcmToken: uniqueToken(), apnsToken: uniqueToken(), voipToken: uniqueToken() };
+    await session.register(tokens);
+    const { calls, rowsWritten } = await metered(() => session.register(tokens));
+    expect(calls).toEqual(["UserTokens.register"]);
+    expect(rowsWritten).toBe(0);
+  });
+
+  it("a new token of a known user, nobody's before, is two calls and three rows written", async ({ expect }) => {
+    const session = await login();
+    await session.register({ fcmToken: uniqueToken() });
+    const apnsToken = await nobodysToken("apns");
+    const { calls, rowsWritten } = await metered(() => session.register({ apnsToken }));
+    expect(calls).toEqual(["UserTokens.register", "TokenOwners.claim"]);
+    expect(rowsWritten).toBeLessThanOrEqual(3);
+  });
+
+  it("a user's very first token is two calls and at most twelve rows written", async ({ expect }) => {
+    const session = await login();
+    const fcmToken = await nobodysToken("fcm");
+    const { calls, rowsWritten } = await metered(() => session.register({ fcmToken }));
+    expect(calls).toEqual(["UserTokens.register", "TokenOwners.claim"]);
+    expect(rowsWritten).toBeLessThanOrEqual(12);
+  });
+
+  it("a rotated token is one call more, for the token that is nobody's now", async ({ expect }) => {
+    const session = await login();
+    await session.register({ fcmToken: await nobodysToken("fcm") });
+    const fcmToken = await nobodysToken("fcm");
+    const { calls, rowsWritten } = await metered(() => session.register({ fcmToken }));
+    expect(calls).toEqual(["UserTokens.register", "TokenOwners.claim", "TokenOwners.forget"]);
+    expect(rowsWritten).toBeLessThanOrEqual(4);
+  });
+
+  it("a handover is three calls, and what both users, the owner object and the taker's limit write", async ({
+    expect,
+  }) => {
+    const [alice, bob] = [await login(), await login()];
+    const token = uniqueToken();
+    await alice.register({ fcmToken: token });
+    await bob.register({ apnsToken: uniqueToken() });
+    const { calls, rowsWritten } = await metered(() => bob.register({ fcmToken: token }));
+    expect(calls).toEqual(["UserTokens.register", "TokenOwners.claim", "UserTokens.release"]);
+    expect(rowsWritten).toBeLessThanOrEqual(7);
+  });
+
+  it("a launch after the refresh window is one call and one row written, without the alarm", async ({ expect }) => {
+    const session = await login();
+    const token = uniqueToken();
+    await session.register({ fcmToken: token });
+    vi.useFakeTimers({ toFake: ["Date"] });
+    try {
+      vi.setSystemTime(Date.now() + 8 * DAY_MS);
+      const { calls, rowsWritten } = await metered(() => session.register({ fcmToken: token }));
+      expect(calls).toEqual(["UserTokens.register"]);
+      expect(rowsWritten).toBe(1);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("a list is one call, no row written, and rows read for what is listed and three more", async ({ expect }) => {
+    const session = await login();
+    await session.register({ fcmToken: uniqueToken(), apnsToken: uniqueToken(), voipToken: uniqueToken() });
+    const read = await metered(() => serverCall("GET", `/v3/users/${session.uid}/push_tokens`));
+    expect(read.calls).toEqual(["UserTokens.list"]);
+    expect(read.rowsWritten).toBe(0);
+    expect(read.rowsRead).toBeLessThanOrEqual(3 + 3);
+    const own = await metered(() => session.tokens());
+    expect(own.calls).toEqual(["UserTokens.list"]);
+    expect(own.rowsWritten).toBe(0);
+    expect(own.rowsRead).toBeLessThanOrEqual(3 + 3);
+  });
+
+  it("a report of feedback is one call of the user's object where the uid is named", async ({ expect }) => {
+    const session = await login();
+    const token = uniqueToken();
+    await session.register({ fcmToken: token });
+    const item = { token, kind: "fcm", code: "SENDER_ID_MISMATCH" };
+    const report = (items: object[]) => () => serverCall("POST", "/v3/push_tokens/feedback", { body: { items } });
+    const first = await metered(report([{ ...item, uid: session.uid }]));
+    expect(first).toMatchObject({ calls: ["UserTokens.feedback"], rowsWritten: 1 });
+    const again = await metered(report([item, item]));
+    expect(again.calls).toEqual(["TokenOwners.owners", "TokenOwners.owners", "UserTokens.feedback"]);
+    expect(again.rowsWritten).toBe(0);
+    const blameless = await metered(report([{ ...item, code: "UNAVAILABLE" }]));
+    expect(blameless).toMatchObject({ calls: [], rowsWritten: 0 });
+  });
+});

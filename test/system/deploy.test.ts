@@ -1,0 +1,124 @@
+// What a deploy uploads, served without what only `npm start` adds: everybody knows the demo app's keys, and none of them may
+// ever work on a deployed Worker.
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { parseEnv } from "node:util";
+import { SignJWT } from "jose";
+import { describe, expect, inject, it, onTestFinished } from "vitest";
+import { unstable_readConfig } from "wrangler";
+import { PROJECT, type Server, serve } from "../../scripts/lib/workerd.ts";
+
+const DEMO_KEYS = ["demo-server-key", "demo-sender-key", "demo-auth-key"];
+const OWN_KEY = "a-key-of-the-operator";
+
+const demoEnv = parseEnv(await readFile(join(PROJECT, "scripts/demo.env"), "utf8"));
+const demoSecrets = JSON.parse(demoEnv.SECRETS_DEMO ?? "null");
+/** The vars that `wrangler deploy` uploads. */
+const { vars } = unstable_readConfig({ config: join(PROJECT, "wrangler.toml") });
+const deployedVars = vars as Record<string, string | object>;
+
+const ownSecrets = JSON.stringify({
+  signingKeys: [{ kid: "2026", secret: "a signing key that the operator has made" }],
+  apiKeys: [{ name: "own", scope: "fullAccess", sha256: createHash("sha256").update(OWN_KEY).digest("hex") }],
+});
+
+async function deployed(extra: Record<string, string> = {}): Promise<Server> {
+  const server = await serve({ bundle: inject("bundle"), bindings: { ...deployedVars, ...extra } });
+  onTestFinished(() => server.stop());
+  return server;
+}
+
+async function call(server: Server, method: string, path: string, headers: Record<string, string>) {
+  const response = await fetch(`${server.url}${path}`, { method, headers: { appId: "demo", ...headers } });
+  return { status: response.status, code: ((await response.json()) as { error?: { code: string } }).error?.code };
+}
+
+/** A call that each scope may make, with each key. */
+function withKey(server: Server, apikey: string) {
+  return Promise.all([
+    call(server, "POST", "/v3/users/alice/auth_tokens", { apikey }),
+    call(server, "GET", "/v3/users/alice/push_tokens", { apikey }),
+  ]);
+}
+
+/** An auth token as the demo app's development key signs it. */
+function demoAuthToken(): Promise<string> {
+  const { kid, secret } = demoSecrets.signingKeys[0];
+  return new SignJWT({ app: "demo", sid: crypto.randomUUID() })
+    .setProtectedHeader({ alg: "HS256", typ: "auth+jwt", kid })
+    .setSubject("alice")
+    .setIssuedAt()
+    .setExpirationTime("1h")
+    .sign(new TextEncoder().encode(secret));
+}
+
+const UNKNOWN_KEY = { status: 401, code: "AUTH_ERR_APIKEY_NOT_FOUND" };
+
+describe("a deployed Worker", () => {
+  it("refuses every demo key and the demo signing key while it has no secrets", async ({ expect }) => {
+    const server = await deployed();
+    for (const key of DEMO_KEYS) expect(await withKey(server, key), key).toEqual([UNKNOWN_KEY, UNKNOWN_KEY]);
+    expect(await call(server, "GET", "/v2/tokens", { authToken: await demoAuthToken() })).toEqual({
+      status: 401,
+      code: "AUTH_ERR_AUTH_TOKEN_NOT_FOUND",
+    });
+  });
+
+  it("refuses them beside its operator's own secrets, which work", async ({ expect }) => {
+    const server = await deployed({ SECRETS_DEMO: ownSecrets });
+    for (const key of DEMO_KEYS) expect(await withKey(server, key), key).toEqual([UNKNOWN_KEY, UNKNOWN_KEY]);
+    expect(await call(server, "GET", "/v2/tokens", { authToken: await demoAuthToken() })).toMatchObject({
+      status: 401,
+    });
+    expect((await withKey(server, OWN_KEY)).map(({ status }) => status)).toEqual([200, 200]);
+  });
+
+  it.each([
+    ["without DEVELOPMENT", {}],
+    ["with DEVELOPMENT=false", { DEVELOPMENT: "false" }],
+    ["with DEVELOPMENT=1", { DEVELOPMENT: "1" }],
+  ])("answers 500 to everything of an app that holds the development secret, %s", async (_, extra) => {
+    const server = await deployed({ SECRETS_DEMO: demoEnv.SECRETS_DEMO ?? "", ...extra });
+    const broken = { status: 500, code: "ERR_OPERATION_FAILED" };
+    for (const key of [...DEMO_KEYS, OWN_KEY]) expect(await withKey(server, key), key).toEqual([broken, broken]);
+    expect(await call(server, "GET", "/v2/tokens", { authToken: await demoAuthToken() })).toEqual(broken);
+    const named = server.logs.filter((line) => line.includes("SECRETS_DEMO: holds a development secret"));
+    expect(named.length).toBeGreaterThan(0);
+    for (const line of server.logs) expect(line).not.toContain(demoSecrets.signingKeys[0].secret);
+  });
+
+  it("would accept them as npm start runs it: the cases above refuse real keys", async ({ expect }) => {
+    const server = await deployed({ SECRETS_DEMO: demoEnv.SECRETS_DEMO ?? "", DEVELOPMENT: "true" });
+    expect(await call(server, "POST", "/v3/users/alice/auth_tokens", { apikey: "demo-auth-key" })).toMatchObject({
+      status: 200,
+    });
+    expect(await call(server, "GET", "/v3/users/alice/push_tokens", { apikey: "demo-sender-key" })).toMatchObject({
+      status: 200,
+    });
+    expect(await call(server, "GET", "/v3/users/alice/export", { apikey: "demo-server-key" })).toMatchObject({
+      status: 404,
+      code: "ERR_UID_NOT_FOUND",
+    });
+    expect(await call(server, "GET", "/v2/tokens", { authToken: await demoAuthToken() })).toMatchObject({
+      status: 200,
+    });
+  });
+
+  it("consists of one script that holds no demo key, and of vars that switch nothing on", async ({ expect }) => {
+    const files = await readdir(dirname(inject("bundle")));
+    expect(files.filter((file) => !/\.(js\.map|md)$/.test(file))).toEqual(["index.js"]);
+    const script = await readFile(inject("bundle"), "utf8");
+    for (const secret of [...DEMO_KEYS, demoSecrets.signingKeys[0].secret]) expect(script).not.toContain(secret);
+    expect(Object.keys(deployedVars)).not.toContain("DEVELOPMENT");
+    expect(JSON.stringify(deployedVars)).not.toMatch(/signingKeys|apiKeys|demo-/);
+  });
+
+  it("declares the secrets of each of its apps as required: wrangler refuses a deploy without them", async ({
+    expect,
+  }) => {
+    const config = unstable_readConfig({ config: join(PROJECT, "wrangler.toml") });
+    const apps = Object.keys(deployedVars).filter((name) => name.startsWith("APP_"));
+    expect(config.secrets?.required).toEqual(apps.map((name) => name.replace("APP_", "SECRETS_")));
+  });
+});

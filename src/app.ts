@@ -13,6 +13,7 @@ import { reference } from "./routes/reference.ts";
 import { serverRecovery } from "./routes/server-recovery.ts";
 import { serverTokens } from "./routes/server-tokens.ts";
 import { serverUsers } from "./routes/server-users.ts";
+import { successor } from "./routes/successor.ts";
 
 /** The seven headers that the SDKs send, and the server's. */
 const REQUEST_HEADERS = [
@@ -75,6 +76,7 @@ function mountRoutes(app: Hono<AppEnv>) {
     .route("/health", health)
     .route("/v2/tokens", clientTokens)
     .route("/v3", clientSession)
+    .route("/v3/notifications/push/v1/tokens", successor)
     .route("/v3/users", serverUsers)
     .route("/v3/users", serverRecovery)
     .route("/v3/push_tokens", serverTokens)

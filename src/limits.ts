@@ -9,6 +9,8 @@ export const DAY_MS = 24 * HOUR_MS;
 export const TOKEN_LENGTH_MAX = 4096;
 /** CometChat's own limit of active push tokens per user (same page). */
 export const REGISTRATIONS_PER_USER_MAX = 100;
+/** Names that a client sends along (providerId, timezone): they are kept with each registration. */
+export const LABEL_LENGTH_MAX = 100;
 /** uids stand in object names only as a hash; the limit keeps rows and logs small. */
 export const UID_LENGTH_MAX = 255;
 /** The longest body that a call of ours needs: three tokens of 4096 characters. */

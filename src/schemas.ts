@@ -1,10 +1,12 @@
 // The wire: what calls of ours accept. Unknown fields are ignored.
 import * as z from "zod/mini";
+import { PUSH_PLATFORM_NAMES } from "./domain/push-platforms.ts";
 import { KINDS, PLATFORMS } from "./domain/registration.ts";
 import {
   AUTH_TOKEN_SECONDS_MIN,
   BATCH_MAX,
   EPOCH_MS_MIN,
+  LABEL_LENGTH_MAX,
   REPORT_AHEAD_MS_MAX,
   RESTORABLE_MS,
   TOKEN_LENGTH_MAX,
@@ -46,6 +48,31 @@ export const registerBody = z
 
 /** `DELETE /v2/tokens`: this session's slots, or all of the user's. */
 export const deleteBody = z.object({ all: z._default(z.nullable(z.boolean("must be true or false")), false) });
+
+const label = z
+  .string("must be a string")
+  .check(
+    z.minLength(1, "must not be empty"),
+    z.maxLength(LABEL_LENGTH_MAX, `must not be longer than ${LABEL_LENGTH_MAX}`),
+  );
+
+/** The auth token in a body: only where a back end passes it on. */
+const passedAuthToken = z.nullish(z.string("must be a string"));
+
+/** `POST /v3/notifications/push/v1/tokens`. The token stands in the field of its platform. */
+export const successorRegisterBody = z.object({
+  platform: z.enum(PUSH_PLATFORM_NAMES, `must be one of ${PUSH_PLATFORM_NAMES.join(", ")}`),
+  fcmToken: z.nullish(pushToken),
+  deviceToken: z.nullish(pushToken),
+  voipToken: z.nullish(pushToken),
+  /** Which FCM or APNs provider of the sender the token is for; kept, and shown to senders. */
+  providerId: z.nullish(label),
+  timezone: z.nullish(label),
+  authToken: passedAuthToken,
+});
+
+/** `DELETE /v3/notifications/push/v1/tokens`: one token, or those that the query says. */
+export const successorDeleteBody = z.object({ authToken: passedAuthToken, pushToken: z.nullish(pushToken) });
 
 /** `POST /v3/users/{uid}/auth_tokens`. What the SDK's `login(uid, authKey)` sends beside is ignored. */
 export const mintBody = z.object({

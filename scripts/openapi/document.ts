@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod/mini";
+import { TOKEN_LENGTH_MAX } from "../../src/limits.ts";
 import { PROJECT } from "../lib/workerd.ts";
 import { type ApiOperation, OPERATIONS } from "./operations.ts";
 
@@ -165,9 +166,14 @@ function securityOf(caller: ApiOperation["caller"]): Record<string, string[]>[] 
   return [{ appId: [], apikey: [] }];
 }
 
-const PARAMETERS: Record<string, { description: string; example: string }> = {
+const PARAMETERS: Record<string, { description: string; example: string; schema?: object }> = {
   uid: { description: "The user's id, percent-encoded.", example: "alice" },
   sid: { description: "The session's id, as listed.", example: "0e10ac93-eace-4e22-ba2e-2efa5ed66469" },
+  pushToken: {
+    description: "The push token, percent-encoded.",
+    example: "fcm-registration-token",
+    schema: { type: "string", minLength: 1, maxLength: TOKEN_LENGTH_MAX },
+  },
 };
 
 function toParameter(name: string): object {

@@ -1,6 +1,7 @@
 // The API call by call, for people and programs: what scripts/openapi.ts writes down, and what the tests replay. The bodies
 // are the very schemas that the Worker validates with.
 import * as z from "zod/mini";
+import { PUSH_PLATFORM_NAMES } from "../../src/domain/push-platforms.ts";
 import { KINDS, PLATFORMS } from "../../src/domain/registration.ts";
 import { BATCH_MAX } from "../../src/limits.ts";
 import * as schemas from "../../src/schemas.ts";
@@ -59,6 +60,24 @@ const me = z.strictObject({
   wsChannel: z.strictObject({}),
   settings,
 });
+
+const successorTokens = z.strictObject({
+  pushTokens: z.array(
+    z.strictObject({
+      authToken: z.nullable(z.string()).check(z.describe("`null` for those of another session than the caller's.")),
+      pushTokenType: z.literal("chat"),
+      createdAt: z.string(),
+      platform: z.enum(PUSH_PLATFORM_NAMES),
+      providerId: z.nullable(z.string()),
+      pushToken: z.string(),
+      uid: z.string(),
+      updatedAt: z.string(),
+    }),
+  ),
+});
+
+const AS_SERVER =
+  " A back end may call it too, with `apikey` (fullAccess) and the client's auth token in the header or the body.";
 
 const NOW = 1_795_545_600_000;
 const SESSION = "0e10ac93-eace-4e22-ba2e-2efa5ed66469";
@@ -194,6 +213,73 @@ export const OPERATIONS: readonly ApiOperation[] = [
     data: success,
     example: { success: true },
     refusals: [],
+  },
+  {
+    id: "registerPushToken",
+    method: "post",
+    path: "/v3/notifications/push/v1/tokens",
+    caller: "client",
+    summary: "What an SDK's registerPushToken asks",
+    description: `Puts the token into the slot that \`/v2/tokens\` fills too: one truth.${AS_SERVER}`,
+    body: {
+      schema: schemas.successorRegisterBody,
+      example: { providerId: "default", timezone: "Europe/Berlin", fcmToken: TOKEN, platform: "fcm_android" },
+    },
+    data: success,
+    example: { success: true },
+    refusals: [400, 403, 413],
+  },
+  {
+    id: "listPushTokens",
+    method: "get",
+    path: "/v3/notifications/push/v1/tokens",
+    caller: "client",
+    summary: "List the session's push tokens, or all of the user's",
+    description:
+      "`?all=true`: of all of the user's sessions. `platform` is that of the native SDK: the framework is not kept." +
+      `${AS_SERVER} CometChat's own form has it in the query (\`?authToken=\`): read, but a URL reaches logs.`,
+    data: successorTokens,
+    example: {
+      pushTokens: [
+        {
+          authToken: "eyJhbGciOi…",
+          pushTokenType: "chat",
+          createdAt: "2026-11-24T20:00:00.000Z",
+          platform: "fcm_android",
+          providerId: "default",
+          pushToken: TOKEN,
+          uid: "alice",
+          updatedAt: "2026-11-24T20:00:00.000Z",
+        },
+      ],
+    },
+    refusals: [400, 403],
+  },
+  {
+    id: "unregisterPushToken",
+    method: "delete",
+    path: "/v3/notifications/push/v1/tokens",
+    caller: "client",
+    summary: "What an SDK's unregisterPushToken asks",
+    description:
+      "Empties this session's slots; `?all=true` those of all of the user's sessions; `pushToken` in the body: that one, " +
+      `whichever session of the user holds it.${AS_SERVER} It is answered what was removed.`,
+    body: { schema: schemas.successorDeleteBody, example: { pushToken: TOKEN } },
+    data: z.union([success, successorTokens]),
+    example: { success: true },
+    refusals: [400, 403, 413],
+  },
+  {
+    id: "unregisterPushTokenByPath",
+    method: "delete",
+    path: "/v3/notifications/push/v1/tokens/{pushToken}",
+    caller: "client",
+    summary: "The same for one token that stands in the path",
+    description: "CometChat's own form, for what exists already. A URL reaches logs: prefer the body.",
+    body: { schema: schemas.successorDeleteBody, example: {} },
+    data: z.union([success, successorTokens]),
+    example: { success: true },
+    refusals: [400, 403, 413],
   },
   {
     id: "mintAuthToken",
@@ -344,8 +430,9 @@ export const OPERATIONS: readonly ApiOperation[] = [
     caller: ["fullAccess"],
     summary: "End all sessions of a user",
     description:
-      "`ended: all`: every auth token issued until now is dead. `ended: known`: auth tokens of the app carry no trusted time " +
-      "(identity `cometchat`), so the sessions that held a registration are ended.",
+      "`ended: all`: every auth token issued until now is dead, and with it its session. `ended: known`: the sessions that held " +
+      "a registration are ended; others may go on, for the app's login gives them new auth tokens (identity `jwt`), or its auth " +
+      "tokens carry no trusted time (`cometchat`).",
     data: z.strictObject({ success: z.literal(true), removed: z.int(), ended: z.enum(["all", "known"]) }),
     example: { success: true, removed: 2, ended: "all" },
     refusals: [400, 403],

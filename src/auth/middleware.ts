@@ -52,17 +52,19 @@ export function appNamed(env: Env, appId: string): App {
   return app;
 }
 
-/** A client with an auth token. `allowExpired`: also one whose genuine auth token is over, for it may still remove. */
-export function client({ allowExpired = false } = {}) {
+export interface ClientOptions {
+  /** Also one whose genuine auth token is over, for it may still remove. */
+  allowExpired?: boolean;
+}
+
+/** A client with an auth token. */
+export function client(options: ClientOptions = {}) {
   return createMiddleware<AppEnv>(async (c, next) => {
     const { app } = c.var;
-    const authToken = authTokenOf(c);
     await limitAddress(c, app);
-    const caller = await verifyAuthToken(app, authToken, c);
-    if (caller === null || (caller.expired && !allowExpired)) throw deadAuthToken();
-    const { uid, session } = caller;
+    await identify(c, authTokenOf(c), options);
+    const { uid, session } = c.var.caller;
     await limitRate(c.env, app, "session", async () => `${await userHash(app.appId, uid)}:${session.id}`);
-    c.set("caller", caller);
     await next();
   });
 }
@@ -74,6 +76,32 @@ export function client({ allowExpired = false } = {}) {
 export async function limitAddress(c: Context<AppEnv>, app: App): Promise<void> {
   const address = header(c, "cf-connecting-ip");
   if (address !== undefined) await limitRate(c.env, app, "ip", () => address);
+}
+
+/** A client; or a back end with full access, for which the route must still {@link identify} the client it acts for. */
+export function clientOrServer(options: ClientOptions = {}) {
+  const [asServer, asClient] = [server("fullAccess"), client(options)];
+  return createMiddleware<AppEnv>((c, next) => (isServer(c) ? asServer(c, next) : asClient(c, next)));
+}
+
+/** Whether an API key came with the call. */
+export function isServer(c: Context<AppEnv>): boolean {
+  return header(c, "apikey") !== undefined;
+}
+
+/**
+ * Makes the one whom the auth token names the caller.
+ * @throws {ApiError}
+ */
+export async function identify(
+  c: Context<AppEnv>,
+  authToken: string | undefined,
+  { allowExpired = false }: ClientOptions = {},
+): Promise<void> {
+  if (authToken === undefined) throw new ApiError("AUTH_ERR_EMPTY_AUTH_TOKEN", "The authToken header is missing.");
+  const caller = await verifyAuthToken(c.var.app, authToken, c);
+  if (caller === null || (caller.expired && !allowExpired)) throw deadAuthToken();
+  c.set("caller", caller);
 }
 
 /** Who the auth token names, whatever the app's identity. */
@@ -91,10 +119,8 @@ export const verifyAuthToken: Verifier<App> = (app, authToken, c) => {
 };
 
 /** `authToken` wins: SDKs keep sending the previous user's `Authorization` after a new login. */
-function authTokenOf(c: Context<AppEnv>): string {
-  const authToken = header(c, "authToken") ?? header(c, "authorization")?.match(/^Bearer +(\S+)$/i)?.[1];
-  if (authToken === undefined) throw new ApiError("AUTH_ERR_EMPTY_AUTH_TOKEN", "The authToken header is missing.");
-  return authToken;
+function authTokenOf(c: Context<AppEnv>): string | undefined {
+  return header(c, "authToken") ?? header(c, "authorization")?.match(/^Bearer +(\S+)$/i)?.[1];
 }
 
 /** One log line per server call, of refused ones too. The route's pattern, not its path: uids stand in paths. */

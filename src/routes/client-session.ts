@@ -12,8 +12,10 @@ export const clientSession = new Hono<AppEnv>()
   .delete("/me", knownApp, client({ allowExpired: true }), async (c) => {
     const { app, caller } = c.var;
     const { id, issuedAt, usableUntil } = caller.session;
+    // A session that ends with its auth token needs no fence when that is over; others may have a newer one.
+    const isOver = caller.expired && app.identity === "issued";
     // Beyond the longest life that is minted now, if this auth token is of a time when that was longer.
-    const fenceUntil = caller.expired ? null : Math.max(Date.now() + app.rules.fenceMs, usableUntil ?? 0);
+    const fenceUntil = isOver ? null : Math.max(Date.now() + app.rules.fenceMs, usableUntil ?? 0);
     await callUser(c.env, app, caller.uid, (user) => user.endSession({ session: id, issuedAt, fenceUntil }));
     return c.json({ data: { success: true } });
   })

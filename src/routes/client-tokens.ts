@@ -2,15 +2,13 @@
 import { type Context, Hono } from "hono";
 import { appNamed, checkOrigin, client, knownApp, limitAddress } from "../auth/middleware.ts";
 import { appIdOfTicket, signTicket, verifyTicket } from "../auth/tickets.ts";
-import { tokenHash } from "../domain/names.ts";
 import { platformOf } from "../domain/platform.ts";
 import { type Kind, PLATFORMS, type Platform, type PushToken, type Registration } from "../domain/registration.ts";
-import { ApiError, deadAuthToken, unavailable } from "../errors.ts";
+import { ApiError } from "../errors.ts";
 import { type AppEnv, body, header, readText } from "../http.ts";
-import { RETRY_AFTER_SECONDS } from "../limits.ts";
 import { callUser } from "../objects.ts";
 import * as schemas from "../schemas.ts";
-import type { RegisterOutcome } from "../user-tokens/outcomes.ts";
+import { list, register, remove, toPushToken } from "./registrations.ts";
 
 export const clientTokens = new Hono<AppEnv>()
   .post("/", knownApp, client(), body(schemas.registerBody), async (c) => {
@@ -34,20 +32,9 @@ export const clientTokens = new Hono<AppEnv>()
     await callUser(c.env, app, ticket.uid, (user) => user.unregister(ticket));
     return c.json({ data: { success: true } });
   })
-  .get("/", knownApp, client(), async (c) => {
-    const { app, caller } = c.var;
-    const { retentionMs } = app.rules;
-    const outcome = await callUser(c.env, app, caller.uid, (user) =>
-      user.list({ session: caller.session, retentionMs }),
-    );
-    if (!outcome.ok) throw deadAuthToken();
-    return c.json({ data: byPlatform(outcome.registrations) });
-  })
+  .get("/", knownApp, client(), async (c) => c.json({ data: byPlatform(await list(c)) }))
   .delete("/", knownApp, client({ allowExpired: true }), body(schemas.deleteBody), async (c) => {
-    const { app, caller } = c.var;
-    const all = c.req.valid("json").all === true;
-    const outcome = await callUser(c.env, app, caller.uid, (user) => user.remove({ session: caller.session, all }));
-    if (!outcome.ok) throw deadAuthToken();
+    await remove(c, { all: c.req.valid("json").all === true });
     return c.json({ data: { success: true } });
   });
 
@@ -64,40 +51,11 @@ async function toPushTokens(
   const userAgent = header(c, "user-agent");
   const given = Object.entries(tokens).filter((entry): entry is [Kind, string] => entry[1] != null);
   return Promise.all(
-    given.map(async ([kind, token]) => ({
-      kind,
-      token,
-      hash: await tokenHash(kind, token),
-      platform: platformOf({ kind, stated, sdk, userAgent }),
-      providerId: null,
-      timezone: null,
-    })),
+    given.map(([kind, token]) => {
+      const platform = platformOf({ kind, stated, sdk, userAgent });
+      return toPushToken({ kind, token, platform, providerId: null, timezone: null });
+    }),
   );
-}
-
-async function register(c: Context<AppEnv>, tokens: PushToken[]): Promise<RegisterOutcome & { ok: true }> {
-  const { app, caller } = c.var;
-  const request = { uid: caller.uid, session: caller.session, tokens, rules: app.rules };
-  const outcome = await callUser(c.env, app, caller.uid, (user) => user.register(request));
-  if (outcome.ok) return outcome;
-  switch (outcome.reason) {
-    case "expired":
-    case "revoked":
-    case "ended":
-      throw deadAuthToken();
-    case "unavailable":
-      throw unavailable(RETRY_AFTER_SECONDS);
-    case "too_many_takeovers":
-      throw new ApiError(
-        "ERR_TOO_MANY_REQUESTS",
-        "The token changed its owner too often; it stays with its present owner.",
-        {
-          retryAfterSeconds: outcome.retryAfterMs / 1000,
-        },
-      );
-    default:
-      throw new Error(`unknown outcome ${outcome satisfies never}`);
-  }
 }
 
 /** Always the three keys, in the documented order. */

@@ -9,7 +9,7 @@ import { RETRY_AFTER_SECONDS } from "../limits.ts";
 import { log } from "../log.ts";
 import { callUser } from "../objects.ts";
 import * as schemas from "../schemas.ts";
-import { hasTrustedTime, parseUid } from "./server-users.ts";
+import { howSessionsEnd, parseUid } from "./server-users.ts";
 
 export const serverRecovery = new Hono<AppEnv>()
   .post("/:uid/restore", knownApp, server("fullAccess"), body(schemas.restoreBody), async (c) => {
@@ -36,7 +36,7 @@ async function restart(env: Env, app: App, uid: string): Promise<void> {
 }
 
 async function reconcile(env: Env, app: App, uid: string) {
-  const request = { rules: app.rules, trustedTime: hasTrustedTime(app) };
+  const request = { rules: app.rules, ...howSessionsEnd(app) };
   const outcome = await callUser(env, app, uid, (user) => user.reconcile(request));
   if (!outcome.ok) throw unavailable(RETRY_AFTER_SECONDS);
   return { kept: outcome.kept, dropped: outcome.dropped };

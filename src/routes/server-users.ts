@@ -69,11 +69,10 @@ export const serverUsers = new Hono<AppEnv>()
   })
   .delete("/:uid/sessions", knownApp, server("fullAccess"), async (c) => {
     const { app } = c.var;
-    const trustedTime = hasTrustedTime(app);
     const { removed } = await callUser(c.env, app, parseUid(c.req.param("uid")), (user) =>
-      user.endAllSessions({ rules: app.rules, trustedTime }),
+      user.endAllSessions({ rules: app.rules, ...howSessionsEnd(app) }),
     );
-    return c.json({ data: { success: true, removed, ended: trustedTime ? "all" : "known" } });
+    return c.json({ data: { success: true, removed, ended: app.identity === "issued" ? "all" : "known" } });
   })
   .get("/:uid/export", knownApp, server("fullAccess"), async (c) => {
     const { app } = c.var;
@@ -96,9 +95,10 @@ export const serverUsers = new Hono<AppEnv>()
     return c.json({ data: { success: true } });
   });
 
-/** Whether the app's auth tokens say when they were issued, in a way that can be trusted. */
-export function hasTrustedTime(app: App): boolean {
-  return app.identity !== "cometchat";
+/** What ends the sessions of the app's users for good. */
+export function howSessionsEnd({ identity }: App): { trustedTime: boolean; sessionsOutliveTokens: boolean } {
+  // A minted auth token is its session. The app's own login may give a session new ones, issued after any time.
+  return { trustedTime: identity !== "cometchat", sessionsOutliveTokens: identity !== "issued" };
 }
 
 function mintsElsewhere({ identity }: App): ApiError {

@@ -65,6 +65,8 @@ export interface EndAllSessionsRequest {
   rules: Rules;
   /** Whether auth tokens carry a time that can be trusted; if not, every session known here is fenced instead. */
   trustedTime: boolean;
+  /** Whether a session can get a new auth token later: then the known ones are fenced too, beside `trustedTime`. */
+  sessionsOutliveTokens?: boolean;
 }
 
 /** `kept` and `dropped` count registrations. */

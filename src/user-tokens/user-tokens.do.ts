@@ -354,13 +354,13 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   }
 
   /**
-   * Ends all sessions. Where auth tokens carry a trusted time, every one issued until now is dead; else only the
-   * sessions that hold a registration, or are about to, can be fenced, and the reply says so.
+   * Ends all sessions. Where auth tokens carry a trusted time, every one issued until now is dead. Where they do not, or a
+   * session outlives them, those sessions are fenced that hold a registration or are about to.
    */
-  async endAllSessions({ rules, trustedTime }: EndAllSessionsRequest): Promise<{ removed: number; fenced: number }> {
+  async endAllSessions(request: EndAllSessionsRequest): Promise<{ removed: number; fenced: number }> {
     const now = Date.now();
     const rows = this.#store.registrations();
-    const { fenced } = this.#refuseAllSessions(rows, { rules, trustedTime });
+    const { fenced } = this.#refuseAllSessions(rows, request);
     const cancelled = this.#cancel(() => true);
     this.#delete(rows, "ended", now);
     await Promise.all(cancelled);
@@ -586,14 +586,14 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
    * Drops what the user does not own on record, and ends all sessions; the devices log in and register anew. Safe to
    * repeat; `unavailable`: an owner object did not answer, repeat until `ok`.
    */
-  async reconcile({ rules, trustedTime }: EndAllSessionsRequest): Promise<ReconcileOutcome> {
-    return await this.#inTurn(() => this.#reconcileInTurn({ rules, trustedTime }));
+  async reconcile(request: EndAllSessionsRequest): Promise<ReconcileOutcome> {
+    return await this.#inTurn(() => this.#reconcileInTurn(request));
   }
 
-  async #reconcileInTurn({ rules, trustedTime }: EndAllSessionsRequest): Promise<ReconcileOutcome> {
+  async #reconcileInTurn(request: EndAllSessionsRequest): Promise<ReconcileOutcome> {
     if (!this.#store.exists) return { ok: true, kept: 0, dropped: 0 };
     const rows = this.#store.registrations();
-    this.#refuseAllSessions(rows, { rules, trustedTime });
+    this.#refuseAllSessions(rows, request);
     const versions = new Map<string, number>();
     try {
       for (const { hash } of rows) {
@@ -624,15 +624,17 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   }
 
   /** Every auth token issued until now is dead; where they carry no trusted time, the sessions known here end. */
-  #refuseAllSessions(rows: Registration[], { rules, trustedTime }: EndAllSessionsRequest): { fenced: number } {
+  #refuseAllSessions(rows: Registration[], request: EndAllSessionsRequest): { fenced: number } {
+    const { rules, trustedTime, sessionsOutliveTokens = false } = request;
     const now = Date.now();
     const until = now + rules.fenceMs;
     const known = new Set([...rows.map((row) => row.session), ...[...this.#operations].map((o) => o.session)]);
+    const fences = !trustedTime || sessionsOutliveTokens ? [...known] : [];
     this.#store.transaction(() => {
       if (trustedTime) this.#store.setValidFrom(Math.max(now, this.#store.validFrom()), until);
-      else this.#fence([...known].map((session) => ({ session, issuedAt: now, until })));
+      if (fences.length > 0) this.#fence(fences.map((session) => ({ session, issuedAt: now, until })));
     });
-    return { fenced: trustedTime ? 0 : known.size };
+    return { fenced: fences.length };
   }
 
   async #deleteAll(): Promise<void> {

@@ -1,0 +1,64 @@
+// What all routes do with push tokens, whichever API they came by: the slots are the same.
+import type { Context } from "hono";
+import { tokenHash } from "../domain/names.ts";
+import type { PushToken, Registration } from "../domain/registration.ts";
+import { ApiError, deadAuthToken, unavailable } from "../errors.ts";
+import type { AppEnv } from "../http.ts";
+import { RETRY_AFTER_SECONDS } from "../limits.ts";
+import { callUser } from "../objects.ts";
+import type { RegisterOutcome } from "../user-tokens/outcomes.ts";
+
+export async function toPushToken(token: Omit<PushToken, "hash">): Promise<PushToken> {
+  return { ...token, hash: await tokenHash(token.kind, token.token) };
+}
+
+/**
+ * Puts tokens into the slots of the caller's session.
+ * @throws {ApiError}
+ */
+export async function register(c: Context<AppEnv>, tokens: PushToken[]): Promise<RegisterOutcome & { ok: true }> {
+  const { app, caller } = c.var;
+  const request = { uid: caller.uid, session: caller.session, tokens, rules: app.rules };
+  const outcome = await callUser(c.env, app, caller.uid, (user) => user.register(request));
+  if (outcome.ok) return outcome;
+  switch (outcome.reason) {
+    case "expired":
+    case "revoked":
+    case "ended":
+      throw deadAuthToken();
+    case "unavailable":
+      throw unavailable(RETRY_AFTER_SECONDS);
+    case "too_many_takeovers":
+      throw new ApiError(
+        "ERR_TOO_MANY_REQUESTS",
+        "The token changed its owner too often; it stays with its present owner.",
+        {
+          retryAfterSeconds: outcome.retryAfterMs / 1000,
+        },
+      );
+    default:
+      throw new Error(`unknown outcome ${outcome satisfies never}`);
+  }
+}
+
+/**
+ * What may be pushed for the caller's user, of all sessions.
+ * @throws {ApiError} 401 if the caller's session is over
+ */
+export async function list(c: Context<AppEnv>): Promise<Registration[]> {
+  const { app, caller } = c.var;
+  const request = { session: caller.session, retentionMs: app.rules.retentionMs };
+  const outcome = await callUser(c.env, app, caller.uid, (user) => user.list(request));
+  if (!outcome.ok) throw deadAuthToken();
+  return outcome.registrations;
+}
+
+/**
+ * Empties the slots of the caller's session, or all of the user's.
+ * @throws {ApiError} 401 if the caller's session is over and means all
+ */
+export async function remove(c: Context<AppEnv>, { all }: { all: boolean }): Promise<void> {
+  const { app, caller } = c.var;
+  const outcome = await callUser(c.env, app, caller.uid, (user) => user.remove({ session: caller.session, all }));
+  if (!outcome.ok) throw deadAuthToken();
+}

@@ -28,6 +28,12 @@ export interface Fence {
   until: number;
 }
 
+export interface ValidFrom {
+  at: number;
+  /** When no auth token issued until `at` can live. */
+  until: number;
+}
+
 /** A claim of which the owner object has yet to be told that it is over. */
 export interface PendingForget {
   hash: string;
@@ -44,6 +50,8 @@ export class UserTokensStore {
   readonly #migrations: readonly Migration[];
   /** Whether the tables exist; read once, then kept in step by this class. */
   #exists: boolean;
+  /** Fences and `valid_from` as stored, for every call of a session asks for them. Read once, then kept in step here. */
+  #ends: { fences: Map<string, Fence>; validFrom: ValidFrom | undefined } | undefined;
 
   constructor(storage: DurableObjectStorage, migrations: readonly Migration[] = MIGRATIONS) {
     this.#storage = storage;
@@ -68,6 +76,7 @@ export class UserTokensStore {
       });
     } catch (error) {
       this.#exists = existed;
+      this.#ends = undefined;
       throw error;
     }
   }
@@ -75,6 +84,7 @@ export class UserTokensStore {
   /** Deletes everything, tables and alarm included. */
   async deleteAll(): Promise<void> {
     this.#exists = false;
+    this.#ends = undefined;
     await this.#storage.deleteAll();
   }
 
@@ -149,33 +159,51 @@ export class UserTokensStore {
 
   /** Auth tokens issued at or before this (epoch ms) are dead; 0: none are. */
   validFrom(): number {
-    return Number(this.#fact("valid_from", "")?.value ?? 0);
+    return this.#sessionEnds().validFrom?.at ?? 0;
   }
 
   /** As {@link validFrom}, with the time until which it must stand; `undefined` if it was never set. */
-  validFromFact(): { at: number; until: number } | undefined {
-    const fact = this.#fact("valid_from", "");
-    return fact && { at: Number(fact.value), until: fact.until };
+  validFromFact(): ValidFrom | undefined {
+    return this.#sessionEnds().validFrom;
   }
 
-  setValidFrom(validFrom: number, until: number): void {
-    this.#setFact("valid_from", "", String(validFrom), until);
+  setValidFrom(at: number, until: number): void {
+    this.#setFact("valid_from", "", String(at), until);
+    this.#sessionEnds().validFrom = { at, until };
   }
 
   isFenced(session: string): boolean {
-    return this.#fact("fence", session) !== undefined;
+    return this.#sessionEnds().fences.has(session);
   }
 
   fences(): Fence[] {
-    return this.#facts("fence").map(({ key, value, until }) => ({ session: key, issuedAt: Number(value), until }));
+    return [...this.#sessionEnds().fences.values()];
   }
 
   setFence(fence: Fence): void {
     this.#setFact("fence", fence.session, String(fence.issuedAt), fence.until);
+    this.#sessionEnds().fences.set(fence.session, fence);
   }
 
   deleteFence(session: string): void {
     this.#deleteFact("fence", session);
+    this.#sessionEnds().fences.delete(session);
+  }
+
+  #sessionEnds() {
+    if (this.#ends === undefined) {
+      const fences = this.#facts("fence").map(({ key, value, until }) => ({
+        session: key,
+        issuedAt: Number(value),
+        until,
+      }));
+      const validFrom = this.#fact("valid_from", "");
+      this.#ends = {
+        fences: new Map(fences.map((fence) => [fence.session, fence])),
+        validFrom: validFrom && { at: Number(validFrom.value), until: validFrom.until },
+      };
+    }
+    return this.#ends;
   }
 
   /** How many tokens this session took from other users in the window that is open at `now`, and when it ends. */
@@ -230,6 +258,7 @@ export class UserTokensStore {
   /** Deletes the facts whose time is over. */
   deleteExpiredFacts(now: number): void {
     if (!this.#exists) return;
+    this.#ends = undefined;
     this.#storage.sql.exec("DELETE FROM facts WHERE until > 0 AND until <= ?", now);
   }
 

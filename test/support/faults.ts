@@ -54,6 +54,29 @@ export function on(name: string, fault: Fault): Fault {
   return (call, method, args) => (method === name ? fault(call, method, args) : call());
 }
 
+/**
+ * Holds calls back until `open`, before they are made or, `after`, before they are answered. Polled: a promise that one
+ * object resolves cannot be awaited by another or by a test.
+ */
+export function holdBack({ after = false } = {}): { fault: Fault; reached: () => Promise<void>; open: () => void } {
+  let [isReached, isOpen] = [false, false];
+  const until = async (condition: () => boolean) => {
+    while (!condition()) await scheduler.wait(2);
+  };
+  return {
+    reached: () => until(() => isReached),
+    open: () => {
+      isOpen = true;
+    },
+    fault: async (call) => {
+      const answer = after ? await call() : undefined;
+      isReached = true;
+      await until(() => isOpen);
+      return after ? answer : await call();
+    },
+  };
+}
+
 /** No answer at all. */
 export const silent: Fault = () => new Promise(() => undefined);
 

@@ -51,8 +51,30 @@ export const JWT_APPS = {
   },
 } as const;
 
+/** Apps whose users log in at CometChat. Test files share the fake one, so some have an app of their own. */
+export const COMETCHAT_APPS = {
+  CHAT: { appId: "chat", identity: "cometchat", takeovers: UNLIMITED },
+  /** The same users in another region, whose auth tokens are asked about again after a second. */
+  CHAT_EU: { appId: "chat-eu", region: "eu", identity: "cometchat", cometchat: { cacheSeconds: 1 } },
+  /** Push tokens are kept here and at CometChat. */
+  CHAT_BOTH: { appId: "chat-both", identity: "cometchat", cometchat: { pushTokens: "both" } },
+  /** Reached by a host name of the app's own, from two sites. */
+  CHAT_HOST: {
+    appId: "chat-host",
+    identity: "cometchat",
+    publicHost: "push-notification-us.example.com",
+    allowedOrigins: ["https://app.example.com"],
+  },
+} as const;
+
+/** What the fake CometChat knows: the region of each app. */
+export const COMETCHAT_REGIONS: Record<string, string> = Object.fromEntries(
+  Object.values(COMETCHAT_APPS).map((app) => [app.appId, "region" in app ? app.region : "us"]),
+);
+
 const apps: Record<string, object> = {
   ...JWT_APPS,
+  ...COMETCHAT_APPS,
   /** The app of most tests: the defaults, but for limits that a test could meet by chance. */
   TEST: { appId: "test", ...UNLIMITED },
   /** Another tenant with the same users. */

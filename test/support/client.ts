@@ -15,13 +15,21 @@ export interface Reply {
 export interface CallOptions {
   headers?: Record<string, string>;
   body?: unknown;
+  /** The host name that is called. */
+  host?: string;
 }
 
+const HOST = "push-notification-us.registry.test";
+
 /** One request; a `body` of text, bytes or a stream is sent as it is, anything else as JSON. */
-export async function call(method: string, path: string, { headers = {}, body }: CallOptions = {}): Promise<Reply> {
+export async function call(
+  method: string,
+  path: string,
+  { headers = {}, body, host = HOST }: CallOptions = {},
+): Promise<Reply> {
   const init: RequestInit = { method, headers };
   if (body !== undefined) init.body = isRaw(body) ? body : JSON.stringify(body);
-  const response = await exports.default.fetch(`https://push-notification-us.registry.test${path}`, init);
+  const response = await exports.default.fetch(`https://${host}${path}`, init);
   const text = await response.text();
   return { status: response.status, headers: response.headers, body: text === "" ? undefined : JSON.parse(text) };
 }

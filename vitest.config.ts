@@ -1,6 +1,7 @@
 import { cloudflareTest } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
 import { testBindings, testRateLimits } from "./test/support/apps.ts";
+import { createOutbound } from "./test/support/outbound.ts";
 
 export default defineConfig({
   test: {
@@ -11,7 +12,7 @@ export default defineConfig({
         plugins: [
           cloudflareTest({
             wrangler: { configPath: "./wrangler.toml" },
-            miniflare: { bindings: testBindings, ratelimits: testRateLimits },
+            miniflare: { bindings: testBindings, ratelimits: testRateLimits, outboundService: createOutbound() },
             verbose: false,
           }),
         ],

@@ -6,6 +6,7 @@ import { ApiError } from "./errors.ts";
 import { type AppEnv, routePath } from "./http.ts";
 import { log } from "./log.ts";
 import { countRefusal } from "./metrics.ts";
+import { proxy } from "./proxy/proxy.ts";
 import { clientSession } from "./routes/client-session.ts";
 import { clientTokens } from "./routes/client-tokens.ts";
 import { health } from "./routes/health.ts";
@@ -45,6 +46,7 @@ export function createApp() {
       maxAge: 86_400,
     }),
   );
+  app.use(proxy);
   app.use(methodNotAllowed({ app, onMethodNotAllowed }));
   app.use(async (c, next) => {
     checkPath(c.req.path);

@@ -3,7 +3,7 @@
 import * as z from "zod/mini";
 import { isPublicJwk } from "./domain/jwk.ts";
 import { POLICIES, type Rules } from "./domain/registration.ts";
-import { AUTH_TOKEN_SECONDS_MIN, CLOCK_TOLERANCE_MS, DAY_MS, JWT_SECRETS_MAX } from "./limits.ts";
+import { AUTH_TOKEN_SECONDS_MIN, CLOCK_TOLERANCE_MS, DAY_MS, JWT_SECRETS_MAX, UNCONFIRMED_FENCE_MS } from "./limits.ts";
 
 const DAY_SECONDS = DAY_MS / 1000;
 
@@ -52,9 +52,23 @@ const jwtSchema = z.strictObject({
   ),
 });
 
-/** `[vars.APP_X.cometchat]`. */
+const HOST = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$/;
+const hostName = text(HOST, "a host name in lower case, with :port if need be, without https://");
+
+/** `[vars.APP_X.cometchat]`, which may be left out. docs/cometchat.md explains the fields. */
 const cometchatSchema = z.strictObject({
-  /** Where the successor API keeps push tokens: `here`, or `both` here and at CometChat. */
+  /** The client API, `https://<host>`: auth tokens are verified by it and calls are passed on to it. CometChat's own by default. */
+  clientApi: z.optional(
+    text(/^https:\/\/[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$/, "https:// and a host name, no path"),
+  ),
+  /** Extensions are passed on to `<slug>-<region>` of this domain. */
+  extensionDomain: z._default(hostName, "cometchat.io"),
+  /** How long an isolate goes by CometChat's word that an auth token is alive. */
+  cacheSeconds: z._default(
+    wholeNumber("a whole number of seconds").check(z.maximum(DAY_SECONDS, "must not be above a day")),
+    300,
+  ),
+  /** Where push tokens are kept, by v2/tokens and its successor: `here`, or `both` here and at CometChat. */
   pushTokens: z._default(z.enum(["here", "both"], 'must be "here" or "both"'), "here"),
 });
 const lifetime = z
@@ -62,8 +76,6 @@ const lifetime = z
   .check(z.minimum(AUTH_TOKEN_SECONDS_MIN, `must be at least ${AUTH_TOKEN_SECONDS_MIN}`));
 
 const rateLimitClass = text(/^([A-Z0-9_]{1,32}|none)$/, 'a class of 1 to 32 of A-Z, 0-9 and _, or "none"');
-
-const HOST = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$/;
 
 const appSchema = z.strictObject({
   /** What clients send as `appId`. It is part of object names: letters, digits, `_` and `-`, no colon. */
@@ -88,7 +100,7 @@ const appSchema = z.strictObject({
   /** A registration not refreshed for this long is not served any more. FCM's own limit on Android is 270 days. */
   retentionDays: z._default(positive("a number of days above 0"), 270),
   /** The host that `settings` name, where it is not the request's own. */
-  publicHost: z.optional(text(HOST, "a host name in lower case, with :port if need be, without https://")),
+  publicHost: z.optional(hostName),
   /** Origins of web pages that may call; none given: all may. */
   allowedOrigins: z.optional(z.array(text(/^https?:\/\/[^/]+$/, "an origin such as https://app.example.com"))),
   /** Where the app's objects live; never changed later, for the same name is another object elsewhere. Not in development. */
@@ -243,6 +255,9 @@ function parseApp(name: string, value: unknown, secretsValue: unknown, isDevelop
       problems.push(`${name}.${table}: is only for identity = "${table}"`);
     }
   }
+  if (app.data.publicHost !== undefined && app.data.cometchat?.clientApi === `https://${app.data.publicHost}`) {
+    problems.push(`${name}.cometchat.clientApi: must not be publicHost; it is CometChat's own host`);
+  }
   if (app.data.jwt !== undefined) problems.push(...jwtProblems(name, app.data.jwt, isDevelopment));
   const usesSecrets = app.data.jwt?.algorithms.includes("HS256") === true;
   if (usesSecrets && secretsValue !== undefined && jwtSecrets.length === 0) {
@@ -268,7 +283,7 @@ function parseApp(name: string, value: unknown, secretsValue: unknown, isDevelop
   if (problems.length > 0) return new ConfigError(problems);
   if (identity === "issued") return { ...base, identity };
   if (identity === "jwt" && jwt !== undefined) return { ...base, identity, jwt: { ...jwt, secrets: jwtSecrets } };
-  if (identity === "cometchat" && cometchat !== undefined) return { ...base, identity, cometchat };
+  if (identity === "cometchat") return { ...base, identity, cometchat: cometchat ?? cometchatSchema.parse({}) };
   return new ConfigError([
     `${name}.${identity}: is missing; identity = "${identity}" needs the table [vars.${name}.${identity}]`,
   ]);
@@ -316,7 +331,8 @@ function toRules(app: z.infer<typeof appSchema>): Rules {
 }
 
 /** How long an auth token of a session that ended now can live. */
-function fenceMs({ authTokens, jwt }: z.infer<typeof appSchema>): number {
+function fenceMs({ identity, authTokens, jwt }: z.infer<typeof appSchema>): number {
+  if (identity === "cometchat") return UNCONFIRMED_FENCE_MS;
   if (jwt === undefined) return authTokens.maximumSeconds * 1000 + CLOCK_TOLERANCE_MS;
   // The issuer's clock may be ahead by the tolerance when it issues, and behind by it at the end.
   return jwt.maximumSessionDays * DAY_MS + 2 * jwt.clockToleranceSeconds * 1000;

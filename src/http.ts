@@ -18,13 +18,22 @@ export interface AppEnv {
  * preflight must not be redirected), `/v3.0` is `/v3`.
  */
 export function routePath(request: Request): string {
+  return withoutMinorVersion(cleanPath(request));
+}
+
+/** The two prefixes are the same API. */
+export function withoutMinorVersion(path: string): string {
+  return path.replace(/^\/v3\.0(?=\/|$)/, "/v3");
+}
+
+/** The path as it was sent, without doubled and trailing slashes. */
+export function cleanPath(request: Request): string {
   const start = request.url.indexOf("/", request.url.indexOf("://") + 3);
   if (start < 0) return "/";
   const end = request.url.slice(start).search(/[?#]/);
   const path = end < 0 ? request.url.slice(start) : request.url.slice(start, start + end);
   // An empty uid stays one: `DELETE /v3/users//sessions` must not be the erasure of a user named "sessions".
-  const clean = path.replace(/(?<!\/users)\/{2,}/g, "/").replace(/(.)\/$/, "$1");
-  return clean.replace(/^\/v3\.0(?=\/|$)/, "/v3");
+  return path.replace(/(?<!\/users)\/{2,}/g, "/").replace(/(.)\/$/, "$1");
 }
 
 /** A header's value; SDKs send the words `undefined` and `null` for what they do not have. */

@@ -41,6 +41,25 @@ export const JWKS_TIMEOUT_MS = 5 * SECOND_MS;
 /** Large issuers' key sets have 5 KB. */
 export const JWKS_BYTES_MAX = 64 * 1024;
 
+/** How long CometChat may take to say whose an auth token is. */
+export const VERIFICATION_TIMEOUT_MS = 5 * SECOND_MS;
+/** How long a request waits for another's question about the same auth token: a little more than that may take. */
+export const VERIFICATION_WAIT_MS = VERIFICATION_TIMEOUT_MS + SECOND_MS;
+/** How long an auth token that CometChat calls dead is not asked about again: it may be so new that not all of CometChat knows it. */
+export const DEAD_CACHE_MS = 10 * SECOND_MS;
+/** Auth tokens that an isolate knows the user of: 3 MB of its 128. */
+export const VERIFIED_MAX = 10_000;
+/** A user with metadata (5 KB at most) and the app's settings have less than a tenth of this. */
+export const ME_BYTES_MAX = 1024 * 1024;
+/** An error reply that is longer says nothing about an auth token. */
+export const ERROR_BYTES_MAX = 64 * 1024;
+/** How long CometChat may take to begin its reply to a proxied call. */
+export const PROXY_TIMEOUT_MS = 30 * SECOND_MS;
+/** CometChat's auth tokens do not expire: a fence of one that may still be alive stands for as long as a phone is used. */
+export const UNCONFIRMED_FENCE_MS = 10 * 365 * DAY_MS;
+/** What a client is told to wait that presented too many unknown auth tokens: the window of the limit. */
+export const UNVERIFIED_RETRY_AFTER_SECONDS = 60;
+
 /** A claim waits this long for the present owner's object before it fails. Safety before availability. */
 export const RELEASE_TIMEOUT_MS = 2 * SECOND_MS;
 /** A registration waits this long for the owner object, which may serve other claims of the same token first. */

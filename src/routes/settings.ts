@@ -4,18 +4,22 @@ import type { AppEnv } from "../http.ts";
 
 /**
  * SDKs call `https://<slug>-<REGION>.<EXTENSION_DOMAIN>/…` for extensions and `https://<CLIENT_API_HOST>/<CHAT_API_VERSION>/…`
- * for the rest. All hosts are ours: the app's `publicHost`, else the host that this very request was sent to.
+ * for the rest. Both are ours: the app's `publicHost`, else the host that this very request was sent to.
  */
-export function settingsOf(c: Context<AppEnv>) {
-  const { region, publicHost } = c.var.app;
-  const host = publicHost ?? hostOf(c);
+export function hostSettingsOf(c: Context<AppEnv>) {
+  const host = c.var.app.publicHost ?? hostOf(c);
   const extensionHost = host.match(/^push-notification-[a-z0-9-]+?\.(.+)$/);
+  return { EXTENSION_DOMAIN: extensionHost?.[1] ?? host, CLIENT_API_HOST: host };
+}
+
+/** The settings of an app that has nothing but this Worker: all hosts are ours. */
+export function settingsOf(c: Context<AppEnv>) {
+  const hosts = hostSettingsOf(c);
   return {
-    REGION: region,
-    EXTENSION_DOMAIN: extensionHost?.[1] ?? host,
+    ...hosts,
+    REGION: c.var.app.region,
     CHAT_API_VERSION: "v3.0",
-    CLIENT_API_HOST: host,
-    ADMIN_API_HOST: host,
+    ADMIN_API_HOST: hosts.CLIENT_API_HOST,
     APP_VERSION: 4,
     MODE: "DEFAULT",
     ANALYTICS_PING_DISABLED: true,

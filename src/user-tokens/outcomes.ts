@@ -59,6 +59,8 @@ export interface EndSessionRequest {
   issuedAt: number | null;
   /** Until when the fence must stand, epoch ms; `null` if its auth token is dead already and none is needed. */
   fenceUntil: number | null;
+  /** Do nothing for a session that holds nothing here, has nothing under way and no longer fence: who asks may be guessing. */
+  onlyIfKnown?: boolean;
 }
 
 export interface EndAllSessionsRequest {

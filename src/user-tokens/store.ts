@@ -176,6 +176,11 @@ export class UserTokensStore {
     return this.#sessionEnds().fences.has(session);
   }
 
+  /** Until when the session's fence stands, epoch ms; 0: there is none. */
+  fenceEnd(session: string): number {
+    return this.#fact("fence", session)?.until ?? 0;
+  }
+
   fences(): Fence[] {
     return [...this.#sessionEnds().fences.values()];
   }

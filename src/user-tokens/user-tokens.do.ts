@@ -340,9 +340,12 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   }
 
   /** Ends a session: its slots are empty and, behind the fence, stay so. Safe to repeat. */
-  async endSession({ session, issuedAt, fenceUntil }: EndSessionRequest): Promise<{ removed: number }> {
+  async endSession(request: EndSessionRequest): Promise<{ removed: number; known: boolean }> {
+    const { session, issuedAt, fenceUntil, onlyIfKnown = false } = request;
     const now = Date.now();
     const rows = this.#store.registrationsOf(session);
+    const known = rows.length > 0 || this.#isUnderWay(session) || this.#store.fenceEnd(session) > (fenceUntil ?? 0);
+    if (onlyIfKnown && !known) return { removed: 0, known };
     if (fenceUntil !== null) {
       this.#store.transaction(() => this.#fence([{ session, issuedAt: issuedAt ?? now, until: fenceUntil }]));
     }
@@ -350,7 +353,11 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     this.#delete(rows, "ended", now);
     await Promise.all(cancelled);
     await this.#arm(now);
-    return { removed: rows.length };
+    return { removed: rows.length, known };
+  }
+
+  #isUnderWay(session: string): boolean {
+    return [...this.#operations].some((operation) => operation.session === session);
   }
 
   /**

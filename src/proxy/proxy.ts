@@ -1,0 +1,209 @@
+// The rest of CometChat for its SDKs: a client that comes here for push tokens comes here for everything, and what is not
+// ours is passed on. Only for apps with identity `cometchat`, only with an auth token, never with an API key.
+//
+// what                                          where it goes
+// v2/tokens, notifications/push/v1/tokens       ours (routes/), and on to CometChat if the app says `both`
+// PUT /me, GET /me, GET /settings               passed on; in the reply our hosts stand for CometChat's
+// DELETE /me                                    ends the session here first, then passed on
+// other paths below /v3 and /v3.0               passed on to the app's client API
+// other paths of {slug}-{region}.{our domain}   passed on to the extension of that name
+//
+// A reply that calls the auth token dead ends the session here, whatever was asked.
+import type { Context, MiddlewareHandler } from "hono";
+import { createMiddleware } from "hono/factory";
+import { isKnownDead, isVouchedFor, knownUid, note, noteAccepted, sessionOf, verify } from "../auth/cometchat.ts";
+import { checkOrigin } from "../auth/middleware.ts";
+import { limitUnverified } from "../auth/unverified.ts";
+import { type CometChatApp, loadConfig } from "../config.ts";
+import { ApiError, unavailable } from "../errors.ts";
+import { type AppEnv, cleanPath, header, withoutMinorVersion } from "../http.ts";
+import {
+  AUTH_TOKEN_LENGTH_MAX,
+  ERROR_BYTES_MAX,
+  ME_BYTES_MAX,
+  PROXY_TIMEOUT_MS,
+  RETRY_AFTER_SECONDS,
+} from "../limits.ts";
+import { log } from "../log.ts";
+import { hostSettingsOf } from "../routes/settings.ts";
+import { replyHeaders, requestHeaders } from "./headers.ts";
+import { mirror } from "./mirror.ts";
+import { endSession, uidHint } from "./sessions.ts";
+import { ask, clientApiUrl, extensionUrl, isDead, isObject, readJson, verdictOf } from "./upstream.ts";
+
+/** The extension whose token API is ours. */
+const OUR_EXTENSION = "push-notification";
+const OURS = /^\/(v2\/tokens|v3\/notifications\/push\/v1\/tokens)(\/|$)/;
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
+/** A call that is passed on. */
+interface Call {
+  c: Context<AppEnv>;
+  app: CometChatApp;
+  authToken: string;
+  session: string;
+  /** Where it goes. */
+  url: URL;
+}
+
+export const proxy: MiddlewareHandler<AppEnv> = createMiddleware<AppEnv>(async (c, next) => {
+  const app = cometChatApp(c);
+  const authToken = header(c, "authToken");
+  if (app === null || authToken === undefined || header(c, "apikey") !== undefined) return next();
+  checkOrigin(c, app);
+  c.set("app", app);
+  const path = upstreamPath(c.req.raw);
+  const route = withoutMinorVersion(path);
+  if (OURS.test(route)) return mirror(c, next, { app, authToken, path, route });
+  const url = destination(c, app, path, route);
+  if (url === null) return next();
+  if (!METHODS.includes(c.req.method)) {
+    throw new ApiError("ERR_API_NOT_FOUND", `This API does not accept the method ${c.req.method}.`, { status: 405 });
+  }
+  if (authToken.length > AUTH_TOKEN_LENGTH_MAX) {
+    throw new ApiError("ERR_BAD_REQUEST", `The authToken is longer than ${AUTH_TOKEN_LENGTH_MAX} characters.`);
+  }
+  const call: Call = { c, app, authToken, session: await sessionOf(authToken), url };
+  const isClientApi = url.host === clientApiUrl(app, "/").host;
+  switch (isClientApi ? `${c.req.method} ${route}` : "") {
+    case "DELETE /v3/me":
+      return logout(call);
+    case "PUT /v3/me":
+    case "GET /v3/me":
+      return me(call);
+    case "GET /v3/settings":
+      return settings(call);
+    default:
+      return passOn(call);
+  }
+});
+
+function cometChatApp(c: Context<AppEnv>): CometChatApp | null {
+  const app = loadConfig(c.env).apps.get(header(c, "appId") ?? "");
+  return app !== undefined && "identity" in app && app.identity === "cometchat" ? app : null;
+}
+
+/**
+ * The path as it is passed on: what was matched here is what is asked there, whichever way it was written.
+ * @throws {ApiError} 400 for a path that two servers could read in two ways
+ */
+function upstreamPath(request: Request): string {
+  const path = cleanPath(request).replace(/%([2-7][0-9a-f])/gi, (encoded, hex) => {
+    const character = String.fromCharCode(Number.parseInt(hex, 16));
+    return /[\w.~-]/.test(character) ? character : encoded;
+  });
+  if (/\/\.{1,2}(\/|$)|%2f|%5c|%00|\\/i.test(path)) {
+    throw new ApiError("ERR_BAD_REQUEST", "The path must hold no dot segments, backslashes or encoded slashes.");
+  }
+  return path;
+}
+
+/** Where a call that is not ours goes; `null` if it goes nowhere. */
+function destination(c: Context<AppEnv>, app: CometChatApp, path: string, route: string): URL | null {
+  const { host, search } = new URL(c.req.url);
+  const slug = host === app.publicHost && !host.startsWith(`${OUR_EXTENSION}-`) ? null : slugOf(host, app.region);
+  if (slug !== null && slug !== OUR_EXTENSION) return extensionUrl(app, slug, path, search);
+  if (route.startsWith("/v3/")) return clientApiUrl(app, path, search);
+  return slug === null ? null : extensionUrl(app, slug, path, search);
+}
+
+/** The extension that a host name of the form `{slug}-{region}.{domain}` names. */
+function slugOf(host: string, region: string): string | null {
+  const label = host.slice(0, Math.max(0, host.indexOf(".")));
+  const slug = label.endsWith(`-${region}`) ? label.slice(0, -region.length - 1) : "";
+  return /^[a-z0-9-]+$/.test(slug) ? slug : null;
+}
+
+/** The upstream's reply; an auth token of which nothing is known costs its client one of a limited number. */
+async function forward({ c, app, session, url }: Call): Promise<Response> {
+  if (!isVouchedFor(app, session)) await limitUnverified(c);
+  const { method, headers, body } = c.req.raw;
+  return ask(url, { method, headers: requestHeaders(headers), body }, PROXY_TIMEOUT_MS);
+}
+
+async function passOn(call: Call): Promise<Response> {
+  return relay(call, await forward(call));
+}
+
+/** The reply as it came; one that calls the auth token dead has ended the session here before the client sees it. */
+async function relay({ c, app, session, authToken }: Call, response: Response): Promise<Response> {
+  const { status, statusText, headers } = response;
+  let { body } = response;
+  if (status >= 400 && body !== null) {
+    const [read, passed] = body.tee();
+    body = passed;
+    if (isDead(await readJson(read, ERROR_BYTES_MAX))) await note(c.env, app, session, authToken, { is: "dead" });
+  } else if (status < 300) {
+    noteAccepted(app, session);
+  }
+  return new Response(body, { status, statusText, headers: replyHeaders(headers) });
+}
+
+/** `PUT /me` (login) and `GET /me`: what they say of the auth token counts as a verification. */
+async function me(call: Call): Promise<Response> {
+  const { c, app, session, authToken } = call;
+  const response = await forward(call);
+  if (response.status !== 200) return relay(call, response);
+  const body = await readJson(response.body, ME_BYTES_MAX);
+  const verdict = verdictOf(200, body);
+  if (verdict.is === "unclear") throw unavailable(RETRY_AFTER_SECONDS, new Error(`the reply to /me: ${verdict.why}`));
+  await note(c.env, app, session, authToken, verdict);
+  if (isObject(body) && isObject(body.data) && isObject(body.data.settings)) {
+    Object.assign(body.data.settings, hostSettingsOf(c));
+  }
+  return rewritten(response, body);
+}
+
+async function settings(call: Call): Promise<Response> {
+  const response = await forward(call);
+  if (response.status !== 200) return relay(call, response);
+  const body = await readJson(response.body, ME_BYTES_MAX);
+  if (!isObject(body) || !isObject(body.data)) {
+    if (isDead(body)) await note(call.c.env, call.app, call.session, call.authToken, { is: "dead" });
+    else throw unavailable(RETRY_AFTER_SECONDS, new Error("the reply to /settings holds none"));
+  } else {
+    Object.assign(body.data, hostSettingsOf(call.c));
+  }
+  return rewritten(response, body);
+}
+
+function rewritten({ status, headers }: Response, body: unknown): Response {
+  return new Response(JSON.stringify(body), { status, headers: replyHeaders(headers, { rewritten: true }) });
+}
+
+/**
+ * `DELETE /me`. The SDK forgets its auth token whatever we answer, and never asks again: so the session ends here before
+ * anything can fail, and once more if our own object did not answer at first.
+ */
+async function logout(call: Call): Promise<Response> {
+  const { c, app, session, authToken } = call;
+  const hasEnded = await endHere(call).then(
+    () => true,
+    (error) => {
+      log.error("a session did not end at once", { requestId: c.var.requestId, app: app.appId, error });
+      return false;
+    },
+  );
+  const { status, statusText, headers, body } = await forward(call);
+  const [read, passed] = body?.tee() ?? [null, null];
+  const reply = await readJson(read, ERROR_BYTES_MAX);
+  const isOver = isDead(reply) || (status === 200 && isObject(reply) && "data" in reply);
+  if (isOver) await note(c.env, app, session, authToken, { is: "dead" });
+  if (!hasEnded) await endHere(call);
+  return new Response(passed, { status, statusText, headers: replyHeaders(headers) });
+}
+
+/** Ends the session of the auth token before CometChat is asked to, by the surest uid that there is. */
+async function endHere({ c, app, session, authToken }: Call): Promise<void> {
+  const confirmed = isKnownDead(app, session);
+  const end = (uid: string, certain: boolean) => endSession(c.env, app, { session, uid, certain, confirmed });
+  const known = knownUid(app, session);
+  if (known !== null) {
+    await end(known, true);
+    return;
+  }
+  const hint = uidHint(authToken);
+  if (hint !== null && (await end(hint, false))) return;
+  const verified = await verify(c, app, session, authToken).catch(() => null);
+  if (verified !== null) await end(verified, true);
+}

@@ -1,0 +1,38 @@
+// How a session ends here when it ends at CometChat.
+import type { CometChatApp } from "../config.ts";
+import { HOUR_MS } from "../limits.ts";
+import { callUser } from "../objects.ts";
+
+export interface Ending {
+  /** Session id: the hash of the auth token. */
+  session: string;
+  /** Whose session: `certain` if CometChat said so for this auth token, else only what the auth token's text suggests. */
+  uid: string;
+  certain: boolean;
+  /** Whether CometChat says that the auth token is dead. */
+  confirmed: boolean;
+}
+
+/**
+ * Empties the session's slots and keeps it out. A confirmed end is fenced until no isolate can know the auth token as alive
+ * any more; else until CometChat calls the auth token dead, for a lost logout leaves it alive there. A uid that is a mere
+ * guess removes what this very session holds, and writes nothing else. Answers whether the user knows the session.
+ */
+export async function endSession(env: Env, app: CometChatApp, ending: Ending): Promise<boolean> {
+  const fenceMs = ending.confirmed ? app.cometchat.cacheSeconds * 1000 + HOUR_MS : app.rules.fenceMs;
+  const { known } = await callUser(env, app, ending.uid, (user) =>
+    user.endSession({
+      session: ending.session,
+      issuedAt: null,
+      fenceUntil: Date.now() + fenceMs,
+      onlyIfKnown: !ending.certain,
+    }),
+  );
+  return known;
+}
+
+/** The uid before the last `_` of an auth token, if there is one: CometChat's form, which it does not promise. */
+export function uidHint(authToken: string): string | null {
+  const uid = authToken.slice(0, Math.max(0, authToken.lastIndexOf("_"))).toLowerCase();
+  return /^[a-z0-9_-]{1,100}$/.test(uid) ? uid : null;
+}

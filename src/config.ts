@@ -118,8 +118,9 @@ const appSchema = z.strictObject({
       ip: z._default(rateLimitClass, "IP"),
       session: z._default(rateLimitClass, "SESSION"),
       key: z._default(rateLimitClass, "KEY"),
+      unverified: z._default(rateLimitClass, "UNVERIFIED"),
     }),
-    { ip: "IP", session: "SESSION", key: "KEY" },
+    { ip: "IP", session: "SESSION", key: "KEY", unverified: "UNVERIFIED" },
   ),
 });
 

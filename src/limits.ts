@@ -57,8 +57,6 @@ export const ERROR_BYTES_MAX = 64 * 1024;
 export const PROXY_TIMEOUT_MS = 30 * SECOND_MS;
 /** CometChat's auth tokens do not expire: a fence of one that may still be alive stands for as long as a phone is used. */
 export const UNCONFIRMED_FENCE_MS = 10 * 365 * DAY_MS;
-/** What a client is told to wait that presented too many unknown auth tokens: the window of the limit. */
-export const UNVERIFIED_RETRY_AFTER_SECONDS = 60;
 
 /** A claim waits this long for the present owner's object before it fails. Safety before availability. */
 export const RELEASE_TIMEOUT_MS = 2 * SECOND_MS;

@@ -1,10 +1,11 @@
 // Rate limits, by Cloudflare's rate-limit bindings. A binding has one limit and one period for all who share it, so limits
 // come in classes: a class X is a binding RATE_LIMIT_X in wrangler.toml, and each app names the class of each of its limits.
 //
-//   limit     counts                                          asked
-//   ip        a client's address (`cf-connecting-ip`)         before an auth token or ticket is looked at, or when a key is wrong
-//   session   one login of a user                             once its auth token is verified
-//   key       an API key, by its name                         once it is found
+//   limit       counts                                        asked
+//   ip          a client's address (`cf-connecting-ip`)       before an auth token or ticket is looked at, or when a key is wrong
+//   session     one login of a user                           once its auth token is verified
+//   key         an API key, by its name                       once it is found
+//   unverified  a client's address, identity `cometchat`      before CometChat is asked with an auth token that nothing vouches for
 //
 // Counters are per app, and per Cloudflare location: they stop floods, they are no quota. Senders have one address and many
 // calls, so a right API key is not counted by its address. A class without a binding does not limit: workerd has none.

@@ -87,7 +87,7 @@ export async function verify(
   if (found?.is === "alive") return found.uid;
   if (found?.is === "dead") return null;
   const verdict = await singleFlight(key(app, session), async () => {
-    if (found === undefined) await limitUnverified(c);
+    if (found === undefined) await limitUnverified(c, app);
     return question(c.env, app, session, authToken);
   });
   if (verdict.is === "alive") return verdict.uid;

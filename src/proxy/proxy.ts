@@ -116,7 +116,7 @@ function slugOf(host: string, region: string): string | null {
 
 /** The upstream's reply; an auth token of which nothing is known costs its client one of a limited number. */
 async function forward({ c, app, session, url }: Call): Promise<Response> {
-  if (!isVouchedFor(app, session)) await limitUnverified(c);
+  if (!isVouchedFor(app, session)) await limitUnverified(c, app);
   const { method, headers, body } = c.req.raw;
   return ask(url, { method, headers: requestHeaders(headers), body }, PROXY_TIMEOUT_MS);
 }

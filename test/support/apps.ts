@@ -26,7 +26,7 @@ const secrets = (name: string, jwtSecrets: object[] = []) =>
 
 const UNLIMITED = {
   takeovers: { perSessionAndHour: 1_000_000, perTokenAndHour: 1_000_000 },
-  rateLimits: { ip: "none", session: "none", key: "none" },
+  rateLimits: { ip: "none", session: "none", key: "none", unverified: "none" },
 };
 
 /** Secrets of the login of the app `jwt-secret`: in use now, in use before, and an old one without a name. */
@@ -53,17 +53,25 @@ export const JWT_APPS = {
 
 /** Apps whose users log in at CometChat. Test files share the fake one, so some have an app of their own. */
 export const COMETCHAT_APPS = {
-  CHAT: { appId: "chat", identity: "cometchat", takeovers: UNLIMITED },
+  CHAT: { appId: "chat", identity: "cometchat", ...UNLIMITED },
   /** The same users in another region, whose auth tokens are asked about again after a second. */
-  CHAT_EU: { appId: "chat-eu", region: "eu", identity: "cometchat", cometchat: { cacheSeconds: 1 } },
+  CHAT_EU: { appId: "chat-eu", region: "eu", identity: "cometchat", cometchat: { cacheSeconds: 1 }, ...UNLIMITED },
   /** Push tokens are kept here and at CometChat. */
-  CHAT_BOTH: { appId: "chat-both", identity: "cometchat", cometchat: { pushTokens: "both" } },
+  CHAT_BOTH: { appId: "chat-both", identity: "cometchat", cometchat: { pushTokens: "both" }, ...UNLIMITED },
+  /** Five questions a minute and address with auth tokens that nothing vouches for. */
+  CHAT_RATED: {
+    appId: "chat-rated",
+    identity: "cometchat",
+    ...UNLIMITED,
+    rateLimits: { ip: "none", session: "none", key: "none", unverified: "TEST" },
+  },
   /** Reached by a host name of the app's own, from two sites. */
   CHAT_HOST: {
     appId: "chat-host",
     identity: "cometchat",
     publicHost: "push-notification-us.example.com",
     allowedOrigins: ["https://app.example.com"],
+    ...UNLIMITED,
   },
 } as const;
 

@@ -36,7 +36,7 @@ async function open({ origin = APP, appId = "test", host = HOST } = {}): Promise
   const tab = await chromium.device(origin);
   onTestFinished(async () => {
     const hosts = new Set(tab.sent.map(({ url }) => new URL(url).host));
-    await tab.close();
+    await chromium.release(tab);
     // Whatever the SDK did, it did it here.
     expect([...hosts].filter((called) => called !== host)).toEqual([]);
   });

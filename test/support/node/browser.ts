@@ -11,6 +11,7 @@ import { certificate, type Registry } from "./registry.ts";
 
 const require = createRequire(import.meta.url);
 
+const EMPTY_PAGE = '<!doctype html><link rel="icon" href="data:,">';
 const PAGE =
   '<!doctype html><meta charset="utf-8"><title>app</title><link rel="icon" href="data:,"><script src="/CometChat.js"></script>';
 
@@ -20,6 +21,8 @@ interface PageGlobals {
     AppSettingsBuilder: new () => Record<string, (...args: unknown[]) => unknown>;
   };
   navigator: { sendBeacon(url: string, body: string): boolean };
+  localStorage: { clear(): void };
+  sessionStorage: { clear(): void };
 }
 
 export type Outcome = { resolved: unknown } | { rejected: unknown };
@@ -28,6 +31,7 @@ export type Outcome = { resolved: unknown } | { rejected: unknown };
 export class Chromium {
   readonly #browser: Browser;
   readonly #pages: Server;
+  readonly #idle: Tab[] = [];
 
   private constructor(browser: Browser, pages: Server) {
     this.#browser = browser;
@@ -44,8 +48,8 @@ export class Chromium {
     }
     const sdk = await readFile(require.resolve("@cometchat/chat-sdk-javascript"));
     const pages = createServer(await certificate(pageHosts), (request, response) => {
-      const isSdk = request.url === "/CometChat.js";
-      response.setHeader("content-type", isSdk ? "text/javascript" : "text/html").end(isSdk ? sdk : PAGE);
+      if (request.url === "/CometChat.js") response.setHeader("content-type", "text/javascript").end(sdk);
+      else response.setHeader("content-type", "text/html").end(request.url === "/" ? PAGE : EMPTY_PAGE);
     });
     pages.listen(0, "127.0.0.1");
     await once(pages, "listening");
@@ -71,10 +75,22 @@ export class Chromium {
     return new Chromium(browser, pages);
   }
 
-  /** A new device: a browser profile of its own, with the app's page open. */
+  /**
+   * A device: a browser profile of its own, with the app's page open. Starting one takes a process, so those that were given
+   * back are emptied and used again.
+   */
   async device(origin: string): Promise<Tab> {
-    const context = await this.#browser.newContext({ ignoreHTTPSErrors: true });
-    return Tab.open(context, origin);
+    let tab = this.#idle.find((candidate) => candidate.origin === origin);
+    if (tab === undefined) tab = await Tab.create(await this.#browser.newContext({ ignoreHTTPSErrors: true }), origin);
+    else this.#idle.splice(this.#idle.indexOf(tab), 1);
+    await tab.goto("/");
+    return tab;
+  }
+
+  /** Ends a device: nothing of it is left for the next one. */
+  async release(tab: Tab): Promise<void> {
+    await tab.empty();
+    this.#idle.push(tab);
   }
 
   async close(): Promise<void> {
@@ -93,27 +109,39 @@ export interface Sent {
 
 /** A page with the SDK. */
 export class Tab {
-  readonly #context: BrowserContext;
+  readonly origin: string;
   readonly #page: Page;
   readonly #requests = new Map<string, Sent>();
 
-  private constructor(context: BrowserContext, page: Page) {
-    this.#context = context;
+  private constructor(origin: string, page: Page) {
+    this.origin = origin;
     this.#page = page;
   }
 
-  static async open(context: BrowserContext, origin: string): Promise<Tab> {
-    const page = await context.newPage();
-    const tab = new Tab(context, page);
-    await tab.#record();
-    await page.goto(`${origin}/`);
+  static async create(context: BrowserContext, origin: string): Promise<Tab> {
+    const tab = new Tab(origin, await context.newPage());
+    await tab.#record(context);
     return tab;
+  }
+
+  async goto(path: string): Promise<void> {
+    await this.#page.goto(this.origin + path);
+  }
+
+  /** Forgets everything: at `beforeunload` the SDK writes into the storage once more, so the page goes first. */
+  async empty(): Promise<void> {
+    await this.goto("/empty");
+    await this.#page.evaluate(() => {
+      const { localStorage, sessionStorage } = globalThis as unknown as PageGlobals;
+      localStorage.clear();
+      sessionStorage.clear();
+    });
+    this.#requests.clear();
   }
 
   /** Everything sent so far, in order, but for the page and the SDK themselves. */
   get sent(): Sent[] {
-    const own = new URL(this.#page.url()).host;
-    return [...this.#requests.values()].filter(({ url }) => new URL(url).host !== own);
+    return [...this.#requests.values()].filter(({ url }) => new URL(url).origin !== this.origin);
   }
 
   /** The requests so far, `METHOD host/path`, without preflights. */
@@ -181,15 +209,11 @@ export class Tab {
     await this.#page.reload();
   }
 
-  async close(): Promise<void> {
-    await this.#context.close();
-  }
-
-  async #record(): Promise<void> {
+  async #record(context: BrowserContext): Promise<void> {
     this.#page.on("websocket", (socket) =>
       this.#requests.set(socket.url(), { method: "WEBSOCKET", url: socket.url() }),
     );
-    const session = await this.#context.newCDPSession(this.#page);
+    const session = await context.newCDPSession(this.#page);
     session.on("Network.requestWillBeSent", ({ requestId, request: { method, url } }) => {
       // A preflight has an id of its own; its headers come in the second event.
       const asks = method === "OPTIONS" ? { asks: { method: "", headers: [] } } : {};

@@ -45,7 +45,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
       SECRETS_OTHER: other.bindings.SECRETS_LOAD ?? "",
     },
   });
-  const connections = new Connections(server.port, GROUP);
+  const connections = new Connections(server.port, { maxSockets: GROUP });
   const result: FuzzResult = { requests: 0, statuses: {}, unsent: 0, groupsCompared: 0, logLines: 0, findings: [] };
   try {
     const client = new LoadClient(app, connections);

@@ -77,7 +77,7 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     bindings: app.bindings,
     ...(options.data === undefined ? {} : { data: options.data }),
   });
-  const connections = new Connections(server.port, 128);
+  const connections = new Connections(server.port, { maxSockets: 128, repeatOnClosed: true });
   const client = new LoadClient(app, connections);
   const result: SoakResult = {
     calls: 0,
@@ -101,7 +101,9 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
         memoryMiB: memoryMiB(server.pid),
       };
       result.thirds.push(third);
-      options.report?.(`part ${part}: ${JSON.stringify(third)}, ${result.errors.length} errors`);
+      options.report?.(
+        `part ${part}: ${JSON.stringify(third)}, ${result.errors.length} errors ${result.errors.at(-1) ?? ""}`,
+      );
     }
     result.stored.after = await stored(server);
     result.growths = growthsOf(result);

@@ -47,18 +47,33 @@ export interface Ask {
   body?: string | Uint8Array;
 }
 
+class ClosedWhileIdle extends Error {}
+
 /** A pool of connections to one server. */
 export class Connections {
   readonly #agent: Agent;
   readonly #port: number;
+  readonly #repeatOnClosed: boolean;
 
-  constructor(port: number, maxSockets = 64) {
+  /** `repeatOnClosed`: where the server is never killed, a connection that ended was idle. */
+  constructor(port: number, { maxSockets = 64, repeatOnClosed = false } = {}) {
     this.#port = port;
+    this.#repeatOnClosed = repeatOnClosed;
     this.#agent = new Agent({ keepAlive: true, maxSockets });
   }
 
   /** One request. Rejects where no whole reply came: the outcome is then unknown. */
-  ask({ method, path, headers = {}, body }: Ask): Promise<Answer> {
+  async ask(ask: Ask): Promise<Answer> {
+    try {
+      return await this.#send(ask);
+    } catch (error) {
+      // An idle connection that the server closed as the request was on its way: it did not read it.
+      if (this.#repeatOnClosed && error instanceof ClosedWhileIdle) return await this.#send(ask);
+      throw error;
+    }
+  }
+
+  #send({ method, path, headers = {}, body }: Ask): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const lengths = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
     const sent = request(
@@ -73,7 +88,9 @@ export class Connections {
         );
       },
     );
-    sent.on("error", reject);
+    sent.on("error", (error: NodeJS.ErrnoException) => {
+      reject(sent.reusedSocket && error.code === "ECONNRESET" ? new ClosedWhileIdle(error.message) : error);
+    });
     sent.end(body);
     return promise;
   }

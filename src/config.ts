@@ -87,6 +87,8 @@ const appSchema = z.strictObject({
   jwt: z.optional(jwtSchema),
   cometchat: z.optional(cometchatSchema),
   policy: z._default(z.enum(POLICIES, 'must be "exclusive" or "shared"'), "exclusive"),
+  /** Declares a change of policy: `npm run check:config` refuses one that is not declared. */
+  policyChangedFrom: z.optional(z.enum(POLICIES, 'must be "exclusive" or "shared"')),
   /** Lifetime of minted auth tokens, in seconds; `maximum` also sets how long fences stand. */
   authTokens: z._default(
     z.strictObject({
@@ -206,10 +208,10 @@ export interface Config {
 const configs = new WeakMap<object, Config>();
 
 /** The configuration of this deployment, parsed once per isolate. */
-export function loadConfig(env: Env): Config {
+export function loadConfig(env: object): Config {
   let config = configs.get(env);
   if (config === undefined) {
-    config = parseConfig(env as unknown as Record<string, unknown>);
+    config = parseConfig(env as Record<string, unknown>);
     configs.set(env, config);
   }
   return config;

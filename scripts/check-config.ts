@@ -1,0 +1,151 @@
+// `npm run check:config`: whether the apps in wrangler.toml are configured as the Worker wants them, before a deploy.
+//   npm run check:config -- [--config wrangler.toml] [--env NAME] [--record]
+// `--record`, which `npm run deploy` does after a deploy, notes in deployed.json what must not change unnoticed.
+// Ends with 1 if something is wrong; each line names the app's var and the field.
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { type App, ConfigError, parseConfig } from "../src/config.ts";
+import { PROJECT } from "./lib/workerd.ts";
+
+/** What of an app must not change unnoticed, by appId, as it was last deployed. */
+export type Deployed = Record<string, Pick<App, "policy"> & { jurisdiction: string | null }>;
+
+export interface Configuration {
+  /** As wrangler.toml has them; secrets are not there. */
+  vars: Record<string, unknown>;
+  requiredSecrets: readonly string[];
+  /** Names of the rate-limit bindings. */
+  rateLimits: readonly string[];
+  deployed: Deployed;
+}
+
+/** The default classes may be left out: then there is no such limit. */
+const DEFAULT_CLASSES = ["IP", "SESSION", "KEY", "none"];
+
+/** What is wrong, a line each. */
+export function problemsOf({ vars, requiredSecrets, rateLimits, deployed }: Configuration): string[] {
+  const config = parseConfig(vars);
+  const names = Object.keys(vars).filter((name) => name.startsWith("APP_"));
+  const problems = [...config.problems];
+  if (names.length === 0) problems.push("[vars]: has no table APP_<NAME>; without one there is no app");
+  if (vars.DEVELOPMENT !== undefined) problems.push("[vars].DEVELOPMENT: is for npm start only");
+  for (const [appId, app] of config.apps) {
+    const name = nameOf(vars, appId);
+    if (app instanceof ConfigError) {
+      problems.push(...app.problems);
+      continue;
+    }
+    for (const [limit, rateClass] of Object.entries(app.rateLimits)) {
+      if (!DEFAULT_CLASSES.includes(rateClass) && !rateLimits.includes(`RATE_LIMIT_${rateClass}`)) {
+        problems.push(`${name}.rateLimits.${limit}: there is no [[ratelimits]] with the name RATE_LIMIT_${rateClass}`);
+      }
+    }
+    problems.push(...changesOf(name, app, deployed[appId]));
+  }
+  for (const name of names) {
+    const secret = name.replace("APP_", "SECRETS_");
+    if (!requiredSecrets.includes(secret)) {
+      problems.push(`[secrets].required: must hold "${secret}", so that a deploy without it is refused`);
+    }
+  }
+  for (const secret of requiredSecrets.filter((each) => each.startsWith("SECRETS_"))) {
+    if (!names.includes(secret.replace("SECRETS_", "APP_"))) {
+      problems.push(`[secrets].required: "${secret}" is of no app; take it out, or add [vars.APP_…]`);
+    }
+  }
+  return problems;
+}
+
+/** Changes that need a decision: which rows count as held depends on the policy, and where they are on the jurisdiction. */
+function changesOf(name: string, app: App, before: Deployed[string] | undefined): string[] {
+  if (before === undefined) return [];
+  const problems: string[] = [];
+  if (before.policy !== app.policy && app.policyChangedFrom !== before.policy) {
+    problems.push(
+      `${name}.policy: "${before.policy}" is deployed; read "Changing the policy" in docs/apps.md, ` +
+        `and declare policyChangedFrom = "${before.policy}" to change it to "${app.policy}"`,
+    );
+  }
+  const jurisdiction = app.jurisdiction ?? null;
+  if (before.jurisdiction !== jurisdiction) {
+    problems.push(
+      `${name}.jurisdiction: ${before.jurisdiction ?? "none"} is deployed; elsewhere all objects of the app would be new and empty`,
+    );
+  }
+  return problems;
+}
+
+function nameOf(vars: Record<string, unknown>, appId: string): string {
+  const entry = Object.entries(vars).find(
+    ([name, value]) => name.startsWith("APP_") && (value as { appId?: unknown }).appId === appId,
+  );
+  return entry?.[0] ?? appId;
+}
+
+/** What `--record` writes. */
+export function toDeployed(vars: Record<string, unknown>): Deployed {
+  const apps = [...parseConfig(vars).apps].filter(
+    (entry): entry is [string, App] => !(entry[1] instanceof ConfigError),
+  );
+  return Object.fromEntries(
+    apps
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([appId, { policy, jurisdiction }]) => [appId, { policy, jurisdiction: jurisdiction ?? null }]),
+  );
+}
+
+export interface CheckResult {
+  problems: string[];
+  /** What to tell where nothing is wrong. */
+  lines: string[];
+}
+
+/** What the command does with its arguments. */
+export async function check(args: string[]): Promise<CheckResult> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      config: { type: "string", default: join(PROJECT, "wrangler.toml") },
+      env: { type: "string" },
+      record: { type: "boolean", default: false },
+    },
+  });
+  const { unstable_readConfig } = await import("wrangler");
+  const { vars, secrets, ratelimits } = unstable_readConfig({ config: values.config, env: values.env });
+  const file = join(values.config, values.env === undefined ? "../deployed.json" : `../deployed.${values.env}.json`);
+  const problems = problemsOf({
+    vars,
+    requiredSecrets: secrets?.required ?? [],
+    rateLimits: ratelimits.map(({ name }: { name: string }) => name),
+    deployed: await readDeployed(file),
+  });
+  if (problems.length > 0) return { problems, lines: [] };
+  const lines = [...parseConfig(vars).apps].map(([appId, app]) => {
+    const name = nameOf(vars, appId);
+    const { identity, policy } = app as App;
+    const secret = name.replace("APP_", "SECRETS_");
+    return `${name}: app "${appId}", identity ${identity}, policy ${policy}; its secret is ${secret}`;
+  });
+  if (values.record) {
+    await writeFile(file, `${JSON.stringify(toDeployed(vars), null, 2)}\n`);
+    lines.push(`Noted in ${file}: commit it.`);
+  }
+  return { problems, lines };
+}
+
+async function readDeployed(file: string): Promise<Deployed> {
+  try {
+    return JSON.parse(await readFile(file, "utf8"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
+    throw error;
+  }
+}
+
+if (import.meta.main) {
+  const { problems, lines } = await check(process.argv.slice(2));
+  for (const problem of problems) console.error(problem);
+  for (const line of lines) console.log(line);
+  if (problems.length > 0) process.exitCode = 1;
+}

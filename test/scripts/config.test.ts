@@ -1,0 +1,136 @@
+// What `npm run check:config` and `npm run keys` do, as their users run them.
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it } from "vitest";
+import { type Configuration, check, problemsOf } from "../../scripts/check-config.ts";
+import { PROJECT } from "../../scripts/lib/workerd.ts";
+import { ConfigError, parseConfig } from "../../src/config.ts";
+
+const VALID: Configuration = {
+  vars: { APP_ACME: { appId: "acme" } },
+  requiredSecrets: ["SECRETS_ACME"],
+  rateLimits: ["RATE_LIMIT_IP", "RATE_LIMIT_STRICT"],
+  deployed: { acme: { policy: "exclusive", jurisdiction: null } },
+};
+
+function script(name: string, ...args: string[]): Promise<{ code: number; out: string; errors: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [join(PROJECT, "scripts", name), ...args], { cwd: PROJECT }, (error, out, errors) =>
+      resolve({ code: error === null ? 0 : Number(error.code), out, errors }),
+    );
+  });
+}
+
+describe("problemsOf", () => {
+  it("finds nothing wrong with an app that has an id and a secret", ({ expect }) => {
+    expect(problemsOf(VALID)).toEqual([]);
+    expect(problemsOf({ ...VALID, deployed: {} })).toEqual([]);
+  });
+
+  it("names the field that is wrong, the secret that is missing, and the limit that is not bound", ({ expect }) => {
+    const wrong: [Partial<Configuration>, string][] = [
+      [{ vars: {}, requiredSecrets: [] }, "[vars]: has no table APP_<NAME>"],
+      [{ vars: { APP_ACME: { appId: "acme", policy: "both" } } }, "APP_ACME.policy: must be"],
+      [{ vars: { APP_ACME: { appId: "acme" }, DEVELOPMENT: "true" } }, "DEVELOPMENT: is for npm start only"],
+      [{ requiredSecrets: [] }, 'must hold "SECRETS_ACME"'],
+      [{ requiredSecrets: ["SECRETS_ACME", "SECRETS_GONE"] }, '"SECRETS_GONE" is of no app'],
+      [{ vars: { APP_ACME: { appId: "acme", rateLimits: { ip: "LOOSE" } } } }, "APP_ACME.rateLimits.ip: there is no"],
+    ];
+    for (const [change, problem] of wrong) {
+      expect(problemsOf({ ...VALID, ...change })).toEqual([expect.stringContaining(problem)]);
+    }
+    const strict = { vars: { APP_ACME: { appId: "acme", rateLimits: { ip: "STRICT", key: "none" } } } };
+    expect(problemsOf({ ...VALID, ...strict })).toEqual([]);
+  });
+
+  it("refuses another policy than the deployed one, unless it is declared as a change from that one", ({ expect }) => {
+    const policy = (more: object) => problemsOf({ ...VALID, vars: { APP_ACME: { appId: "acme", ...more } } });
+    expect(policy({ policy: "shared" })).toEqual([expect.stringContaining('policyChangedFrom = "exclusive"')]);
+    expect(policy({ policy: "shared", policyChangedFrom: "shared" })).toHaveLength(1);
+    expect(policy({ policy: "shared", policyChangedFrom: "exclusive" })).toEqual([]);
+  });
+
+  it("refuses to move an app to another jurisdiction", ({ expect }) => {
+    const vars = { APP_ACME: { appId: "acme", jurisdiction: "eu" } };
+    expect(problemsOf({ ...VALID, vars })).toEqual([
+      expect.stringContaining("APP_ACME.jurisdiction: none is deployed"),
+    ]);
+    expect(problemsOf({ ...VALID, vars, deployed: { acme: { policy: "exclusive", jurisdiction: "eu" } } })).toEqual([]);
+  });
+});
+
+describe("npm run check:config", () => {
+  it("accepts the wrangler.toml of this repository", async ({ expect }) => {
+    const { problems, lines } = await check([]);
+    expect(problems).toEqual([]);
+    expect(lines).toContainEqual(expect.stringContaining('APP_DEMO: app "demo"'));
+  });
+
+  it("notes what was deployed, and refuses to change it unnoticed afterwards", async ({ expect }) => {
+    const directory = await mkdtemp(join(tmpdir(), "push-token-registry-config-"));
+    const file = join(directory, "wrangler.toml");
+    const write = (app: string) =>
+      writeFile(file, `name = "x"\n[secrets]\nrequired = ["SECRETS_ACME"]\n[vars.APP_ACME]\nappId = "acme"\n${app}\n`);
+    const deployed = async () => JSON.parse(await readFile(join(directory, "deployed.json"), "utf8"));
+    try {
+      await write("");
+      expect((await check(["--config", file, "--record"])).problems).toEqual([]);
+      expect(await deployed()).toEqual({ acme: { policy: "exclusive", jurisdiction: null } });
+      await write('policy = "shared"');
+      const refused = await check(["--config", file, "--record"]);
+      expect(refused).toEqual({ problems: [expect.stringContaining("APP_ACME.policy")], lines: [] });
+      expect(await deployed()).toMatchObject({ acme: { policy: "exclusive" } });
+      await write('policy = "shared"\npolicyChangedFrom = "exclusive"');
+      expect((await check(["--config", file, "--record"])).problems).toEqual([]);
+      expect(await deployed()).toMatchObject({ acme: { policy: "shared" } });
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+});
+
+describe("npm run keys", () => {
+  it("prints keys of each scope, and a secret that the Worker accepts and that holds only their hashes", async ({
+    expect,
+  }) => {
+    const { code, out } = await script("keys.ts", "ACME");
+    expect(code).toBe(0);
+    expect(out).toContain("npx wrangler secret put SECRETS_ACME");
+    const secret = out.split("\n").find((line) => line.startsWith("{")) ?? "";
+    const keys = [...out.matchAll(/^ {2}(\w+) +(ptr_\S+)$/gm)].map(([, scope, key]) => ({ scope, key: key ?? "" }));
+    expect(keys.map(({ scope }) => scope)).toEqual(["fullAccess", "sender", "authOnly"]);
+    const app = parseConfig({ APP_ACME: { appId: "acme" }, SECRETS_ACME: secret }).apps.get("acme");
+    if (app === undefined || app instanceof ConfigError) throw new Error(`refused: ${app?.message}`);
+    expect(app.signingKeys).toHaveLength(1);
+    for (const { scope, key } of keys) {
+      const sha256 = createHash("sha256").update(key).digest("hex");
+      expect(app.apiKeys).toContainEqual({ name: expect.stringMatching(`^${scope}-`), scope, sha256 });
+      expect(secret).not.toContain(key);
+    }
+    expect((await script("keys.ts", "ACME")).out).not.toContain(keys[0]?.key);
+  });
+
+  it("prints single entries for a rotation", async ({ expect }) => {
+    const { code, out } = await script("keys.ts", "ACME", "--api-key", "sender", "--signing-key");
+    expect(code).toBe(0);
+    const [apiKey, signingKey] = out.split("\n").filter((line) => line.startsWith("{"));
+    const secret = `{"apiKeys":[${apiKey}],"signingKeys":[${signingKey}]}`;
+    expect(parseConfig({ APP_ACME: { appId: "acme" }, SECRETS_ACME: secret }).apps.get("acme")).toMatchObject({
+      apiKeys: [{ scope: "sender" }],
+      signingKeys: [{ secret: expect.any(String) }],
+    });
+  });
+
+  it("explains itself, and refuses what it does not know", async ({ expect }) => {
+    expect((await script("keys.ts", "--help")).out).toContain("npm run keys");
+    for (const args of [["acme"], ["A", "B"], ["ACME", "--api-key", "all"]]) {
+      const { code, out, errors } = await script("keys.ts", ...args);
+      expect(code).toBe(1);
+      expect(out).toBe("");
+      expect(errors).not.toBe("");
+    }
+  });
+});

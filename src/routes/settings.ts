@@ -8,8 +8,7 @@ import type { AppEnv } from "../http.ts";
  */
 export function hostSettingsOf(c: Context<AppEnv>) {
   const host = c.var.app.publicHost ?? hostOf(c);
-  const extensionHost = host.match(/^push-notification-[a-z0-9-]+?\.(.+)$/);
-  return { EXTENSION_DOMAIN: extensionHost?.[1] ?? host, CLIENT_API_HOST: host };
+  return { EXTENSION_DOMAIN: extensionHost(host)?.domain ?? host, CLIENT_API_HOST: host };
 }
 
 /** The settings of an app that has nothing but this Worker: all hosts are ours. */
@@ -17,7 +16,8 @@ export function settingsOf(c: Context<AppEnv>) {
   const hosts = hostSettingsOf(c);
   return {
     ...hosts,
-    REGION: c.var.app.region,
+    // The host's own region, else SDKs would be sent to a host that nobody serves.
+    REGION: extensionHost(hosts.CLIENT_API_HOST)?.region ?? c.var.app.region,
     CHAT_API_VERSION: "v3.0",
     ADMIN_API_HOST: hosts.CLIENT_API_HOST,
     APP_VERSION: 4,
@@ -25,6 +25,12 @@ export function settingsOf(c: Context<AppEnv>) {
     ANALYTICS_PING_DISABLED: true,
     extensions: [{ id: "push-notification" }],
   };
+}
+
+/** The parts of a host that is named as SDKs name the extension's. */
+function extensionHost(host: string): { region: string; domain: string } | null {
+  const [, region, domain] = host.match(/^push-notification-([a-z0-9-]+)\.(.+)$/) ?? [];
+  return region === undefined || domain === undefined ? null : { region, domain };
 }
 
 /** `localhost:port` for an IP address: no name can be put before one. */

@@ -1,12 +1,11 @@
 // What is refused, and what is told: one envelope, the right code and status, nothing changed.
-import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, type ExpectStatic, it, vi } from "vitest";
 import { createApp } from "../../src/app.ts";
 import { API_KEYS } from "../support/apps.ts";
 import { DEAD, expiredTwin, forge, outcome, signingKey } from "../support/auth-tokens.ts";
 import { call, login, type Reply, serverCall, type TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
-import { userObject } from "../support/faults.ts";
+import { tablesOf, userObject } from "../support/objects.ts";
 
 const BODY_LIMIT = 16 * 1024;
 
@@ -27,10 +26,7 @@ function expectRefusal(expect: ExpectStatic, reply: Reply, status: number, code:
 }
 
 async function expectNothingStored(expect: ExpectStatic, { app, uid }: TestSession) {
-  const tables = await runInDurableObject(await userObject(app, uid), (_, state) =>
-    state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf\\_%' ESCAPE '\\'").toArray(),
-  );
-  expect(tables).toEqual([]);
+  expect(await tablesOf(await userObject(app, uid))).toEqual([]);
 }
 
 function streamOf(...chunks: Uint8Array[]): ReadableStream {

@@ -4,8 +4,10 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { createApp } from "../../src/app.ts";
-import { userHash, userTokensName } from "../../src/domain/names.ts";
 import type { Reply, TestSession } from "./client.ts";
+import { userObject } from "./objects.ts";
+
+export { userObject } from "./objects.ts";
 
 /** Makes of a call what its caller is to see; `call` without arguments passes on the caller's own. */
 export type Fault = (
@@ -135,11 +137,6 @@ export async function callWith(
   if (body !== undefined) init.body = JSON.stringify(body);
   const response = await createApp().request(`https://registry.test${path}`, init, { ...env, ...bindings });
   return { status: response.status, headers: response.headers, body: await response.json() };
-}
-
-/** The object of a user. */
-export async function userObject(app: string, uid: string) {
-  return env.USER_TOKENS.getByName(userTokensName(app, await userHash(app, uid)));
 }
 
 /** Puts `fault` between a user's object and the owner objects, until the object is evicted or reset. */

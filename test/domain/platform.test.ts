@@ -1,0 +1,64 @@
+// On which platform a token lives: each row of the table, and which of two rows decides.
+import { describe, it } from "vitest";
+import { PLATFORM_TABLE, type PlatformSigns, platformOf } from "../../src/domain/platform.ts";
+import type { Platform } from "../../src/domain/registration.ts";
+
+const nothing: PlatformSigns = { kind: "fcm", stated: null, sdk: undefined, userAgent: undefined };
+
+const IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148";
+const WEBVIEW = "Mozilla/5.0 (Linux; Android 14; Pixel 8; wv) AppleWebKit/537.36 Chrome/130.0 Mobile Safari/537.36";
+const DESKTOP = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/130.0 Safari/537.36";
+
+/** For each row, by its reason: signs that it is the first to know, against those that later rows would go by. */
+const ROWS: Record<string, [Partial<PlatformSigns>, Platform][]> = {
+  "an APNs or VoIP token": [
+    [{ kind: "apns", stated: "android", sdk: "android@4.0.10" }, "ios"],
+    [{ kind: "voip", stated: "web", sdk: "javascript@4.2.0", userAgent: DESKTOP }, "ios"],
+  ],
+  "the body says so": [
+    [{ stated: "ios", sdk: "android@4.0.10" }, "ios"],
+    [{ stated: "web", userAgent: "okhttp/4.12.0" }, "web"],
+    [{ stated: "android", sdk: "javascript@4.2.0", userAgent: IPHONE }, "android"],
+  ],
+  "the JavaScript SDK": [
+    [{ sdk: "javascript@4.2.0", userAgent: WEBVIEW }, "web"],
+    [{ sdk: "JavaScript@3.0.12", userAgent: IPHONE }, "web"],
+  ],
+  "the Android SDK": [[{ sdk: "android@4.0.10", userAgent: IPHONE }, "android"]],
+  "the iOS SDK": [[{ sdk: "ios@4.0.51", userAgent: "okhttp/4.12.0" }, "ios"]],
+  "an Apple HTTP client or WebView": [
+    [{ sdk: "react-native@4.0.21", userAgent: "App/1 CFNetwork/1490.0.4 Darwin/23.2.0" }, "ios"],
+    [{ sdk: "ionic@4.0.4", userAgent: IPHONE }, "ios"],
+    [{ sdk: "ionic@4.0.4", userAgent: "Mozilla/5.0 (iPad; CPU OS 17_0 like Mac OS X)" }, "ios"],
+    [{ sdk: "flutter@4.0.15", userAgent: "Darwin/23.2.0" }, "ios"],
+  ],
+  "an Android HTTP client or WebView": [
+    [{ sdk: "react-native@4.0.21", userAgent: "okhttp/4.12.0" }, "android"],
+    [{ sdk: "ionic@4.0.4", userAgent: WEBVIEW }, "android"],
+  ],
+  "any other browser": [
+    [{ sdk: "ionic@4.0.4", userAgent: DESKTOP }, "web"],
+    [{ userAgent: DESKTOP }, "web"],
+  ],
+  "nothing known": [
+    [{}, "android"],
+    [{ sdk: "flutter@4.0.15", userAgent: "Dart/3.2 (dart:io)" }, "android"],
+    [{ sdk: "javascripts@1" }, "android"],
+  ],
+};
+
+describe("a token's platform", () => {
+  it.for(PLATFORM_TABLE.map((row, i) => [row.why, i] as const))("by %s", ([why, position], { expect }) => {
+    const examples = ROWS[why] ?? [];
+    expect(examples.length).toBeGreaterThan(0);
+    for (const [given, platform] of examples) {
+      const signs = { ...nothing, ...given };
+      expect(PLATFORM_TABLE.findIndex((row) => row.matches(signs))).toBe(position);
+      expect(platformOf(signs)).toBe(platform);
+    }
+  });
+
+  it("is looked up in this order", ({ expect }) => {
+    expect(PLATFORM_TABLE.map(({ why }) => why)).toEqual(Object.keys(ROWS));
+  });
+});

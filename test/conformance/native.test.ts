@@ -1,6 +1,6 @@
 // Android's and iOS' SDKs as they are on the wire. Their requests are written out by hand, and Android's reading of a reply is
 // the one of `ApiConnection.handleApiResponse` in chat-sdk-android 4.0.10; the iOS SDK is a closed binary.
-import { afterAll, beforeAll, describe, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type HttpReply, Registry } from "../support/node/registry.ts";
 import { uniqueToken, uniqueUid } from "../support/unique.ts";
 
@@ -90,6 +90,22 @@ class Android {
   logout(): Promise<AndroidResult> {
     const headers = { ...this.#headers, "Content-Type": "application/json" };
     return this.#send({ method: "DELETE", path: "/v3.0/me", headers, body: "" });
+  }
+
+  /** `CometChatNotifications.registerPushToken`; a null `providerId` is left out. */
+  registerPushToken(fcmToken: string, platform: string, providerId?: string): Promise<AndroidResult> {
+    const body = JSON.stringify({ timezone: "Europe/Berlin", fcmToken, platform, providerId });
+    return this.#notifications("POST", body);
+  }
+
+  unregisterPushToken(): Promise<AndroidResult> {
+    return this.#notifications("DELETE", "");
+  }
+
+  #notifications(method: string, body: string): Promise<AndroidResult> {
+    const { appid = "", authToken = "", chatApiVersion = "" } = this.#headers;
+    const headers = { appid, authToken, chatApiVersion, "Content-Type": "application/json; charset=utf-8" };
+    return this.#send({ method, path: "/v3.0/notifications/push/v1/tokens", headers, body });
   }
 
   async #send(call: { method: string; path: string; headers: Record<string, string>; body?: string }) {
@@ -202,6 +218,22 @@ describe("the Android SDK", () => {
     expect(await registry.pushTokens(uid)).toEqual([]);
     expect((await device.extension("POST", "/v2/tokens", { fcmToken: uniqueToken() })).isLoggedOut).toBe(true);
   });
+
+  it.each(["fcm_android", "fcm_flutter_android"])(
+    "registers and unregisters by the successor API: %s",
+    async (platform) => {
+      const { device, uid } = await android();
+      const token = uniqueToken();
+      expect(await device.registerPushToken(token, platform)).toEqual(SUCCESS);
+      expect((await device.extension("GET", "/v2/tokens")).success?.data).toEqual({
+        ios: [],
+        web: [],
+        android: [token],
+      });
+      expect(await device.unregisterPushToken()).toEqual(SUCCESS);
+      expect(await registry.pushTokens(uid)).toEqual([]);
+    },
+  );
 
   it("hands a token over to the next user of the phone", async ({ expect }) => {
     const [alice, bob] = [await android(), await android()];

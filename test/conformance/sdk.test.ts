@@ -1,6 +1,6 @@
 // The four npm SDKs, unmodified, against the Worker on workerd: what each of their promises resolves to or rejects with, and
 // every host that they call. README.md says which sentence of the documentation each test proves.
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { API_KEYS } from "../support/apps.ts";
 import { Device, type DeviceOptions, IOS_USER_AGENTS, outcome, SDKS, type SdkName } from "../support/node/device.ts";
 import { Registry } from "../support/node/registry.ts";
@@ -306,6 +306,76 @@ describe.each(Object.keys(SDKS) as SdkName[])("the SDK %s", (sdk) => {
       `POST ${EXTENSION_OF_OWN_HOST}/v2/tokens`,
       `DELETE ${OWN_HOST}/v3.0/me`,
     ]);
+  });
+});
+
+/** What each platform of the successor API becomes. */
+const SUCCESSOR: [sdk: SdkName, pushPlatform: string, list: "ios" | "web" | "android", field: string][] = [
+  ["javascript", "fcm_web", "web", "fcmToken"],
+  ["react-native", "fcm_react_native_android", "android", "fcmToken"],
+  ["react-native", "fcm_react_native_ios", "ios", "fcmToken"],
+  ["react-native", "apns_react_native_device", "ios", "deviceToken"],
+  ["react-native", "apns_react_native_voip", "ios", "voipToken"],
+  ["ionic", "fcm_ionic_cordova_android", "android", "fcmToken"],
+  ["ionic", "fcm_ionic_cordova_ios", "ios", "fcmToken"],
+  ["ionic", "apns_ionic_cordova_device", "ios", "deviceToken"],
+  ["ionic", "apns_ionic_cordova_voip", "ios", "voipToken"],
+];
+
+describe("CometChatNotifications", () => {
+  it.each(SUCCESSOR)("of %s registers and unregisters a token of %s", async (sdk, pushPlatform, platform, field) => {
+    const { device, uid } = await loggedIn(sdk);
+    const token = uniqueToken();
+    const notifications = device.CometChatNotifications;
+    expect(await notifications.registerPushToken(token, pushPlatform, "provider-1")).toBe(
+      "Push token registered successfully.",
+    );
+    expect(device.requests.at(-1)).toBe(`POST ${HOST}/v3.0/notifications/push/v1/tokens`);
+    expect(JSON.parse(device.lastCall.body ?? "")).toEqual({
+      providerId: "provider-1",
+      timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+      [field]: token,
+      platform: pushPlatform,
+    });
+    // The slots are those of v2/tokens.
+    expect(await device.extension("GET", "v2/tokens", null)).toEqual({
+      ios: [],
+      web: [],
+      android: [],
+      [platform]: [token],
+    });
+
+    expect(await notifications.unregisterPushToken()).toBe("Push token unregistered successfully.");
+    expect(device.requests.at(-1)).toBe(`DELETE ${HOST}/v3.0/notifications/push/v1/tokens`);
+    expect(await registry.pushTokens(uid)).toEqual([]);
+  });
+
+  it.each(["javascript", "react-native", "ionic"] as const)("of %s knows no other platforms", async (sdk) => {
+    const { device } = await loggedIn(sdk);
+    const known = SUCCESSOR.filter(([name]) => name === sdk).map(([, pushPlatform]) => pushPlatform);
+    expect(Object.values(device.CometChatNotifications.PushPlatforms).sort()).toEqual(known.sort());
+  });
+
+  it.each(["javascript", "react-native", "ionic"] as const)("of %s ends with CometChat.logout()", async (sdk) => {
+    const { device, uid } = await loggedIn(sdk);
+    const [pushPlatform = ""] = Object.values(device.CometChatNotifications.PushPlatforms);
+    await device.CometChatNotifications.registerPushToken(uniqueToken(), pushPlatform);
+    expect((await registry.pushTokens(uid)).length).toBe(1);
+    await device.CometChat.logout();
+    expect(await registry.pushTokens(uid)).toEqual([]);
+  });
+});
+
+describe("five seconds after a login", () => {
+  it("the SDKs report about themselves, and only to the registry", async ({ expect }) => {
+    const devices = await Promise.all((["javascript", "ionic"] as const).map((sdk) => loggedIn(sdk)));
+    for (const { device } of devices) {
+      await vi.waitFor(
+        () => expect(device.lastCall).toMatchObject({ path: "/v3.0/user_sessions", status: 200 }),
+        20_000,
+      );
+      expect(device.requests).toEqual([`PUT ${HOST}/v3.0/me`, `POST ${HOST}/v3.0/user_sessions`]);
+    }
   });
 });
 

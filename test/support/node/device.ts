@@ -76,6 +76,8 @@ interface SdkExports {
   };
   /** Not in `@cometchat-pro/chat`. */
   CometChatNotifications?: {
+    /** The values of `platform` that this SDK knows: for another one it sends no token at all. */
+    PushPlatforms: Record<string, string>;
     registerPushToken(pushToken: string, platform: string, providerId?: string): Promise<unknown>;
     unregisterPushToken(): Promise<unknown>;
   };

@@ -1,4 +1,7 @@
-import { describe, it } from "vitest";
+import { decodeJwt, decodeProtectedHeader, type JWTHeaderParameters, SignJWT, UnsecuredJWT } from "jose";
+import { describe, it, vi } from "vitest";
+import { signTicket, verifyTicket } from "../../src/auth/tickets.ts";
+import { type App, ConfigError, parseConfig } from "../../src/config.ts";
 import { call, login, type Reply, uniqueToken } from "../support/client.ts";
 
 /** As `navigator.sendBeacon(url, ticket)`: text, and no header of the SDK. */
@@ -93,5 +96,88 @@ describe("an unregister ticket", () => {
     await twin.register({ fcmToken: token });
     await unregister(ticket);
     expect(await twin.tokens()).toEqual([token]);
+  });
+});
+
+describe("signing and verifying", () => {
+  const SLOT = { kind: "fcm" as const, hash: "h".repeat(43), registeredAt: 1_999_999_000_000 };
+  const TICKET = { uid: "alice", session: "a-session", slots: [SLOT] };
+  const key = (kid: string) => ({ kid, secret: `signing-key-with-the-name-${kid}-and-more` });
+
+  function appWith(kids: string[], settings: object = {}, appId = "one"): App {
+    const secrets = { signingKeys: kids.map(key), apiKeys: [] };
+    const app = parseConfig({ APP_ONE: { appId, ...settings }, SECRETS_ONE: secrets }).apps.get(appId);
+    if (app === undefined || app instanceof ConfigError) throw new Error(`refused: ${app?.message}`);
+    return app;
+  }
+
+  async function signed(app: App): Promise<string> {
+    const ticket = await signTicket(app, TICKET);
+    if (ticket === null) throw new Error("no ticket");
+    return ticket;
+  }
+
+  it("gives no ticket without a signing key, or for nothing", async ({ expect }) => {
+    expect(await signTicket(appWith([]), TICKET)).toBeNull();
+    expect(await signTicket(appWith(["k"]), { ...TICKET, slots: [] })).toBeNull();
+  });
+
+  it("binds a ticket to app, user, session, kind, token hash and time, and holds no token", async ({ expect }) => {
+    const ticket = await signed(appWith(["k"]));
+    expect(await verifyTicket(appWith(["k"]), ticket)).toEqual(TICKET);
+    expect(decodeProtectedHeader(ticket)).toEqual({ alg: "HS256", typ: "unregister+jwt", kid: "k" });
+    expect(decodeJwt(ticket)).toEqual({
+      app: "one",
+      sub: "alice",
+      sid: "a-session",
+      slots: [SLOT],
+      exp: expect.any(Number),
+    });
+  });
+
+  it("goes on through a rotation, until the old key is taken out", async ({ expect }) => {
+    const ticket = await signed(appWith(["old"]));
+    expect(await verifyTicket(appWith(["new", "old"]), ticket)).toEqual(TICKET);
+    expect(await verifyTicket(appWith(["new"]), ticket)).toBeNull();
+  });
+
+  it("refuses another app's ticket, even where both have the same key", async ({ expect }) => {
+    const ticket = await signed(appWith(["k"], {}, "one"));
+    expect(await verifyTicket(appWith(["k"], {}, "two"), ticket)).toBeNull();
+  });
+
+  it("lives as long as a registration is kept without a launch", async ({ expect }) => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    try {
+      const app = appWith(["k"], { retentionDays: 10 });
+      vi.setSystemTime(1_999_999_000_000);
+      const ticket = await signed(app);
+      vi.setSystemTime(1_999_999_000_000 + 10 * 86_400_000 - 1_000);
+      expect(await verifyTicket(app, ticket)).toEqual(TICKET);
+      vi.setSystemTime(1_999_999_000_000 + 10 * 86_400_000 + 1_000);
+      expect(await verifyTicket(app, ticket)).toBeNull();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("refuses a ticket without signature, with another algorithm, or with an auth token's type", async ({ expect }) => {
+    const app = appWith(["k"]);
+    const { secret } = key("k");
+    const claims = { app: "one", sid: "a-session", slots: [SLOT] };
+    const sign = (header: JWTHeaderParameters) =>
+      new SignJWT(claims)
+        .setProtectedHeader(header)
+        .setSubject("alice")
+        .setExpirationTime("1h")
+        .sign(new TextEncoder().encode(secret));
+    const unsigned = new UnsecuredJWT(claims).setSubject("alice").setExpirationTime("1h").encode();
+    const wrong = [
+      unsigned,
+      await sign({ alg: "HS512", typ: "unregister+jwt", kid: "k" }),
+      await sign({ alg: "HS256", typ: "auth+jwt", kid: "k" }),
+      await sign({ alg: "HS256", kid: "k" }),
+    ];
+    for (const ticket of wrong) expect(await verifyTicket(app, ticket)).toBeNull();
   });
 });

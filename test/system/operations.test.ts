@@ -1,12 +1,12 @@
 // What operators rely on, on workerd itself: recovery of one user from an earlier copy of his data, logs without secrets, and
 // nothing in the bundle but what the source imports.
-import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, glob, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { describe, inject, it } from "vitest";
 import { Connections, LoadClient, loadApp, tokensIn } from "../../scripts/lib/load.ts";
 import { objectFiles } from "../../scripts/lib/sqlite.ts";
-import { type Server, serve } from "../../scripts/lib/workerd.ts";
+import { PROJECT, type Server, serve } from "../../scripts/lib/workerd.ts";
 
 const app = loadApp();
 
@@ -135,6 +135,21 @@ describe("the log of a whole life", () => {
       for (const secret of logs.secrets) expect(line).not.toContain(secret);
     }
     await rm(data, { recursive: true });
+  });
+});
+
+describe("docs/operations.md", () => {
+  it("explains every message that the source logs", async ({ expect }) => {
+    const explained = await readFile(join(PROJECT, "docs/operations.md"), "utf8");
+    const messages: string[] = [];
+    for await (const file of glob("src/**/*.ts", { cwd: PROJECT })) {
+      const source = await readFile(join(PROJECT, file), "utf8");
+      messages.push(
+        ...[...source.matchAll(/\blog\.(?:info|warn|error)\(\s*"([^"]+)"/g)].map(([, message]) => message ?? ""),
+      );
+    }
+    expect(messages.length).toBeGreaterThan(10);
+    expect(messages.filter((message) => !explained.includes(message))).toEqual([]);
   });
 });
 

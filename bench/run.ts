@@ -3,10 +3,13 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { PROJECT } from "../scripts/lib/workerd.ts";
+import { build, PROJECT } from "../scripts/lib/workerd.ts";
+import { countOperations } from "./lib/counts.ts";
+import { measureGrowth } from "./lib/growth.ts";
 import { type LoadRequest, type Measured, measure } from "./lib/load.ts";
 import { OPERATIONS, type Operation } from "./lib/operations.ts";
-import { writeReport } from "./lib/report.ts";
+import { median, writeReport } from "./lib/report.ts";
+import { measureSizes } from "./lib/sizes.ts";
 import {
   type Subject,
   startD1,
@@ -28,6 +31,10 @@ const { values } = parseArgs({
     /** Only the floor and the registry. */
     core: { type: "boolean", default: false },
     write: { type: "boolean", default: false },
+    growth: { type: "boolean", default: false },
+    /** Numbers of users, and of entries in one owner object, that --growth goes through. */
+    "growth-users": { type: "string", default: "1000,10000,100000" },
+    "growth-owners": { type: "string", default: "10,1000,100000,1000000" },
     json: { type: "string" },
   },
 });
@@ -63,10 +70,23 @@ try {
 } finally {
   await Promise.all(subjects.map((subject) => subject.stop()));
 }
-if (values.json !== undefined)
+if (values.json !== undefined) {
   await writeFile(values.json, JSON.stringify({ users, seconds, rounds, connections, results }, null, 2));
-else console.log(JSON.stringify(results));
-if (values.write) await writeReport(join(PROJECT, "BENCHMARKS.md"), { users, seconds, rounds, connections, results });
+} else console.log(JSON.stringify(results));
+
+const sizes = (text: string) => text.split(",").map(Number);
+const bundle = await build();
+const growth = values.growth
+  ? await measureGrowth(bundle, sizes(values["growth-users"]), sizes(values["growth-owners"]))
+  : null;
+if (growth !== null) console.log(JSON.stringify(growth));
+if (values.write) {
+  await writeReport(join(PROJECT, "BENCHMARKS.md"), {
+    ...{ users, seconds, rounds, connections, results, growth },
+    counts: await countOperations(),
+    sizes: await measureSizes(bundle),
+  });
+}
 
 async function measureOnce(operation: Operation, subject: Subject): Promise<Measured> {
   const prepare = operation.prepare(users);
@@ -101,9 +121,4 @@ function printOperation(name: string, bySubject: Record<string, Measured[]>): vo
       ]),
     ),
   );
-}
-
-function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

@@ -1,1 +1,209 @@
-export async function writeReport(_path: string, _report: object): Promise<void> {}
+// BENCHMARKS.md, written from what was measured in this very run.
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { cpus, release, totalmem, type } from "node:os";
+import { join } from "node:path";
+import { PROJECT } from "../../scripts/lib/workerd.ts";
+import type { Counts } from "../subjects/counted/counted.ts";
+import { DEFAULT_WORKLOAD, registryBill } from "./cost.ts";
+import type { Operation as Counted } from "./counts.ts";
+import type { Growth } from "./growth.ts";
+import type { Measured } from "./load.ts";
+import { OPERATIONS } from "./operations.ts";
+import { PRICES } from "./prices.ts";
+import type { Sizes } from "./sizes.ts";
+
+export interface Report {
+  users: number;
+  seconds: number;
+  rounds: number;
+  connections: number;
+  /** By operation and subject, a round each. */
+  results: Record<string, Record<string, Measured[]>>;
+  counts: Record<Counted, Counts>;
+  sizes: Sizes;
+  growth: Growth | null;
+}
+
+/** The middle one; of an even number the upper. */
+export function median(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+/** Ratio of two subjects in the same rounds: the machine's speed drifts, so each round is compared with itself. */
+export function ratio(results: Record<string, Measured[]>, a: string, b: string): number {
+  const [of, to] = [results[a] ?? [], results[b] ?? []];
+  return median(of.map((measured, round) => measured.perSecond / (to[round]?.perSecond ?? Number.NaN)));
+}
+
+export async function writeReport(path: string, report: Report): Promise<void> {
+  await writeFile(path, toMarkdown(report));
+}
+
+function toMarkdown(report: Report): string {
+  return `# Benchmarks
+
+Written by \`npm run bench -- --write\` on ${new Date().toISOString().slice(0, 10)}. Repeat it: \`npm ci && npm run bench -- --write\`; Debian's \`postgresql\` for the last
+column. Machines differ and drift, so read the ratios: all subjects ran in one run, in alternating rounds.
+
+- Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}
+- ${versions()}
+- ${report.users} users, ${report.connections} connections, ${report.rounds} rounds of ${report.seconds} s each; medians. Every subject checks the same JWT, answers the same bodies
+  and commits to disk before it answers.
+
+## Speed
+
+Requests per second, and the median and 99th percentile of the reply time in milliseconds. *Floor*: a bare Hono route, the same JWT check, one
+RPC and one SELECT (or INSERT): the least that any Worker with one object per user must do.
+
+${speed(report)}
+
+${losses(report)}
+
+### Against the floor
+
+${table(
+  ["operation", "budget", "measured"],
+  [
+    ["list", "≥ 0.9", ratioText(report, "list")],
+    ["unchanged registration", "≥ 0.9", ratioText(report, "unchanged registration")],
+    ["new token", "≥ 0.4", ratioText(report, "new token")],
+  ],
+)}
+
+A new token is two objects' work: the owner object records the claim on disk before the user's object stores the registration. The floor writes once.
+
+### Lookups
+
+Users per second, in one request, against single reads of the same Worker:
+
+${lookups(report)}
+
+## Counted
+
+What Cloudflare bills, on SQLite's own counters, for one call on warm objects. Tests hold these figures to the budgets.
+
+${table(
+  ["operation", "calls of user objects", "calls of owner objects", "rows read", "rows written"],
+  Object.entries(report.counts).map(([name, c]) =>
+    [name, c.userCalls, c.ownerCalls, c.rowsRead, c.rowsWritten].map(String),
+  ),
+)}
+
+- Bundle: ${(report.sizes.bundleBytes / 1024).toFixed(1)} KiB, gzip ${(report.sizes.gzipBytes / 1024).toFixed(1)} KiB (budget 50).
+- Storage of a user: ${Object.entries(report.sizes.userBytes)
+    .map(([devices, bytes]) => `${devices} device${devices === "1" ? "" : "s"} ${(bytes / 1024).toFixed(0)} KiB`)
+    .join(", ")} (budget 20 KiB for 3 devices).
+
+## Growth
+
+${growth(report.growth)}
+
+## Cost
+
+The default workload of \`npm run cost\` (10 million monthly users, 30 launches and 300 sender reads each), prices of ${PRICES.date}:
+**$${dollars(report, 100)} a month** with sender reads in batches of 100 or by the service binding, $${dollars(report, 1)} with one HTTP request per read. \`npm run cost\` prints
+every meter, and the same for D1 and KV.
+
+## What these figures do not say
+
+- Production adds the network and the replicated commit (5 to 13 ms, held by the output gate); here a commit is one fsync of a local disk.
+- One machine ran the load and the server. On Cloudflare every user's object has a thread of its own somewhere.
+- D1 and KV ran in their local simulators, beside the registry in the same simulator. D1 in production is one primary in one region; KV answers
+  may be a minute old, so it cannot keep the promises at any speed.
+- PostgreSQL was tuned with care (prepared statements, a pool per process, every core), and had the disk and both cores of one machine to
+  itself, in the same place as its clients. It is one region, and somebody operates it.
+`;
+}
+
+function versions(): string {
+  const version = (name: string) =>
+    JSON.parse(readFileSync(join(PROJECT, "node_modules", name, "package.json"), "utf8")).version;
+  const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: PROJECT, encoding: "utf8" }).trim();
+  return `workerd ${version("workerd")}, Hono ${version("hono")}, Node ${process.versions.node}, commit ${commit}`;
+}
+
+function speed({ results }: Report): string {
+  const subjects = [...new Set(Object.values(results).flatMap((bySubject) => Object.keys(bySubject)))];
+  const cell = (measured: Measured[] | undefined) =>
+    measured === undefined
+      ? ""
+      : `${Math.round(median(measured.map((m) => m.perSecond)))} (${median(measured.map((m) => m.p50))}, ${median(measured.map((m) => m.p99))})`;
+  return table(
+    ["operation", ...subjects],
+    Object.entries(results).map(([name, bySubject]) => [name, ...subjects.map((subject) => cell(bySubject[subject]))]),
+  );
+}
+
+/** Where the registry is slower than what people build instead, and why. */
+function losses({ results }: Report): string {
+  const lost = Object.entries(results).flatMap(([name, bySubject]) => {
+    const pairs = Object.keys(bySubject).flatMap((other) => {
+      if (other === "floor" || other.startsWith("registry")) return [];
+      const mine = other.includes("Miniflare") ? "registry (Miniflare)" : "registry";
+      const r = ratio(bySubject, mine, other);
+      return r < 1 ? [`${other} (${r.toFixed(2)} of its speed)`] : [];
+    });
+    return pairs.length === 0 ? [] : [`- ${name}: slower than ${pairs.join(", ")}`];
+  });
+  if (lost.length === 0) return "The registry is ahead of every other subject on its own host in every operation.";
+  return `Where the registry loses on this machine:\n\n${lost.join("\n")}\n
+Writes cost it one fsync per object and file: a new token is two commits in two databases, one after the other, where one database commits once, and groups
+the commits of concurrent requests. That is the price of one object per user, and what it buys is that users do not share a database, a region or a limit.
+A lookup asks one object per user, where one database answers with one query.`;
+}
+
+function ratioText({ results }: Report, operation: string): string {
+  const bySubject = results[operation];
+  return bySubject === undefined ? "not measured" : ratio(bySubject, "registry", "floor").toFixed(2);
+}
+
+function lookups({ results }: Report): string {
+  const single = median((results.list?.registry ?? []).map((m) => m.perSecond));
+  const rows = OPERATIONS.filter(({ usersPerRequest }) => usersPerRequest > 1).flatMap(({ name, usersPerRequest }) => {
+    const measured = results[name]?.registry;
+    if (measured === undefined) return [];
+    const perSecond = median(measured.map((m) => m.perSecond)) * usersPerRequest;
+    return [[name, Math.round(perSecond).toString(), `${(perSecond / single).toFixed(1)} ×`]];
+  });
+  return table(["", "users per second", "against single reads"], rows);
+}
+
+function growth(measured: Growth | null): string {
+  if (measured === null) return "Not measured in this run (`npm run bench -- --growth --write`).";
+  const chart = (title: string, points: Growth["users"]) => `\`\`\`mermaid
+xychart-beta
+  title "${title}"
+  x-axis [${points.map(({ size }) => `"${size.toLocaleString("en")}"`).join(", ")}]
+  y-axis "µs per request"
+  line [${points.map(({ listMicros }) => Math.round(listMicros)).join(", ")}]
+  line [${points.map(({ registerMicros }) => Math.round(registerMicros)).join(", ")}]
+\`\`\``;
+  const rows = (points: Growth["users"]) =>
+    points.map((p) => [
+      p.size.toLocaleString("en"),
+      Math.round(p.listMicros).toString(),
+      Math.round(p.registerMicros).toString(),
+      p.bytesPerUser === undefined ? "" : (p.bytesPerUser / 1024).toFixed(1),
+    ]);
+  return `Time per request while the number of users grows (upper line: new token, lower line: list), on a sample of the same size each time:
+
+${chart("users", measured.users)}
+
+${table(["users", "list µs", "new token µs", "KiB per user"], rows(measured.users))}
+
+The same while one owner object grows; the new tokens all fall to that object:
+
+${table(["entries of the owner object", "list µs", "new token µs", ""], rows(measured.owners))}`;
+}
+
+function dollars({ counts }: Report, batch: number): string {
+  return registryBill(counts, { ...DEFAULT_WORKLOAD, batch }).total.toFixed(0);
+}
+
+function table(head: string[], rows: string[][]): string {
+  const line = (cells: string[]) => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}

@@ -1,7 +1,9 @@
 // The HTTP application: middleware in order, routes, and what is answered when none of them does.
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
 import { cors } from "hono/cors";
 import { methodNotAllowed } from "hono/method-not-allowed";
+import { TrieRouter } from "hono/router/trie-router";
+import { Hono } from "hono/tiny";
 import { ApiError } from "./errors.ts";
 import { type AppEnv, routePath } from "./http.ts";
 import { log } from "./log.ts";
@@ -29,7 +31,7 @@ const REQUEST_HEADERS = [
 ];
 
 export function createApp() {
-  const app = new Hono<AppEnv>({ getPath: routePath });
+  const app = new Hono<AppEnv>({ getPath: routePath, router: new TrieRouter() });
   app.use(async (c, next) => {
     c.set("requestId", crypto.randomUUID());
     await next();

@@ -1,5 +1,6 @@
 // The calls that the SDKs' init, login and logout make, for apps whose auth tokens are minted here.
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
+import { Hono } from "hono/tiny";
 import { client, knownApp } from "../auth/middleware.ts";
 import { deadAuthToken } from "../errors.ts";
 import type { AppEnv } from "../http.ts";

@@ -1,5 +1,6 @@
 // `v2/tokens`: the push-token API of CometChat's push-notification extension.
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
+import { Hono } from "hono/tiny";
 import { appNamed, checkOrigin, client, knownApp, limitAddress } from "../auth/middleware.ts";
 import { appIdOfTicket, signTicket, verifyTicket } from "../auth/tickets.ts";
 import { platformOf } from "../domain/platform.ts";

@@ -1,5 +1,5 @@
 // Whether this deployment works: the Worker alone, for anyone; and the objects too, for its operator.
-import { Hono } from "hono";
+import { Hono } from "hono/tiny";
 import { knownApp, server } from "../auth/middleware.ts";
 import type { App } from "../config.ts";
 import { tokenHash } from "../domain/names.ts";

@@ -2,7 +2,7 @@
 // and paths work as everywhere. Where a deployment has no assets (plain workerd) there is no such API.
 
 import type { Context } from "hono";
-import { Hono } from "hono";
+import { Hono } from "hono/tiny";
 import { ApiError } from "../errors.ts";
 import type { AppEnv } from "../http.ts";
 

@@ -1,6 +1,6 @@
 // Back to an earlier moment, for one user: point-in-time recovery, and the reconciliation that must follow it.
 // docs/operations.md has the steps.
-import { Hono } from "hono";
+import { Hono } from "hono/tiny";
 import { knownApp, server } from "../auth/middleware.ts";
 import type { App } from "../config.ts";
 import { ApiError, unavailable } from "../errors.ts";

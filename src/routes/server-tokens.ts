@@ -1,5 +1,5 @@
 // What senders ask and report about tokens, for many users at once (API keys). Tokens never stand in a URL.
-import { Hono } from "hono";
+import { Hono } from "hono/tiny";
 import { knownApp, server, serverCallLog } from "../auth/middleware.ts";
 import { type AppEnv, body } from "../http.ts";
 import { BATCH_BODY_BYTES_MAX } from "../limits.ts";

@@ -1,6 +1,7 @@
 // What back ends ask about one user (API keys).
-import { Hono } from "hono";
+
 import { etag, RETAINED_304_HEADERS } from "hono/etag";
+import { Hono } from "hono/tiny";
 import { mintAuthToken } from "../auth/issued.ts";
 import { knownApp, server, serverCallLog } from "../auth/middleware.ts";
 import { mapBounded } from "../concurrency.ts";

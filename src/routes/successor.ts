@@ -4,7 +4,8 @@
 //
 // CometChat's REST form puts auth tokens and push tokens into URLs. Those are read, for what exists; but URLs reach logs
 // outside this Worker, so the header `authToken` and the body are better, and win.
-import { type Context, Hono } from "hono";
+import type { Context } from "hono";
+import { Hono } from "hono/tiny";
 import { clientOrServer, identify, isServer, knownApp, serverCallLog } from "../auth/middleware.ts";
 import { PUSH_PLATFORMS, pushPlatformOf } from "../domain/push-platforms.ts";
 import type { Registration } from "../domain/registration.ts";

@@ -197,6 +197,18 @@ describe("a batch", () => {
     expect(answers.filter((outcome) => outcome === "unknown")).toHaveLength(498);
   });
 
+  it("of 500 reports with the longest tokens is read whole; a larger body is 413", async ({ expect }) => {
+    const items = Array.from({ length: 500 }, (_, i) => ({
+      token: `${i}-`.padEnd(4096, "x"),
+      kind: "fcm",
+      code: "UNAVAILABLE",
+      uid: "u".repeat(255),
+    }));
+    expect(new Set(await outcomes(items))).toEqual(new Set(["kept"]));
+    const { status, body } = await report([...items, { padding: "x".repeat(4 * 1024 * 1024) }]);
+    expect({ status, code: body.error.code }).toEqual({ status: 413, code: "ERR_BAD_REQUEST" });
+  });
+
   it("that is malformed is refused whole, names the field and changes nothing", async ({ expect }) => {
     const { session, fcm, at } = await registered();
     const good = { token: fcm, kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS };

@@ -1,6 +1,10 @@
 // The fake CometChat as tests inside workerd reach it, and clients whose users log in there.
+import { env } from "cloudflare:workers";
+import { ConfigError, loadConfig } from "../../src/config.ts";
+import { sha256, tokenHash } from "../../src/domain/names.ts";
 import { serverCall, TestSession, uniqueUid } from "./client.ts";
 import type { Control, FakeCometChat } from "./fake-cometchat.ts";
+import { userObject } from "./faults.ts";
 import { COMETCHAT_CONTROL_HOST } from "./outbound.ts";
 
 type Remote = {
@@ -30,6 +34,32 @@ export async function chatSession({ app = "chat", uid = uniqueUid() } = {}): Pro
 /** How often the Worker asked CometChat whose the auth token is. */
 export function verifications(session: TestSession): Promise<number> {
   return cometchat.count({ method: "GET", path: "/v3.0/me", authToken: session.authToken });
+}
+
+/** Puts push tokens into a session that this Worker's isolate has never seen, as another one left them. */
+export async function heldElsewhere(session: TestSession, ...tokens: string[]): Promise<void> {
+  const user = await userObject(session.app, session.uid);
+  const app = loadConfig(env).apps.get(session.app);
+  if (app === undefined || app instanceof ConfigError) throw new Error(`there is no app ${session.app}`);
+  const kinds = ["fcm", "apns", "voip"] as const;
+  const pushTokens = tokens.map(async (token, i) => {
+    const kind = kinds[i] ?? "fcm";
+    return {
+      kind,
+      token,
+      hash: await tokenHash(kind, token),
+      platform: "android",
+      providerId: null,
+      timezone: null,
+    } as const;
+  });
+  const outcome = await user.register({
+    uid: session.uid,
+    session: { id: await sha256(session.authToken), issuedAt: null, usableUntil: null },
+    tokens: await Promise.all(pushTokens),
+    rules: app.rules,
+  });
+  if (!outcome.ok) throw new Error(outcome.reason);
 }
 
 /** What a sender would push to. */

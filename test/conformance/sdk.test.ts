@@ -276,6 +276,7 @@ describe.each(Object.keys(SDKS) as SdkName[])("the SDK %s", (sdk) => {
     expect(await outcome(device.extension("PUT", "v2/tokens", { fcmToken: uniqueToken() }))).toMatchObject({
       rejected: { code: "ERR_API_NOT_FOUND" },
     });
+    expect(device.lastCall.status).toBe(405);
     expect(await outcome(device.extension("POST", "v2/nothing", { a: 1 }))).toMatchObject({
       rejected: { code: "ERR_API_NOT_FOUND" },
     });

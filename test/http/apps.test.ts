@@ -172,6 +172,7 @@ describe("the configuration", () => {
 
   it("names the app and the field that is wrong, and never a secret", ({ expect }) => {
     const sha256 = "0".repeat(64);
+    const signingKey = { kid: "k", secret: "top-secret-0123456789-0123456789-" };
     const wrong: [Record<string, unknown>, string][] = [
       [{ APP_ONE: { appId: "a:b" } }, "APP_ONE.appId: must be"],
       [{ APP_ONE: {} }, "APP_ONE.appId: must be text"],
@@ -183,12 +184,35 @@ describe("the configuration", () => {
       [{ APP_ONE: { appId: "one", publicHost: "https://x.example" } }, "APP_ONE.publicHost: must be"],
       [{ APP_ONE: { appId: "one", colour: "red" } }, "APP_ONE: has unknown fields: colour"],
       [{ APP_ONE: { appId: "one", takeovers: { perTokenAndHour: -1 } } }, "APP_ONE.takeovers.perTokenAndHour: must be"],
-      [{ APP_ONE: { appId: "one", authTokens: { defaultSeconds: 2, maximumSeconds: 1 } } }, "must not be above"],
+      [{ APP_ONE: { appId: "one", authTokens: { defaultSeconds: 120, maximumSeconds: 60 } } }, "must not be above"],
+      [{ APP_ONE: { appId: "one", authTokens: { defaultSeconds: 59 } } }, "APP_ONE.authTokens.defaultSeconds: must be"],
+      [{ APP_ONE: { appId: "one", authTokens: { maximumSeconds: 60.5 } } }, "APP_ONE.authTokens.maximumSeconds: must"],
+      [{ APP_ONE: { appId: "one", region: "US" } }, "APP_ONE.region: must be"],
+      [{ APP_ONE: { appId: "one", identity: "none" } }, "APP_ONE.identity: must be"],
+      [{ APP_ONE: { appId: "one", refreshWindowDays: "7" } }, "APP_ONE.refreshWindowDays: must be"],
+      [{ APP_ONE: { appId: "one", refreshWindowDays: 270 } }, "APP_ONE.refreshWindowDays: must be below"],
+      [{ APP_ONE: { appId: "one", retentionDays: 7 } }, "APP_ONE.refreshWindowDays: must be below"],
+      [{ APP_ONE: { appId: "one", takeovers: { perSessionAndHour: 0.5 } } }, "APP_ONE.takeovers.perSessionAndHour: "],
       [{ APP_ONE: { appId: "one" }, APP_TWO: { appId: "one" } }, 'APP_TWO.appId: "one" is configured twice'],
       [{ APP_ONE: { appId: "one" }, SECRETS_ONE: "not JSON" }, "SECRETS_ONE: "],
       [
         { APP_ONE: { appId: "one" }, SECRETS_ONE: { signingKeys: [{ kid: "k", secret: "top-secret" }], apiKeys: [] } },
         "SECRETS_ONE.signingKeys[0].secret: must be",
+      ],
+      [
+        { APP_ONE: { appId: "one" }, SECRETS_ONE: { signingKeys: [signingKey, signingKey], apiKeys: [] } },
+        "SECRETS_ONE.signingKeys: two keys have the same kid",
+      ],
+      [
+        { APP_ONE: { appId: "one" }, SECRETS_ONE: { signingKeys: [{ ...signingKey, kid: "" }], apiKeys: [] } },
+        "SECRETS_ONE.signingKeys[0].kid: must be",
+      ],
+      [
+        {
+          APP_ONE: { appId: "one" },
+          SECRETS_ONE: { signingKeys: [], apiKeys: [{ name: "x", scope: "sender", sha256: "top-secret" }] },
+        },
+        "SECRETS_ONE.apiKeys[0].sha256: must be",
       ],
       [
         {
@@ -217,8 +241,14 @@ describe("the configuration", () => {
       signingKeys: [{ kid: "d", secret: "development-only-signing-key-of-the-demo-app" }],
       apiKeys: [],
     };
-    const vars = { APP_ONE: { appId: "one" }, SECRETS_ONE: secrets };
-    expect(problemsOf(vars)).toEqual([expect.stringContaining("development secret")]);
-    expect(problemsOf({ ...vars, DEVELOPMENT: "true" })).toEqual([]);
+    // demo-sender-key of scripts/demo.env, by its hash.
+    const sha256 = "9d28af2ffdb47e2a7f63075bf8642d3e9995b8fc8a86b3bda44cef29920dafe5";
+    const key = { signingKeys: [], apiKeys: [{ name: "sender", scope: "sender", sha256 }] };
+    for (const SECRETS_ONE of [secrets, key, JSON.stringify(key)]) {
+      const vars = { APP_ONE: { appId: "one" }, SECRETS_ONE };
+      expect(problemsOf(vars)).toEqual([expect.stringContaining("development secret")]);
+      expect(problemsOf({ ...vars, DEVELOPMENT: "false" })).toHaveLength(1);
+      expect(problemsOf({ ...vars, DEVELOPMENT: "true" })).toEqual([]);
+    }
   });
 });

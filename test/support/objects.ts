@@ -3,7 +3,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { ConfigError, loadConfig } from "../../src/config.ts";
 import { tokenHash, tokenOwnersName, userHash, userTokensName } from "../../src/domain/names.ts";
-import type { Kind, Rules } from "../../src/domain/registration.ts";
+import type { Kind, PushToken, Rules } from "../../src/domain/registration.ts";
 
 /** The object of a user. */
 export async function userObject(app: string, uid: string) {
@@ -24,40 +24,20 @@ export function rulesOf(appId: string): Rules {
 
 /** The tables that an object made, without those of the runtime itself. */
 export function tablesOf(object: DurableObjectStub): Promise<string[]> {
-  return runInDurableObject(object, (_, state) =>
-    state.storage.sql
-      .exec("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-      .toArray()
-      .map(({ name }) => String(name))
-      .filter((name) => !name.startsWith("_cf_")),
-  );
+  return runInDurableObject(object, (_, { storage }) => tablesIn(storage));
 }
 
-export interface RowCounts {
-  read: number;
-  written: number;
+/** As {@link tablesOf}, from within. */
+export function tablesIn({ sql }: DurableObjectStorage): string[] {
+  return sql
+    .exec("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    .toArray()
+    .map(({ name }) => String(name))
+    .filter((name) => !name.startsWith("_cf_"));
 }
 
-/** Counts, from now on, the rows that the object's SQL reads and writes; call the answer for the counts so far. */
-export async function countRows(object: DurableObjectStub): Promise<() => RowCounts> {
-  const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
-  await runInDurableObject(object, (_, { storage: { sql } }) => {
-    const exec = sql.exec.bind(sql);
-    Object.defineProperty(sql, "exec", {
-      configurable: true,
-      value: (query: string, ...bindings: unknown[]) => {
-        const cursor = exec(query, ...bindings);
-        cursors.push(cursor);
-        return cursor;
-      },
-    });
-  });
-  return () => {
-    const counts = { read: 0, written: 0 };
-    for (const cursor of cursors) {
-      counts.read += cursor.rowsRead;
-      counts.written += cursor.rowsWritten;
-    }
-    return counts;
-  };
+/** A push token as the Worker passes it on. */
+export async function pushToken(token: string, kind: Kind = "fcm"): Promise<PushToken> {
+  const platform = kind === "fcm" ? "android" : "ios";
+  return { kind, token, hash: await tokenHash(kind, token), platform, providerId: null, timezone: null };
 }

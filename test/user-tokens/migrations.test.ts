@@ -1,0 +1,176 @@
+// The schemas: what a fresh object looks like, and how an older one becomes it.
+//
+// A snapshot below that fails means that released objects differ from fresh ones. Then:
+// 1. leave the released migrations as they are, and append one that brings older objects here;
+// 2. add a test that puts rows into the schema before it and reads them after it;
+// 3. update the snapshot, and docs/storage.md in the same commit.
+import { runInDurableObject } from "cloudflare:test";
+import { describe, it } from "vitest";
+import type { Migration } from "../../src/domain/migrate.ts";
+import { MIGRATIONS as OWNERS_MIGRATIONS } from "../../src/token-owners/migrations.ts";
+import { TokenOwnersStore } from "../../src/token-owners/store.ts";
+import { MIGRATIONS } from "../../src/user-tokens/migrations.ts";
+import { UserTokensStore } from "../../src/user-tokens/store.ts";
+import { login, uniqueToken, uniqueUid } from "../support/client.ts";
+import { ownerObject, userObject } from "../support/objects.ts";
+
+function ddl(storage: DurableObjectStorage): string[] {
+  return storage.sql
+    .exec("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\' ORDER BY name")
+    .toArray()
+    .map(({ sql }) => String(sql).replace(/\s+/g, " "));
+}
+
+const USER_TOKENS_DDL = [
+  "CREATE TABLE facts ( fact TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (fact, key) ) STRICT, WITHOUT ROWID",
+  "CREATE TABLE registrations ( session TEXT NOT NULL, kind TEXT NOT NULL CHECK (kind IN ('fcm', 'apns', 'voip')), token TEXT NOT NULL, hash TEXT NOT NULL, platform TEXT NOT NULL CHECK (platform IN ('ios', 'web', 'android')), provider_id TEXT, timezone TEXT, version INTEGER NOT NULL, claimed INTEGER NOT NULL CHECK (claimed IN (0, 1)), registered_at INTEGER NOT NULL, refreshed_at INTEGER NOT NULL, suspect_at INTEGER, PRIMARY KEY (session, kind) ) STRICT, WITHOUT ROWID",
+];
+
+const TOKEN_OWNERS_DDL = [
+  "CREATE TABLE owners ( hash TEXT NOT NULL, user TEXT NOT NULL, version INTEGER NOT NULL, takeovers INTEGER NOT NULL, takeovers_until INTEGER NOT NULL, PRIMARY KEY (hash, user) ) STRICT, WITHOUT ROWID",
+  "CREATE TABLE schema ( version TEXT NOT NULL PRIMARY KEY ) STRICT, WITHOUT ROWID",
+];
+
+/** A later release's migration, made up. */
+const NEXT: Migration = {
+  id: "900_next",
+  sql: `
+    ALTER TABLE registrations ADD COLUMN label TEXT NOT NULL DEFAULT 'none';
+    CREATE TABLE extras (name TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
+  `,
+};
+
+const NEXT_OWNERS: Migration = { id: "900_next", sql: "ALTER TABLE owners ADD COLUMN note TEXT" };
+
+/** Fails in its last statement. */
+const FAILING: Migration = {
+  id: "901_failing",
+  sql: "DELETE FROM registrations; INSERT INTO no_such_table VALUES (1);",
+};
+
+async function registered() {
+  const session = await login();
+  const token = uniqueToken();
+  await session.register({ fcmToken: token });
+  return { session, token, user: await userObject("test", session.uid), owners: await ownerObject("test", token) };
+}
+
+const schemaOf = (storage: DurableObjectStorage) =>
+  storage.sql.exec("SELECT value FROM facts WHERE fact = 'schema'").one().value;
+
+describe("a fresh object", () => {
+  it("of a user has this schema", async ({ expect }) => {
+    const { user } = await registered();
+    await runInDurableObject(user, (_, { storage }) => {
+      expect(ddl(storage)).toEqual(USER_TOKENS_DDL);
+      expect(schemaOf(storage)).toBe(MIGRATIONS.at(-1)?.id);
+    });
+  });
+
+  it("of token owners has this schema", async ({ expect }) => {
+    const { owners } = await registered();
+    await runInDurableObject(owners, (_, { storage }) => {
+      expect(ddl(storage)).toEqual(TOKEN_OWNERS_DDL);
+      expect(storage.sql.exec("SELECT version FROM schema").toArray()).toEqual([
+        { version: OWNERS_MIGRATIONS.at(-1)?.id },
+      ]);
+    });
+  });
+
+  it("gets all migrations at its first write, and none by being read", async ({ expect }) => {
+    const object = await userObject("test", uniqueUid());
+    await runInDurableObject(object, (_, { storage }) => {
+      const store = new UserTokensStore(storage, [...MIGRATIONS, NEXT]);
+      expect(store.registrations()).toEqual([]);
+      expect(store.validFrom()).toBe(0);
+      expect(ddl(storage)).toEqual([]);
+      store.transaction(() => store.setUser({ uid: "u", retentionMs: 1 }));
+      expect(ddl(storage).some((sql) => sql.startsWith("CREATE TABLE extras"))).toBe(true);
+      expect(schemaOf(storage)).toBe(NEXT.id);
+    });
+  });
+});
+
+describe("migrations", () => {
+  it.for([
+    ["a user's object", MIGRATIONS],
+    ["an owner object", OWNERS_MIGRATIONS],
+  ] as const)("of %s have ascending ids", ([, migrations], { expect }) => {
+    const ids = migrations.map(({ id }) => id);
+    for (const id of ids) expect(id).toMatch(/^\d{3}_[a-z_]+$/);
+    expect(ids).toEqual([...new Set(ids)].sort());
+  });
+
+  it("bring an object from every earlier version to the present one", async ({ expect }) => {
+    for (let n = 1; n <= MIGRATIONS.length; n++) {
+      await runInDurableObject(await userObject("test", uniqueUid()), (_, { storage }) => {
+        const old = new UserTokensStore(storage, MIGRATIONS.slice(0, n));
+        old.transaction(() => old.setUser({ uid: "u", retentionMs: 1 }));
+        const store = new UserTokensStore(storage);
+        expect(store.user()).toEqual({ uid: "u", retentionMs: 1 });
+        expect(ddl(storage)).toEqual(USER_TOKENS_DDL);
+      });
+    }
+  });
+
+  it("that a later release brings run once, when the object wakes, and keep every row", async ({ expect }) => {
+    const { session, token, user, owners } = await registered();
+    const before = await user.export();
+    await runInDurableObject(user, (_, { storage }) => {
+      for (let i = 0; i < 2; i++) {
+        const store = new UserTokensStore(storage, [...MIGRATIONS, NEXT]);
+        expect(store.registrations()).toEqual(before.registrations);
+        expect(store.user()?.uid).toBe(session.uid);
+        expect(schemaOf(storage)).toBe(NEXT.id);
+      }
+      expect(storage.sql.exec("SELECT token, label FROM registrations").toArray()).toEqual([{ token, label: "none" }]);
+    });
+    const { hash } = before.registrations[0] ?? { hash: "" };
+    await runInDurableObject(owners, async (instance, { storage }) => {
+      const store = new TokenOwnersStore(storage, [...OWNERS_MIGRATIONS, NEXT_OWNERS]);
+      expect(store.owners(hash)).toMatchObject([{ hash }]);
+      expect(await instance.owners(hash)).toHaveLength(1);
+      expect(storage.sql.exec("SELECT version FROM schema").toArray()).toEqual([{ version: NEXT_OWNERS.id }]);
+    });
+  });
+
+  it("are rolled back together when one fails, and the object is as it was", async ({ expect }) => {
+    const { token, user } = await registered();
+    await runInDurableObject(user, (instance, { storage }) => {
+      expect(() => new UserTokensStore(storage, [...MIGRATIONS, NEXT, FAILING])).toThrow("no_such_table");
+      expect(ddl(storage)).toEqual(USER_TOKENS_DDL);
+      expect(schemaOf(storage)).toBe(MIGRATIONS.at(-1)?.id);
+      expect(instance.export().registrations.map((row) => row.token)).toEqual([token]);
+    });
+  });
+
+  it("leave no table when the very first write fails", async ({ expect }) => {
+    await runInDurableObject(await userObject("test", uniqueUid()), (_, { storage }) => {
+      const store = new UserTokensStore(storage);
+      const fail = () =>
+        store.transaction(() => {
+          store.setUser({ uid: "u", retentionMs: 1 });
+          throw new Error("the write failed");
+        });
+      expect(fail).toThrow("the write failed");
+      expect(ddl(storage)).toEqual([]);
+      expect(store.exists).toBe(false);
+      expect(store.user()).toBeUndefined();
+      store.transaction(() => store.setUser({ uid: "u", retentionMs: 1 }));
+      expect(ddl(storage)).toEqual(USER_TOKENS_DDL);
+    });
+  });
+
+  it("of a newer release are not touched: this one refuses, and says what to do", async ({ expect }) => {
+    const { user, owners } = await registered();
+    await runInDurableObject(user, (_, { storage }) => {
+      new UserTokensStore(storage, [...MIGRATIONS, NEXT]);
+      expect(() => new UserTokensStore(storage)).toThrow(/900_next is unknown .* newer/);
+      expect(schemaOf(storage)).toBe(NEXT.id);
+    });
+    await runInDurableObject(owners, (_, { storage }) => {
+      new TokenOwnersStore(storage, [...OWNERS_MIGRATIONS, NEXT_OWNERS]);
+      expect(() => new TokenOwnersStore(storage)).toThrow(/900_next is unknown .* newer/);
+    });
+  });
+});

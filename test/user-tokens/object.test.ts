@@ -1,0 +1,199 @@
+// The object of a user by itself: its limits, and what it leaves behind.
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { afterEach, describe, it, vi } from "vitest";
+import type { Session } from "../../src/domain/registration.ts";
+import { CHANGES_KEPT_MS, DAY_MS, FENCES_MAX, REGISTRATIONS_PER_USER_MAX } from "../../src/limits.ts";
+import { forge } from "../support/auth-tokens.ts";
+import { login, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
+import { ownerObject, pushToken, rulesOf, tablesIn, tablesOf, userObject } from "../support/objects.ts";
+
+const rules = rulesOf("test");
+
+const session = (id: string, issuedAt: number | null = null): Session => ({ id, issuedAt, usableUntil: null });
+
+function setClock(now: number): void {
+  vi.useFakeTimers({ toFake: ["Date"], now });
+}
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe("the limit of registrations", () => {
+  it("makes the session give way that was refreshed longest ago, whole, and may be back at once", async ({
+    expect,
+  }) => {
+    const uid = uniqueUid();
+    const object = await userObject("test", uid);
+    const start = Date.now();
+    const register = async (id: string, ...tokens: string[]) =>
+      object.register({
+        uid,
+        session: session(id),
+        tokens: await Promise.all(tokens.map((token, i) => pushToken(token, i === 0 ? "fcm" : "voip"))),
+        rules,
+      });
+    const held = async () => (await object.export()).registrations.map((row) => row.session);
+
+    setClock(start);
+    await register("first", `${uid}-first`);
+    setClock(start + 1000);
+    await register("second", `${uid}-second`, `${uid}-second`);
+    for (let i = 3; i < REGISTRATIONS_PER_USER_MAX; i++) {
+      setClock(start + i * 1000);
+      await register(`${i}`, `${uid}-${i}`);
+    }
+    expect(await held()).toHaveLength(REGISTRATIONS_PER_USER_MAX);
+    // The first session launches again, after the refresh window: now the second is the one refreshed longest ago.
+    setClock(start + rules.refreshWindowMs + 1000);
+    await register("first", `${uid}-first`);
+    await register("new", `${uid}-new`);
+    expect(await held()).toHaveLength(REGISTRATIONS_PER_USER_MAX - 1);
+    expect(await held()).toEqual(expect.arrayContaining(["first", "new", "3"]));
+    expect(await held()).not.toContain("second");
+    const { hash } = await pushToken(`${uid}-second`);
+    const owners = await ownerObject("test", `${uid}-second`);
+    await vi.waitFor(async () => expect(await owners.owners(hash)).toEqual([]));
+
+    expect(await register("second", `${uid}-second`, `${uid}-second`)).toMatchObject({ ok: true });
+    expect(await held()).toHaveLength(REGISTRATIONS_PER_USER_MAX);
+    expect(await held()).toEqual(expect.arrayContaining(["second", "first", "new"]));
+    expect(await held()).not.toContain("3");
+  });
+});
+
+describe("the limit of fences", () => {
+  it("gives way to tokens_valid_from, so that every session that ended stays out", async ({ expect }) => {
+    const object = await userObject("test", uniqueUid());
+    const start = Date.now() - 3_600_000;
+    const ended = Array.from({ length: FENCES_MAX + 5 }, (_, i) => session(`ended-${i}`, start + i));
+    const later = session("never-ended", start + FENCES_MAX + 100);
+    await runInDurableObject(object, async (instance) => {
+      for (const { id, issuedAt } of ended) {
+        await instance.endSession({ session: id, issuedAt, fenceUntil: Date.now() + rules.fenceMs });
+      }
+    });
+    const { fences, validFrom } = await object.export();
+    expect(fences).toHaveLength(FENCES_MAX);
+    expect(validFrom).toBe(start + 4);
+    await evictDurableObject(object);
+    await runInDurableObject(object, (instance) => {
+      for (const each of ended) expect(instance.check(each).ok).toBe(false);
+      expect(instance.check(later)).toEqual({ ok: true });
+    });
+  });
+});
+
+describe("promise 8: a probe leaves nothing", () => {
+  it("after reads and removals for 1,000 users who have nothing", { timeout: 240_000 }, async ({ expect }) => {
+    const uids = Array.from({ length: 1000 }, uniqueUid);
+    const left: string[] = [];
+    for (let i = 0; i < uids.length; i += 100) {
+      const some = uids.slice(i, i + 100);
+      const { body } = await serverCall("POST", "/v3/push_tokens/lookup", { body: { uids: some } });
+      expect(body.data.errors).toEqual([]);
+      await Promise.all(
+        some.map(async (uid, j) => {
+          expect((await (await forge({ uid })).delete({ all: j % 2 === 0 })).status).toBe(200);
+          await runInDurableObject(await userObject("test", uid), async (_, { storage }) => {
+            left.push(...tablesIn(storage));
+            if ((await storage.getAlarm()) !== null) left.push(`alarm of ${uid}`);
+          });
+        }),
+      );
+    }
+    expect(left).toEqual([]);
+  });
+
+  it("whatever is asked about the user, and whatever is removed", async ({ expect }) => {
+    const uid = uniqueUid();
+    const client = await login(uid);
+    const calls = [
+      await client.call("GET", "/v2/tokens"),
+      await client.call("GET", "/v3.0/me"),
+      await client.call("GET", "/v3.0/settings"),
+      await client.delete(),
+      await client.delete({ all: true }),
+      await serverCall("GET", `/v3/users/${uid}/push_tokens`),
+      await serverCall("GET", `/v3/users/${uid}/sessions`),
+      await serverCall("POST", "/v3/push_tokens/feedback", {
+        body: { items: [{ token: "unknown", kind: "fcm", code: "UNREGISTERED", uid }] },
+      }),
+    ];
+    expect(calls.map(({ status }) => status)).toEqual(calls.map(() => 200));
+    expect((await serverCall("GET", `/v3/users/${uid}/export`)).status).toBe(404);
+    const object = await userObject("test", uid);
+    expect(await tablesOf(object)).toEqual([]);
+    expect(await runInDurableObject(object, (_, state) => state.storage.getAlarm())).toBeNull();
+  });
+
+  it("and a user whose last registration, fence and record are over leaves an empty object", async ({ expect }) => {
+    const start = Date.now();
+    setClock(start);
+    const client = await login(undefined, { lifetimeSeconds: 3600 });
+    const token = uniqueToken();
+    await client.register({ fcmToken: token });
+    const sibling = await login(client.uid);
+    await sibling.register({ fcmToken: uniqueToken() });
+    await sibling.logout();
+    const object = await userObject("test", client.uid);
+    const state = async () => ({
+      tables: await tablesOf(object),
+      alarm: await runInDurableObject(object, (_, { storage }) => storage.getAlarm()),
+    });
+    // Each alarm sleeps until something is over, and the last one leaves nothing.
+    let runs = 0;
+    for (let at = await state(); at.alarm !== null && runs < 10; at = await state()) {
+      expect(at.alarm % DAY_MS).toBe(0);
+      expect(at.alarm).toBeGreaterThan(Date.now());
+      expect(at.tables).toEqual(["facts", "registrations"]);
+      setClock(at.alarm);
+      await runDurableObjectAlarm(object);
+      runs += 1;
+    }
+    expect(await state()).toEqual({ tables: [], alarm: null });
+    const end = start + rules.retentionMs + CHANGES_KEPT_MS;
+    expect(Date.now()).toBeGreaterThanOrEqual(end);
+    expect(Date.now()).toBeLessThanOrEqual(end + 2 * DAY_MS);
+    expect(runs).toBeLessThanOrEqual(4);
+
+    // And begins anew, as an object that never was.
+    setClock(Date.now());
+    const again = await login(client.uid);
+    expect((await again.register({ fcmToken: token })).status).toBe(200);
+    expect(await again.tokens()).toEqual([token]);
+  });
+});
+
+describe("the alarm", () => {
+  const alarmOf = async (uid: string) =>
+    runInDurableObject(await userObject("test", uid), (_, state) => state.storage.getAlarm());
+
+  it("is set by the first write, to a whole day within the time that records are kept, and not moved", async ({
+    expect,
+  }) => {
+    const client = await login();
+    await client.register({ fcmToken: uniqueToken() });
+    const first = await alarmOf(client.uid);
+    expect(Number(first) % DAY_MS).toBe(0);
+    expect(first).toBeGreaterThan(Date.now());
+    expect(first).toBeLessThanOrEqual(Date.now() + CHANGES_KEPT_MS + DAY_MS);
+    await client.register({ fcmToken: uniqueToken() });
+    await client.logout();
+    expect(await alarmOf(client.uid)).toBe(first);
+  });
+
+  it("that runs early or twice removes nothing that is not over", async ({ expect }) => {
+    const client = await login();
+    const token = uniqueToken();
+    await client.register({ fcmToken: token });
+    const ended = await login(client.uid);
+    await ended.logout();
+    const object = await userObject("test", client.uid);
+    const before = await object.export();
+    for (let i = 0; i < 3; i++) await runDurableObjectAlarm(object);
+    expect(await object.export()).toEqual(before);
+    expect((await ended.register({ fcmToken: token })).status).toBe(401);
+    expect(await alarmOf(client.uid)).toBeGreaterThan(Date.now());
+  });
+});

@@ -68,6 +68,8 @@ export const OWNER_SHARDS = 256;
 /** The record of changes of a user. */
 export const CHANGES_MAX = 50;
 export const CHANGES_KEPT_MS = 30 * DAY_MS;
+/** While a user holds registrations, what else is over is collected this often: nothing that is over is served. */
+export const COLLECT_EVERY_MS = 90 * DAY_MS;
 /** Fences of one user; beyond that `tokens_valid_from` rises instead. */
 export const FENCES_MAX = 1000;
 /** An alarm that is this late is taken for lost, and set again by normal traffic. */

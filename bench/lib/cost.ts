@@ -13,7 +13,7 @@ export interface Workload {
   newTokens: number;
   /** Users whose registration is refreshed per month: a launch after the refresh window (7 days) writes one row. */
   refreshes: number;
-  /** Sender reads per billed request: 1 (one HTTP call per user), 100 (lookup), or the binding. */
+  /** Users per billed sender request: 1 (one HTTP call per user), up to 500 (lookup), Infinity (the service binding). */
   batch: number;
   /** Devices per user. */
   devices: number;
@@ -22,8 +22,10 @@ export interface Workload {
   /** Seconds that an object is active per call without and with a write: local SQLite, and the replicated commit. */
   readSeconds: number;
   writeSeconds: number;
-  /** KiB on disk of one user. */
+  /** KiB on disk of one user: measured (bench/lib/sizes.ts), without the pages of the local runtime. */
   storageKib: number;
+  /** Runs of a user's alarm per month; each is a request and sets the next, one row. */
+  alarms: number;
 }
 
 /** facts of the field: 10 M monthly users who launch once a day and are sent to ten times a day. */
@@ -39,7 +41,8 @@ export const DEFAULT_WORKLOAD: Workload = {
   cpuMs: 0.5,
   readSeconds: 0.003,
   writeSeconds: 0.015,
-  storageKib: 16,
+  storageKib: 12,
+  alarms: 1 / 3,
 };
 
 export interface Bill {
@@ -69,14 +72,12 @@ export function registryBill(counts: Record<Operation, Counts>, w: Workload): Bi
   const requests = (clientRequests + (w.senderReads * w.users) / w.batch) / MILLION;
   // A batched read costs the Worker about a tenth of a request's CPU: no routing, no auth, no reply of its own.
   const cpu = (clientRequests * w.cpuMs + w.senderReads * w.users * w.cpuMs * (w.batch > 1 ? 0.1 : 1)) / MILLION;
+  const alarms = (w.alarms * w.users) / MILLION;
   const { worker, durableObjects } = PRICES;
   return bill("registry", {
     "Worker requests": charge(worker.requests, requests),
     "Worker CPU": charge(worker.cpuMs, cpu),
-    "object requests": charge(
-      durableObjects.requests,
-      sum((c) => c.userCalls + c.ownerCalls),
-    ),
+    "object requests": charge(durableObjects.requests, sum((c) => c.userCalls + c.ownerCalls) + alarms),
     "object duration": charge(
       durableObjects.duration,
       sum((c, writes) => (c.userCalls + c.ownerCalls) * (writes ? w.writeSeconds : w.readSeconds) * GB_PER_OBJECT),
@@ -85,10 +86,7 @@ export function registryBill(counts: Record<Operation, Counts>, w: Workload): Bi
       durableObjects.rowsRead,
       sum((c) => c.rowsRead),
     ),
-    "rows written": charge(
-      durableObjects.rowsWritten,
-      sum((c) => c.rowsWritten),
-    ),
+    "rows written": charge(durableObjects.rowsWritten, sum((c) => c.rowsWritten) + alarms),
     storage: charge(durableObjects.storageGb, (w.users * w.storageKib) / KIB_PER_GB),
   });
 }

@@ -104,7 +104,8 @@ ${growth(report.growth)}
 ## Cost
 
 The default workload of \`npm run cost\` (10 million monthly users, 30 launches and 300 sender reads each), prices of ${PRICES.date}:
-**$${dollars(report, 100)} a month** with sender reads in batches of 100 or by the service binding, $${dollars(report, 1)} with one HTTP request per read. \`npm run cost\` prints
+**$${dollars(report, Number.POSITIVE_INFINITY)} a month** with sender reads by the service binding, $${dollars(report, 500)} over HTTP in batches of 500, $${dollars(report, 100)} in batches of 100,
+$${dollars(report, 1)} with one HTTP request per read. \`npm run cost\` prints
 every meter, and the same for D1 and KV.
 
 ## What these figures do not say

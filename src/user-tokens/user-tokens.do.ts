@@ -21,6 +21,7 @@ import {
   ALARM_LATE_MS,
   CHANGES_KEPT_MS,
   CLAIM_TIMEOUT_MS,
+  COLLECT_EVERY_MS,
   DAY_MS,
   FENCES_MAX,
   REGISTRATIONS_PER_USER_MAX,
@@ -666,8 +667,9 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     }
     this.#store.deleteExpiredFacts(now);
     const ends = this.#store.registrations().map((row) => row.refreshedAt + (user?.retentionMs ?? 0));
-    const next = Math.min(...ends, this.#store.nextFactEnd() ?? Number.POSITIVE_INFINITY);
-    if (Number.isFinite(next)) await this.#setAlarm(next);
+    // A user who is here writes soon: what is over beside the registrations waits for a later round. Each is billed.
+    const next = ends.length > 0 ? Math.min(...ends, now + COLLECT_EVERY_MS) : this.#store.nextFactEnd();
+    if (next !== undefined) await this.#setAlarm(next);
     else if (this.#operations.size === 0) await this.#deleteAll();
   }
 

@@ -12,7 +12,7 @@ export const MIGRATIONS: readonly Migration[] = [
         version INTEGER NOT NULL,
         takeovers INTEGER NOT NULL,
         takeovers_until INTEGER NOT NULL,
-        PRIMARY KEY (hash, user)
+        PRIMARY KEY (hash, version)
       ) STRICT, WITHOUT ROWID;
       CREATE TABLE schema (
         version TEXT NOT NULL PRIMARY KEY

@@ -14,6 +14,9 @@ export interface OwnerEntry {
   takeoversUntil: number;
 }
 
+/** As long as every {@link userHash}. */
+const NOBODY = "-".repeat(43);
+
 export class TokenOwnersStore {
   readonly #storage: DurableObjectStorage;
   readonly #migrations: readonly Migration[];
@@ -45,24 +48,39 @@ export class TokenOwnersStore {
   /** Makes `entry` the only owner of its token. */
   setOnlyOwner(entry: OwnerEntry): void {
     this.#write(() => {
-      this.#storage.sql.exec("DELETE FROM owners WHERE hash = ? AND user <> ?", entry.hash, entry.user);
-      this.#put(entry);
+      this.#delete("WHERE hash = ?", entry.hash);
+      this.#insert(entry);
     });
   }
 
   /** Adds `entry` to the owners of its token (policy `shared`). */
   addOwner(entry: OwnerEntry): void {
-    this.#write(() => this.#put(entry));
+    this.#write(() => {
+      this.#delete("WHERE hash = ? AND user = ?", entry.hash, entry.user);
+      this.#insert(entry);
+    });
   }
 
   delete(hash: string, user: string, version: number): void {
     if (!this.#exists) return;
-    this.#storage.sql.exec("DELETE FROM owners WHERE hash = ? AND user = ? AND version = ?", hash, user, version);
+    this.#storage.transactionSync(() =>
+      this.#delete("WHERE hash = ? AND user = ? AND version = ?", hash, user, version),
+    );
   }
 
-  #put(entry: OwnerEntry): void {
+  /**
+   * SQLite leaves the bytes of a deleted row in its page until something else needs the room, and an erased user's hash must
+   * not stay there. A value of the same length is written in place, so it is overwritten first; it is no part of the key
+   * for that reason.
+   */
+  #delete(where: string, hash: string, ...more: (string | number)[]): void {
+    this.#storage.sql.exec(`UPDATE owners SET user = ? ${where}`, NOBODY, hash, ...more);
+    this.#storage.sql.exec("DELETE FROM owners WHERE hash = ? AND user = ?", hash, NOBODY);
+  }
+
+  #insert(entry: OwnerEntry): void {
     this.#storage.sql.exec(
-      "INSERT OR REPLACE INTO owners (hash, user, version, takeovers, takeovers_until) VALUES (?, ?, ?, ?, ?)",
+      "INSERT INTO owners (hash, user, version, takeovers, takeovers_until) VALUES (?, ?, ?, ?, ?)",
       entry.hash,
       entry.user,
       entry.version,

@@ -1,7 +1,7 @@
 // What a deploy uploads, served without what only `npm start` adds: everybody knows the demo app's keys, and none of them may
 // ever work on a deployed Worker.
 import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { parseEnv } from "node:util";
 import { SignJWT } from "jose";
@@ -25,7 +25,10 @@ const ownSecrets = JSON.stringify({
 
 async function deployed(extra: Record<string, string> = {}): Promise<Server> {
   const server = await serve({ bundle: inject("bundle"), bindings: { ...deployedVars, ...extra } });
-  onTestFinished(() => server.stop());
+  onTestFinished(async () => {
+    await server.stop();
+    await rm(dirname(server.data), { recursive: true, force: true });
+  });
   return server;
 }
 

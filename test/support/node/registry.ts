@@ -1,6 +1,8 @@
 // The Worker over HTTPS, as the SDKs need it (they speak nothing else), and a client that reaches it by any host name.
 import { once } from "node:events";
+import { rm } from "node:fs/promises";
 import { Agent, request } from "node:https";
+import { dirname } from "node:path";
 import { generate } from "selfsigned";
 import { inject } from "vitest";
 import { type Server, serve } from "../../../scripts/lib/workerd.ts";
@@ -81,6 +83,7 @@ export class Registry {
   async stop(): Promise<void> {
     this.#agent.destroy();
     await this.server.stop();
+    await rm(dirname(this.server.data), { recursive: true, force: true });
   }
 
   /** One request with these headers and no others but `Host` and the body's length. */

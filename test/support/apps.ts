@@ -36,20 +36,58 @@ export const JWT_SECRETS = [
   { secret: "secret-of-the-own-login-without-a-name" },
 ];
 
-/** Apps with a login of their own. */
-export const JWT_APPS = {
-  SECRET: {
-    appId: "jwt-secret",
+/** Issuers that publish keys: each has an app, for the keys that were fetched for an app stay in the isolate. */
+export const ISSUERS = 40;
+
+export interface JwtTestApp {
+  appId: string;
+  identity: "jwt";
+  takeovers: object;
+  rateLimits: object;
+  jwt: {
+    algorithms: string[];
+    issuer: string;
+    audience?: string | string[];
+    jwksUrl?: string;
+    uidClaim?: string;
+    sessionClaim: string;
+    maximumSessionDays: number;
+  };
+}
+
+function jwtApp(name: string, jwt: Partial<JwtTestApp["jwt"]>): JwtTestApp {
+  const issuer = `https://login.${name}.test`;
+  return {
+    appId: `jwt-${name}`,
     identity: "jwt",
-    jwt: {
-      algorithms: ["HS256"],
-      issuer: "https://login.secret.test",
-      audience: "registry",
-      sessionClaim: "sid",
-      maximumSessionDays: 30,
-    },
+    ...UNLIMITED,
+    jwt: { algorithms: ["HS256"], issuer, audience: "registry", sessionClaim: "sid", maximumSessionDays: 30, ...jwt },
+  };
+}
+
+/** Apps with a login of their own. */
+export const JWT_APPS: Record<string, JwtTestApp> = {
+  SECRET: jwtApp("secret", {}),
+  /** Claims deep in the token, or with a URL for a name. */
+  CLAIMS: jwtApp("claims", { uidClaim: "user.account.id", sessionClaim: "https://example.com/session" }),
+  /** Its tokens have no audience. */
+  NOBODY: {
+    ...jwtApp("nobody", {}),
+    jwt: { algorithms: ["HS256"], issuer: "https://login.nobody.test", sessionClaim: "sid", maximumSessionDays: 30 },
   },
-} as const;
+  AUDIENCES: jwtApp("audiences", { audience: ["registry", "registry-2"] }),
+  /** Both kinds of key. */
+  MIXED: jwtApp("mixed", { algorithms: ["RS256", "HS256"], jwksUrl: "https://login.mixed.test/jwks.json" }),
+  ...Object.fromEntries(
+    Array.from({ length: ISSUERS }, (_, n) => [
+      `ISSUER_${n}`,
+      jwtApp(`issuer-${n}`, {
+        algorithms: ["RS256", "ES256", "EdDSA"],
+        jwksUrl: `https://login.issuer-${n}.test/.well-known/jwks.json`,
+      }),
+    ]),
+  ),
+};
 
 /** Apps whose users log in at CometChat. Test files share the fake one, so some have an app of their own. */
 export const COMETCHAT_APPS = {
@@ -129,7 +167,10 @@ export const testBindings: Record<string, string | object> = {
   DEVELOPMENT: "true",
   ...Object.fromEntries(Object.entries(apps).map(([name, app]) => [`APP_${name}`, app])),
   ...Object.fromEntries(
-    Object.keys(apps).map((name) => [`SECRETS_${name}`, secrets(name, name === "SECRET" ? JWT_SECRETS : [])]),
+    Object.keys(apps).map((name) => [
+      `SECRETS_${name}`,
+      secrets(name, JWT_APPS[name]?.jwt.algorithms.includes("HS256") ? JWT_SECRETS : []),
+    ]),
   ),
   APP_BROKEN: { appId: "broken", retentionDays: -1 },
   APP_KEYS: { appId: "keys" },

@@ -2,8 +2,9 @@
 // do on Workers: it gives up single flight there, drops its keys when the issuer is down, and reads any amount.
 //
 // - One request to the issuer for any number of requests that miss. On workerd a request may not wait for the I/O of
-//   another one, and its own I/O ends with it: so the others wait on a promise of their own, which the first one settles,
-//   and the first one's work is kept alive by `waitUntil`. Should it die all the same, the others stop waiting.
+//   another one, and its own I/O ends with it: so the others wait on a promise of their own, which the first one settles
+//   (compatibility flag handle_cross_request_promise_resolution, the default from 2024-10-14 on), and the first one's work
+//   is kept alive by `waitUntil`. Should it die all the same, the others stop waiting.
 // - A key that the set does not name leads to a request at most once in JWKS_COOLDOWN_MS; so does an issuer that fails.
 // - "The token is dead" is said only on the ground of a key set that came after the question. Else nobody can tell: 503.
 import { waitUntil } from "cloudflare:workers";

@@ -6,7 +6,17 @@ import { afterEach, describe, it, vi } from "vitest";
 import { tokenHash, tokenOwnersName, userHash } from "../../src/domain/names.ts";
 import { DAY_MS } from "../../src/limits.ts";
 import { login, serverCall, type TestSession, uniqueToken } from "../support/client.ts";
-import { breakOwnersFor, failBefore, first, holdBack, on, platformErrors, userObject } from "../support/faults.ts";
+import {
+  breakOwnersFor,
+  breakUsersFor,
+  crash,
+  failBefore,
+  first,
+  holdBack,
+  on,
+  platformErrors,
+  userObject,
+} from "../support/faults.ts";
 
 /** Users on record as owners of an FCM token, as hashes. */
 async function ownersOnRecord(token: string): Promise<string[]> {
@@ -84,6 +94,26 @@ describe("a token that is wanted more than once at a time", () => {
     expect(await slotsOf(token)).toEqual([rival.id]);
   });
 
+  it("stays its user's on record when the slot that it moves from is emptied in between", async ({ expect }) => {
+    const phone = await login();
+    const [tablet, rival] = [await login(phone.uid), await login()];
+    const [token, apnsToken] = [uniqueToken(), uniqueToken()];
+    await phone.register({ fcmToken: token });
+    const { fault, reached, open } = holdBack();
+    const { calls } = await breakOwnersFor("test", phone.uid, on("claim", fault));
+    const moving = tablet.register({ fcmToken: token, apnsToken });
+    await reached();
+    await phone.logout();
+    open();
+    expect((await moving).status).toBe(200);
+    expect(await slotsOf(token)).toEqual([tablet.id]);
+    expect(calls).toEqual(["claim"]);
+    // Were it nobody's on record, the rival would get it and the tablet would keep it.
+    await rival.register({ fcmToken: token });
+    expect(await slotsOf(token)).toEqual([rival.id]);
+    expect(await tablet.tokens()).toEqual([apnsToken]);
+  });
+
   it("is in one slot after three sessions of two users registered it at the same moment, ten times", async ({
     expect,
   }) => {
@@ -111,6 +141,56 @@ describe("a token that is wanted more than once at a time", () => {
       expect(await slotsOf(tokens[(i + 1) % 3] ?? "")).toEqual([user.id]);
     }
   });
+});
+
+describe("a crash in the middle of a handover", () => {
+  type Part = "the new user's object" | "the owner object" | "the previous user's object";
+  const steps = {
+    "before the claim": { between: "new user and owner", after: false },
+    "before the release": { between: "owner and previous user", after: false },
+    "after the release, before the owner is on record": { between: "owner and previous user", after: true },
+    "after the owner is on record, before the token is stored": { between: "new user and owner", after: true },
+  } as const;
+  const parts: Part[] = ["the new user's object", "the owner object", "the previous user's object"];
+  const cases = Object.keys(steps).flatMap((step) => parts.map((part) => [part, step as keyof typeof steps] as const));
+
+  it.for(cases)(
+    "of %s %s leaves at most one holder, the owner on record, and the next launch gets it",
+    async ([crashed, step], { expect }) => {
+      const [alice, bob] = [await login(), await login()];
+      const token = uniqueToken();
+      await alice.register({ fcmToken: token });
+      const owner = env.TOKEN_OWNERS.getByName(tokenOwnersName("test", await tokenHash("fcm", token)));
+      const { between, after } = steps[step];
+      const { fault, reached, open } = holdBack({ after });
+      if (between === "new user and owner") await breakOwnersFor("test", bob.uid, on("claim", first(1, fault)));
+      else await breakUsersFor(owner, on("release", first(1, fault)));
+      const registering = bob.register({ fcmToken: token });
+      await reached();
+      const stubs: Record<Part, DurableObjectStub> = {
+        "the new user's object": await userObject("test", bob.uid),
+        "the owner object": env.TOKEN_OWNERS.getByName(tokenOwnersName("test", await tokenHash("fcm", token))),
+        "the previous user's object": await userObject("test", alice.uid),
+      };
+      await crash(stubs[crashed]);
+      open();
+      const { status } = await registering;
+      // What crashed while a call of it was under way cannot answer.
+      const isLost =
+        crashed === "the new user's object" ||
+        (crashed === "the owner object" && between === "owner and previous user");
+      expect(status).toBe(isLost ? 503 : 200);
+      const holders = await slotsOf(token);
+      const held = [...(await alice.tokens()), ...(await bob.tokens())];
+      expect(held).toHaveLength(holders.length);
+      expect(held.length).toBeLessThanOrEqual(1);
+      if (status === 200) expect(holders).toEqual([bob.id]);
+      else expect(await bob.tokens()).toEqual([]);
+      expect((await bob.register({ fcmToken: token })).status).toBe(200);
+      expect(await slotsOf(token)).toEqual([bob.id]);
+      expect([await alice.tokens(), await bob.tokens()]).toEqual([[], [token]]);
+    },
+  );
 });
 
 describe("a forget that is overtaken", () => {

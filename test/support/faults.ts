@@ -139,6 +139,12 @@ export async function callWith(
   return { status: response.status, headers: response.headers, body: await response.json() };
 }
 
+/** Ends an object's instance as a crash does: its memory is gone, and calls under way fail. */
+export async function crash(object: DurableObjectStub): Promise<void> {
+  const aborted = runInDurableObject(object, (_, state) => state.abort("a crash"));
+  await aborted.catch(() => undefined);
+}
+
 /** Puts `fault` between a user's object and the owner objects, until the object is evicted or reset. */
 export async function breakOwnersFor(app: string, uid: string, fault: Fault): Promise<{ calls: string[] }> {
   const faulty = withFault(env.TOKEN_OWNERS, fault);

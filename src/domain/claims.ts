@@ -33,6 +33,7 @@ export interface Owner {
 export interface TokenOwnersRpc {
   claim(request: ClaimRequest): Promise<ClaimOutcome>;
   forget(hash: string, user: string, version: number): Promise<void>;
+  erase(hash: string, user: string, version: number): Promise<void>;
   owners(hash: string): Promise<Owner[]>;
 }
 

@@ -48,7 +48,7 @@ export class TokenOwnersStore {
   /** Makes `entry` the only owner of its token. */
   setOnlyOwner(entry: OwnerEntry): void {
     this.#write(() => {
-      this.#delete("WHERE hash = ?", entry.hash);
+      this.#storage.sql.exec("DELETE FROM owners WHERE hash = ?", entry.hash);
       this.#insert(entry);
     });
   }
@@ -56,26 +56,28 @@ export class TokenOwnersStore {
   /** Adds `entry` to the owners of its token (policy `shared`). */
   addOwner(entry: OwnerEntry): void {
     this.#write(() => {
-      this.#delete("WHERE hash = ? AND user = ?", entry.hash, entry.user);
+      this.#storage.sql.exec("DELETE FROM owners WHERE hash = ? AND user = ?", entry.hash, entry.user);
       this.#insert(entry);
     });
   }
 
   delete(hash: string, user: string, version: number): void {
     if (!this.#exists) return;
-    this.#storage.transactionSync(() =>
-      this.#delete("WHERE hash = ? AND user = ? AND version = ?", hash, user, version),
-    );
+    this.#storage.sql.exec("DELETE FROM owners WHERE hash = ? AND user = ? AND version = ?", hash, user, version);
   }
 
   /**
-   * SQLite leaves the bytes of a deleted row in its page until something else needs the room, and an erased user's hash must
-   * not stay there. A value of the same length is written in place, so it is overwritten first; it is no part of the key
-   * for that reason.
+   * As {@link delete}, and leaves no trace of the user: SQLite leaves the bytes of a deleted row in its page until something
+   * else needs the room. A value of the same length is written in place, so it is overwritten first; it is no part of
+   * the key for that reason. One more row written.
    */
-  #delete(where: string, hash: string, ...more: (string | number)[]): void {
-    this.#storage.sql.exec(`UPDATE owners SET user = ? ${where}`, NOBODY, hash, ...more);
-    this.#storage.sql.exec("DELETE FROM owners WHERE hash = ? AND user = ?", hash, NOBODY);
+  erase(hash: string, user: string, version: number): void {
+    if (!this.#exists) return;
+    const where = "WHERE hash = ? AND user = ? AND version = ?";
+    this.#storage.transactionSync(() => {
+      this.#storage.sql.exec(`UPDATE owners SET user = ? ${where}`, NOBODY, hash, user, version);
+      this.#storage.sql.exec(`DELETE FROM owners ${where}`, hash, NOBODY, version);
+    });
   }
 
   #insert(entry: OwnerEntry): void {

@@ -26,7 +26,7 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
   #lastVersion = 0;
 
   static {
-    for (const method of ["owners", "forget"] as const) retryable(TokenOwners.prototype[method]);
+    for (const method of ["owners", "forget", "erase"] as const) retryable(TokenOwners.prototype[method]);
   }
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -100,6 +100,11 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
   /** The user let the token go. Deletes the entry only if that claim is still the one on record. */
   async forget(hash: string, user: string, version: number): Promise<void> {
     this.#store.delete(hash, user, version);
+  }
+
+  /** As {@link forget}, for a user who is erased: nothing of the user stays in the file. */
+  async erase(hash: string, user: string, version: number): Promise<void> {
+    this.#store.erase(hash, user, version);
   }
 
   /** Who owns the token on record, if anyone; more than one only under policy `shared`. */

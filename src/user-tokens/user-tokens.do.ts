@@ -554,7 +554,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   async #finishErasure(): Promise<{ ok: true } | { ok: false; reason: "unavailable" }> {
     try {
       for (const { hash, version } of this.#store.pendingForgets()) {
-        await withTimeout(this.#owners(hash).forget(hash, this.#me, version), CLAIM_TIMEOUT_MS);
+        await withTimeout(this.#owners(hash).erase(hash, this.#me, version), CLAIM_TIMEOUT_MS);
         this.#store.deletePendingForget(hash);
       }
     } catch (error) {

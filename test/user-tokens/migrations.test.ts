@@ -27,7 +27,7 @@ const USER_TOKENS_DDL = [
 ];
 
 const TOKEN_OWNERS_DDL = [
-  "CREATE TABLE owners ( hash TEXT NOT NULL, user TEXT NOT NULL, version INTEGER NOT NULL, takeovers INTEGER NOT NULL, takeovers_until INTEGER NOT NULL, PRIMARY KEY (hash, user) ) STRICT, WITHOUT ROWID",
+  "CREATE TABLE owners ( hash TEXT NOT NULL, user TEXT NOT NULL, version INTEGER NOT NULL, takeovers INTEGER NOT NULL, takeovers_until INTEGER NOT NULL, PRIMARY KEY (hash, version) ) STRICT, WITHOUT ROWID",
   "CREATE TABLE schema ( version TEXT NOT NULL PRIMARY KEY ) STRICT, WITHOUT ROWID",
 ];
 

@@ -154,20 +154,20 @@ export class Tab {
     return this.sent.flatMap(({ asks, url }) => (asks === undefined ? [] : [`${asks.method} ${bare(url)}`]));
   }
 
-  /** `CometChat.init` as an app calls it that lives with this registry. */
-  init(appId: string, host: string): Promise<Outcome> {
+  /** `CometChat.init` as an app calls it that lives with this registry; `adminHost` is `null` for one that stays with CometChat. */
+  init(appId: string, host: string, adminHost: string | null = host): Promise<Outcome> {
     return this.#page.evaluate(
-      async ([appId, host]) => {
+      async ([appId, host, adminHost]) => {
         const { CometChat } = globalThis as unknown as PageGlobals;
         const builder = new CometChat.AppSettingsBuilder();
         builder.subscribePresenceForAllUsers?.();
         builder.setRegion?.("us");
         builder.autoEstablishSocketConnection?.(false);
         builder.overrideClientHost?.(`${host}/v3.0`);
-        builder.overrideAdminHost?.(`${host}/v3.0`);
+        if (adminHost !== null) builder.overrideAdminHost?.(`${adminHost}/v3.0`);
         return { resolved: await CometChat.init?.(appId, builder.build?.()) };
       },
-      [appId, host] as const,
+      [appId, host, adminHost] as const,
     );
   }
 

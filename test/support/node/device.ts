@@ -118,8 +118,12 @@ export interface DeviceOptions {
   appId: string;
   /** What the app passes to `overrideClientHost` and `overrideAdminHost`, without the `/v3.0`. */
   host: string;
+  /** `false`: the app overrides the client host only, and stays with CometChat's own admin host. */
+  overridesAdminHost?: boolean;
   /** The hosts that the SDK may call; a call of any other fails it, and {@link Device.close} with it. */
   hosts: string[];
+  /** Hosts that are not the registry's, and who answers there. */
+  elsewhere?: Record<string, (request: Request) => Promise<Response>>;
   region?: string;
   userAgent?: string;
 }
@@ -184,16 +188,15 @@ export class Device {
 
   /** `CometChat.init` as an app calls it that lives with this registry. */
   async init(): Promise<void> {
-    const { appId, host, region = "us" } = this.#options;
-    const settings = new this.CometChat.AppSettingsBuilder()
+    const { appId, host, overridesAdminHost = true, region = "us" } = this.#options;
+    const builder = new this.CometChat.AppSettingsBuilder()
       .subscribePresenceForAllUsers()
       .setRegion(region)
       // Real-time messaging is CometChat's own; the registry has no socket.
       .autoEstablishSocketConnection(false)
-      .overrideClientHost(`${host}/v3.0`)
-      .overrideAdminHost(`${host}/v3.0`)
-      .build();
-    await this.CometChat.init(appId, settings);
+      .overrideClientHost(`${host}/v3.0`);
+    if (overridesAdminHost) builder.overrideAdminHost(`${host}/v3.0`);
+    await this.CometChat.init(appId, builder.build());
   }
 
   /** `callExtension` of the push-notification extension. */
@@ -335,11 +338,24 @@ export class Device {
    * reach a host that no DNS knows.
    */
   async #fetch(url: string, { referrer: _, ...init }: FetchInit): Promise<Response> {
-    const { registry, hosts } = this.#options;
+    const { registry, hosts, elsewhere = {} } = this.#options;
     // Node's Request makes of method, headers (`undefined` becomes a word) and body what every fetch does.
     const request = new Request(url, init);
     const { host, pathname, search } = new URL(request.url);
     const { method } = request;
+    const other = elsewhere[host];
+    if (other !== undefined) {
+      const reply = await other(request);
+      this.calls.push({
+        method,
+        host,
+        path: pathname + search,
+        headers: Object.fromEntries(request.headers),
+        body: undefined,
+        status: reply.status,
+      });
+      return reply;
+    }
     if (!hosts.includes(host)) {
       this.#strays.push(`${method} ${host}${pathname}`);
       throw new TypeError("Failed to fetch");

@@ -285,7 +285,7 @@ describe("the configuration", () => {
   it("wants the table of the identity, and no other", ({ expect }) => {
     expect(jwtProblems(url)).toBe("");
     expect(problemsOf({ identity: "jwt" })).toContain("APP_X.jwt: is missing");
-    expect(problemsOf({ identity: "cometchat" })).toContain("APP_X.cometchat: is missing");
+    expect(problemsOf({ identity: "issued", cometchat: {} })).toContain('is only for identity = "cometchat"');
     expect(problemsOf({ jwt: { ...jwt, ...url } })).toContain('APP_X.jwt: is only for identity = "jwt"');
     expect(problemsOf({ identity: "jwt", jwt: { ...jwt, ...url }, cometchat: {} })).toContain("APP_X.cometchat");
     expect(problemsOf({ identity: "jwk" })).toContain("APP_X.identity");

@@ -3,19 +3,21 @@
 //
 // what                                          where it goes
 // v2/tokens, notifications/push/v1/tokens       ours (routes/), and on to CometChat if the app says `both`
-// PUT /me, GET /me, GET /settings               passed on; in the reply our hosts stand for CometChat's
+// PUT /me, GET /me, GET /settings               passed on; in the reply our hosts stand for CometChat's. PUT /me (login) is
+//                                               refused if the session ended here and CometChat missed it
 // DELETE /me                                    ends the session here first, then passed on
 // other paths below /v3 and /v3.0               passed on to the app's client API
 // other paths of {slug}-{region}.{our domain}   passed on to the extension of that name
 //
 // A reply that calls the auth token dead ends the session here, whatever was asked.
+import { waitUntil } from "cloudflare:workers";
 import type { Context, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
 import { isKnownDead, isVouchedFor, knownUid, note, noteAccepted, sessionOf, verify } from "../auth/cometchat.ts";
 import { checkOrigin } from "../auth/middleware.ts";
 import { limitUnverified } from "../auth/unverified.ts";
 import { type CometChatApp, loadConfig } from "../config.ts";
-import { ApiError, unavailable } from "../errors.ts";
+import { ApiError, deadAuthToken, unavailable } from "../errors.ts";
 import { type AppEnv, cleanPath, header, withoutMinorVersion } from "../http.ts";
 import {
   AUTH_TOKEN_LENGTH_MAX,
@@ -25,6 +27,7 @@ import {
   RETRY_AFTER_SECONDS,
 } from "../limits.ts";
 import { log } from "../log.ts";
+import { callUser } from "../objects.ts";
 import { hostSettingsOf } from "../routes/settings.ts";
 import { replyHeaders, requestHeaders } from "./headers.ts";
 import { mirror } from "./mirror.ts";
@@ -55,6 +58,7 @@ export const proxy: MiddlewareHandler<AppEnv> = createMiddleware<AppEnv>(async (
   const path = upstreamPath(c.req.raw);
   const route = withoutMinorVersion(path);
   if (OURS.test(route)) return mirror(c, next, { app, authToken, path, route });
+  checkUnambiguous(path);
   const url = destination(c, app, path, route);
   if (url === null) return next();
   if (!METHODS.includes(c.req.method)) {
@@ -83,19 +87,19 @@ function cometChatApp(c: Context<AppEnv>): CometChatApp | null {
   return app !== undefined && "identity" in app && app.identity === "cometchat" ? app : null;
 }
 
-/**
- * The path as it is passed on: what was matched here is what is asked there, whichever way it was written.
- * @throws {ApiError} 400 for a path that two servers could read in two ways
- */
+/** The path as it is passed on: what was matched here is what is asked there, whichever way it was written. */
 function upstreamPath(request: Request): string {
-  const path = cleanPath(request).replace(/%([2-7][0-9a-f])/gi, (encoded, hex) => {
+  return cleanPath(request).replace(/%([2-7][0-9a-f])/gi, (encoded, hex) => {
     const character = String.fromCharCode(Number.parseInt(hex, 16));
     return /[\w.~-]/.test(character) ? character : encoded;
   });
+}
+
+/** @throws {ApiError} 400 for a path that two servers could read in two ways */
+function checkUnambiguous(path: string): void {
   if (/\/\.{1,2}(\/|$)|%2f|%5c|%00|\\/i.test(path)) {
     throw new ApiError("ERR_BAD_REQUEST", "The path must hold no dot segments, backslashes or encoded slashes.");
   }
-  return path;
 }
 
 /** Where a call that is not ours goes; `null` if it goes nowhere. */
@@ -148,10 +152,34 @@ async function me(call: Call): Promise<Response> {
   const verdict = verdictOf(200, body);
   if (verdict.is === "unclear") throw unavailable(RETRY_AFTER_SECONDS, new Error(`the reply to /me: ${verdict.why}`));
   await note(c.env, app, session, authToken, verdict);
+  if (verdict.is === "alive" && c.req.method === "PUT" && (await hasEnded(call, verdict.uid))) {
+    waitUntil(catchUp(call).catch((error) => log.warn("a logout was not made up for", { app: app.appId, error })));
+    throw deadAuthToken();
+  }
   if (isObject(body) && isObject(body.data) && isObject(body.data.settings)) {
     Object.assign(body.data.settings, hostSettingsOf(c));
   }
   return rewritten(response, body);
+}
+
+/**
+ * Whether the session ended here although CometChat lets it log in: CometChat missed the logout. A login like that would
+ * never get a push, so it is refused, as every login with a dead auth token is.
+ */
+async function hasEnded({ c, app, session }: Call, uid: string): Promise<boolean> {
+  const found = { id: session, issuedAt: null, usableUntil: null };
+  // Without an answer the login goes on: chat does not depend on the registry.
+  const outcome = await callUser(c.env, app, uid, (user) => user.check(found)).catch(() => null);
+  return outcome?.ok === false;
+}
+
+/** Tells CometChat of the logout that it missed. */
+async function catchUp({ c, app, session, authToken }: Call): Promise<void> {
+  const init = { method: "DELETE", headers: { appId: app.appId, authToken, Accept: "application/json" } };
+  const response = await ask(clientApiUrl(app, "/v3.0/me"), init, PROXY_TIMEOUT_MS);
+  if (isOver(response.status, await readJson(response.body, ERROR_BYTES_MAX))) {
+    await note(c.env, app, session, authToken, { is: "dead" });
+  }
 }
 
 async function settings(call: Call): Promise<Response> {
@@ -177,7 +205,7 @@ function rewritten({ status, headers }: Response, body: unknown): Response {
  */
 async function logout(call: Call): Promise<Response> {
   const { c, app, session, authToken } = call;
-  const hasEnded = await endHere(call).then(
+  const ended = await endHere(call).then(
     () => true,
     (error) => {
       log.error("a session did not end at once", { requestId: c.var.requestId, app: app.appId, error });
@@ -187,10 +215,14 @@ async function logout(call: Call): Promise<Response> {
   const { status, statusText, headers, body } = await forward(call);
   const [read, passed] = body?.tee() ?? [null, null];
   const reply = await readJson(read, ERROR_BYTES_MAX);
-  const isOver = isDead(reply) || (status === 200 && isObject(reply) && "data" in reply);
-  if (isOver) await note(c.env, app, session, authToken, { is: "dead" });
-  if (!hasEnded) await endHere(call);
+  if (isOver(status, reply)) await note(c.env, app, session, authToken, { is: "dead" });
+  if (!ended) await endHere(call);
   return new Response(passed, { status, statusText, headers: replyHeaders(headers) });
+}
+
+/** Whether CometChat's reply to a logout says that the auth token is dead now. */
+function isOver(status: number, reply: unknown): boolean {
+  return isDead(reply) || (status === 200 && isObject(reply) && "data" in reply);
 }
 
 /** Ends the session of the auth token before CometChat is asked to, by the surest uid that there is. */

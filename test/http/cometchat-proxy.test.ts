@@ -312,6 +312,21 @@ describe("push tokens kept at both", () => {
     expect(await cometchat.count({ host: "push-notification-us", authToken: session.authToken })).toBe(2);
   });
 
+  it("are registered and deleted there by the successor API too, as it was asked here", async ({ expect }) => {
+    const session = await chatSession({ app: "chat-both" });
+    const path = "/v3.0/notifications/push/v1/tokens";
+    const token = uniqueToken();
+    const body = { platform: "fcm_web", providerId: "default", fcmToken: token };
+    expect(await session.call("POST", path, { body })).toMatchObject({ status: 200 });
+    const match = { host: "chat-both.apiclient-us", path, authToken: session.authToken };
+    for (let i = 0; i < 40 && (await cometchat.count(match)) < 1; i += 1) await scheduler.wait(50);
+    expect(await cometchat.pushTokens("chat-both", session.authToken)).toEqual(body);
+    expect(await pushTokens("chat-both", session.uid)).toEqual([token]);
+    expect(await session.call("DELETE", path)).toMatchObject({ status: 200 });
+    for (let i = 0; i < 40 && (await cometchat.count(match)) < 2; i += 1) await scheduler.wait(50);
+    expect(await cometchat.pushTokens("chat-both", session.authToken)).toEqual({});
+  });
+
   it("are kept here whatever CometChat says", async ({ expect }) => {
     const session = await chatSession({ app: "chat-both" });
     await answer(session, { host: "push-notification-us", status: 500, body: "" });
@@ -380,6 +395,25 @@ describe("logout", () => {
     expect((await fences(session))[0]).toBeGreaterThan(9 * YEAR_MS);
     await session.logout();
     expect((await fences(session))[0]).toBeLessThanOrEqual(HOUR_MS + 300_000);
+  });
+
+  it("that CometChat missed is made up for when the auth token is used for another login, which is refused", async ({
+    expect,
+  }) => {
+    const session = await chatSession();
+    await session.register({ fcmToken: uniqueToken() });
+    await answer(session, { method: "DELETE", status: 502, times: 1 });
+    await session.logout();
+    expect(await session.call("PUT", "/v3.0/me", { body: {} })).toMatchObject(DEAD);
+    for (let i = 0; i < 40 && (await cometchat.isAlive("chat", session.authToken)); i += 1) await scheduler.wait(50);
+    expect(await cometchat.isAlive("chat", session.authToken)).toBe(false);
+  });
+
+  it("does not depend on our own objects for a login", async ({ expect }) => {
+    const session = await chatSession();
+    const faulty = withFault(env.USER_TOKENS, failBefore(platformErrors.connectionLost));
+    const reply = await callWith({ USER_TOKENS: faulty.namespace }, session, "PUT", "/v3.0/me", {});
+    expect(reply).toMatchObject({ status: 200, body: { data: { uid: session.uid } } });
   });
 
   it("of a session that this isolate never saw takes its tokens, with CometChat up or down", async ({ expect }) => {

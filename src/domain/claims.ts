@@ -14,12 +14,14 @@ export interface ClaimRequest {
   mayTake: boolean;
   /** Changes of owner of one token, per hour. */
   takeoversPerToken: number;
+  /** When the claiming user gives up, epoch ms: nothing is granted later, for nobody would hold it or let go of it. */
+  until: number;
 }
 
 export type ClaimOutcome =
   /** The token is the user's, under a version above every earlier one. `taken`: another user held or owned it. */
   | { ok: true; version: number; taken: boolean }
-  /** The present owner's object did not answer in time. The owner on record is unchanged. */
+  /** The present owner's object did not answer in time, or the claim came too late. The owner on record is unchanged. */
   | { ok: false; reason: "unavailable" }
   | { ok: false; reason: "session_limit" }
   | { ok: false; reason: "token_limit"; retryAfterMs: number };

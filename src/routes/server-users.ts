@@ -91,7 +91,9 @@ export const serverUsers = new Hono<AppEnv>()
   })
   .delete("/:uid", knownApp, server("fullAccess"), async (c) => {
     const { app } = c.var;
-    const outcome = await callUser(c.env, app, parseUid(c.req.param("uid")), (user) => user.erase(app.rules));
+    const outcome = await callUser(c.env, app, parseUid(c.req.param("uid")), (user) =>
+      user.erase({ rules: app.rules, ...howSessionsEnd(app) }),
+    );
     if (!outcome.ok) throw unavailable(RETRY_AFTER_SECONDS);
     return c.json({ data: { success: true } });
   });

@@ -49,6 +49,7 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
 
   async #claimInTurn(request: ClaimRequest): Promise<ClaimOutcome> {
     const now = Date.now();
+    if (now > request.until) return { ok: false, reason: "unavailable" };
     const entries = this.#store.owners(request.hash);
     const version = this.#nextVersion(now, entries);
     const mine = entries.find((entry) => entry.user === request.user);
@@ -79,6 +80,7 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
       log.warn("release failed, the claim is refused", { error });
       return { ok: false, reason: "unavailable" };
     }
+    if (Date.now() > request.until) return { ok: false, reason: "unavailable" };
     this.#store.setOnlyOwner({ ...entry, takeovers: window.takeovers + 1, takeoversUntil: window.takeoversUntil });
     return { ok: true, version, taken: true };
   }

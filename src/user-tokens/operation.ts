@@ -33,8 +33,12 @@ export class Operation {
     this.#cancelled = true;
   }
 
+  get hashes(): string[] {
+    return this.#tokens.map((token) => token.hash);
+  }
+
   concerns(hash: string): boolean {
-    return this.#tokens.some((token) => token.hash === hash);
+    return this.hashes.includes(hash);
   }
 
   release(kind: Kind, token: string, version: number): void {

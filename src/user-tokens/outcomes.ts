@@ -71,6 +71,9 @@ export interface EndAllSessionsRequest {
   sessionsOutliveTokens?: boolean;
 }
 
+/** As {@link EndAllSessionsRequest}. */
+export type EraseRequest = EndAllSessionsRequest;
+
 /** `kept` and `dropped` count registrations. */
 export type ReconcileOutcome = { ok: true; kept: number; dropped: number } | { ok: false; reason: "unavailable" };
 

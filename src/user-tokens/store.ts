@@ -11,7 +11,7 @@
 //                            issued (epoch ms)
 //   takeovers     session    tokens taken from others      end of the window
 //   changes       ''         the record of changes         its last entry + CHANGES_KEPT_MS
-//   forget        hash       version of the claim          0 (an erasure that waits for owner objects)
+//   forget        hash       ''                            0 (an erasure that waits for the owner object)
 import { type Migration, migrate } from "../domain/migrate.ts";
 import type { Change, ChangeKind, Kind, Platform, Registration } from "../domain/registration.ts";
 import { CHANGES_KEPT_MS, CHANGES_MAX } from "../limits.ts";
@@ -32,12 +32,6 @@ export interface ValidFrom {
   at: number;
   /** When no auth token issued until `at` can live. */
   until: number;
-}
-
-/** A claim of which the owner object has yet to be told that it is over. */
-export interface PendingForget {
-  hash: string;
-  version: number;
 }
 
 type SqlRow = Record<string, SqlStorageValue>;
@@ -242,12 +236,13 @@ export class UserTokensStore {
     this.#setFact("changes", "", JSON.stringify(kept), now + CHANGES_KEPT_MS);
   }
 
-  pendingForgets(): PendingForget[] {
-    return this.#facts("forget").map(({ key, value }) => ({ hash: key, version: Number(value) }));
+  /** Hashes of tokens whose owner objects have yet to hear of an erasure. */
+  pendingForgets(): string[] {
+    return this.#facts("forget").map(({ key }) => key);
   }
 
-  addPendingForget({ hash, version }: PendingForget): void {
-    this.#setFact("forget", hash, String(version), 0);
+  addPendingForget(hash: string): void {
+    this.#setFact("forget", hash, "", 0);
   }
 
   deletePendingForget(hash: string): void {

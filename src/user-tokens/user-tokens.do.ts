@@ -33,6 +33,7 @@ import { Operation } from "./operation.ts";
 import type {
   EndAllSessionsRequest,
   EndSessionRequest,
+  EraseRequest,
   FeedbackReport,
   FeedbackResult,
   ListOutcome,
@@ -285,6 +286,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
           policy: rules.policy,
           mayTake,
           takeoversPerToken: rules.takeoversPerToken,
+          until: Date.now() + CLAIM_TIMEOUT_MS,
         }),
         CLAIM_TIMEOUT_MS,
       );
@@ -530,31 +532,42 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   // Erasure
 
   /**
-   * Deletes everything about the user, owner entries included, and leaves one timestamp: no older auth token may bring
-   * anything back. `unavailable`: an owner object did not answer; repeat until `ok`.
+   * Deletes everything about the user, owner entries included, and leaves what keeps older auth tokens from bringing
+   * anything back: one timestamp, and fences where that is not enough. `unavailable`: an owner object did not answer; the
+   * alarm goes on, and a repeat answers `ok` once it is done.
    */
-  async erase(rules: Rules): Promise<{ ok: true } | { ok: false; reason: "unavailable" }> {
+  async erase(request: EraseRequest): Promise<{ ok: true } | { ok: false; reason: "unavailable" }> {
     const now = Date.now();
     const rows = this.#store.registrations();
+    const inFlight = [...this.#operations].flatMap((operation) => operation.hashes);
     this.#store.transaction(() => {
-      this.#store.setValidFrom(Math.max(now, this.#store.validFrom()), now + rules.fenceMs);
-      for (const row of rows) {
-        this.#store.delete(row);
-        this.#store.addPendingForget(row);
-      }
-      for (const fence of this.#store.fences()) this.#store.deleteFence(fence.session);
+      this.#refuseAllSessions(rows, request);
+      if (request.trustedTime && !request.sessionsOutliveTokens) this.#dropFencesUntil(this.#store.validFrom());
+      for (const row of rows) this.#store.delete(row);
+      for (const hash of new Set([...rows.map((row) => row.hash), ...inFlight])) this.#store.addPendingForget(hash);
       this.#store.deleteRecord();
     });
     const cancelled = this.#cancel(() => true);
+    await this.#setAlarm(now);
     await Promise.all(cancelled);
     return await this.#inTurn(() => this.#finishErasure());
   }
 
-  /** In turn: no registration is under way. Sessions may end meanwhile, so their fences outlive the deletion. */
+  /** `tokens_valid_from` does what these fences did. */
+  #dropFencesUntil(validFrom: number): void {
+    for (const { session, issuedAt } of this.#store.fences()) {
+      if (issuedAt <= validFrom) this.#store.deleteFence(session);
+    }
+  }
+
+  /**
+   * Deletes this user's owner entries, whatever their version: in turn, no registration is under way, so no entry of a
+   * token that is not held is needed. One that is held was registered after the erasure.
+   */
   async #finishErasure(): Promise<{ ok: true } | { ok: false; reason: "unavailable" }> {
     try {
-      for (const { hash, version } of this.#store.pendingForgets()) {
-        await withTimeout(this.#owners(hash).erase(hash, this.#me, version), CLAIM_TIMEOUT_MS);
+      for (const hash of this.#store.pendingForgets()) {
+        if (!this.#holdsHash(hash)) await this.#eraseEntry(hash);
         this.#store.deletePendingForget(hash);
       }
     } catch (error) {
@@ -562,15 +575,35 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
       await this.#setAlarm(Date.now());
       return { ok: false, reason: "unavailable" };
     }
+    const isEmpty = this.#store.registrations().length + this.#store.pendingForgets().length === 0;
+    if (isEmpty) await this.#startOver();
+    return { ok: true };
+  }
+
+  /**
+   * Leaves nothing of the deleted rows in the database's pages. Not while there is a registration: it was acknowledged, and
+   * the pages are written over in time. No await: what must stay is back in the same transaction.
+   */
+  async #startOver(): Promise<void> {
     const { fences, validFrom } = { fences: this.#store.fences(), validFrom: this.#store.validFromFact() };
-    const deleted = this.#deleteAll();
-    this.#store.transaction(() => {
-      if (validFrom !== undefined) this.#store.setValidFrom(validFrom.at, validFrom.until);
-      for (const fence of fences) this.#store.setFence(fence);
-    });
+    this.#alarmAt = null;
+    const deleted = this.#store.deleteAll();
+    if (validFrom !== undefined || fences.length > 0) {
+      this.#store.transaction(() => {
+        if (validFrom !== undefined) this.#store.setValidFrom(validFrom.at, validFrom.until);
+        for (const fence of fences) this.#store.setFence(fence);
+      });
+    }
     await deleted;
     await this.#arm(Date.now());
-    return { ok: true };
+  }
+
+  async #eraseEntry(hash: string): Promise<void> {
+    const owners = await withTimeout(this.#owners(hash).owners(hash), CLAIM_TIMEOUT_MS);
+    const mine = owners.find((owner) => owner.user === this.#me);
+    if (mine !== undefined) {
+      await withTimeout(this.#owners(hash).erase(hash, this.#me, mine.version), CLAIM_TIMEOUT_MS);
+    }
   }
 
   // Recovery
@@ -645,21 +678,16 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     return { fenced: fences.length };
   }
 
-  async #deleteAll(): Promise<void> {
-    this.#alarmAt = null;
-    await this.#store.deleteAll();
-  }
-
   // Time
 
   /** Collects what is over, and sleeps until the next thing is; leaves an empty object when nothing is left. */
   override async alarm(): Promise<void> {
     this.#alarmAt = null;
-    const now = Date.now();
     if (this.#store.pendingForgets().length > 0) {
-      await this.#inTurn(() => this.#finishErasure());
-      return;
+      const erased = await this.#inTurn(() => this.#finishErasure());
+      if (!erased.ok) return;
     }
+    const now = Date.now();
     const user = this.#store.user();
     if (user !== undefined) {
       const expired = this.#store.registrations().filter((row) => row.refreshedAt + user.retentionMs <= now);
@@ -669,8 +697,12 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     const ends = this.#store.registrations().map((row) => row.refreshedAt + (user?.retentionMs ?? 0));
     // A user who is here writes soon: what is over beside the registrations waits for a later round. Each is billed.
     const next = ends.length > 0 ? Math.min(...ends, now + COLLECT_EVERY_MS) : this.#store.nextFactEnd();
-    if (next !== undefined) await this.#setAlarm(next);
-    else if (this.#operations.size === 0) await this.#deleteAll();
+    if (this.#store.pendingForgets().length > 0) await this.#setAlarm(now);
+    else if (next !== undefined) await this.#setAlarm(next);
+    else if (this.#operations.size === 0) {
+      this.#alarmAt = null;
+      await this.#store.deleteAll();
+    }
   }
 
   /**

@@ -23,6 +23,7 @@ async function claims(token = uniqueToken()) {
     policy: "exclusive",
     mayTake: true,
     takeoversPerToken: 10,
+    until: Number.MAX_SAFE_INTEGER,
     ...changed,
   });
   const claim = (user: string, changed?: Partial<ClaimRequest>) => owners.claim(request(user, changed));

@@ -1,0 +1,424 @@
+// Knows what was promised. It follows the operations of clients and the calls between objects, and after every event compares
+// what the objects hold with what they may and must hold. It knows versions only to compare a row with its owner entry.
+import type { ClaimOutcome, ClaimRequest } from "../../src/domain/claims.ts";
+import type { PushToken, Rules, Session } from "../../src/domain/registration.ts";
+import { APP, type Call, type ModelObject, type Observer, type Reply, Violation, type World } from "./world.ts";
+
+export type Action =
+  | { do: "register"; session: Session; tokens: PushToken[] }
+  | { do: "remove"; session: Session; all: boolean }
+  | { do: "unregister"; session: Session; tokens: PushToken[] }
+  | { do: "endSession"; session: Session }
+  | { do: "endAllSessions" }
+  | { do: "reconcile" }
+  | { do: "erase" }
+  | { do: "feedback"; token: PushToken }
+  | { do: "list"; session: Session };
+
+/** One call of a client or server, from its request to its answer. Times are numbers of events. */
+export interface Operation {
+  user: string;
+  action: Action;
+  invokedAt: number;
+  invokedAtMs: number;
+  /** First arrival at the user's object; `null`: never, or only in turns that were undone. */
+  arrivedAt: number | null;
+  /** When the object answered it or lost it; `null`: it is under way. */
+  finishedAt: number | null;
+  /** It changed nothing: refused, or failed as a whole. */
+  refused: boolean;
+  /** The answer that reached the client; `null`: none yet, or an error. */
+  answer: { ok: true; value: unknown } | null;
+  /** By token hash: when the last claim was granted that the user's object knew of when it answered. */
+  grantedAt: ReadonlyMap<string, number>;
+}
+
+interface HeldRow {
+  session: string;
+  kind: string;
+  token: string;
+  hash: string;
+  version: number;
+  claimed: boolean;
+}
+
+interface OwnerRow {
+  user: string;
+  version: number;
+}
+
+/** An acknowledged registration of one token: held from now on, or something later displaced it. */
+interface Obligation {
+  operation: Operation;
+  session: Session;
+  token: PushToken;
+}
+
+export interface Promised {
+  /** One owner per token, for what was registered under that policy. */
+  exclusive: boolean;
+  /** Auth tokens carry a time that can be trusted. */
+  trustedTime: boolean;
+  /** A session may get another auth token. */
+  sessionsOutliveTokens: boolean;
+  rules: Rules;
+  /** The most registrations of a user. */
+  registrationsMax: number;
+}
+
+export class Oracle implements Observer {
+  readonly operations: Operation[] = [];
+  readonly #world: World;
+  readonly #promised: Promised;
+  readonly #byCall = new Map<Call, Operation>();
+  readonly #rows = new Map<string, HeldRow[]>();
+  readonly #owners = new Map<string, OwnerRow[]>();
+  readonly #obligations = new Map<string, Obligation>();
+  /** Sessions over for good, by id; from when they were, for messages. */
+  readonly #ended = new Map<string, string>();
+  /** By user: auth tokens that were issued until then are dead, epoch ms. */
+  readonly #deadUntil = new Map<string, number>();
+  /** By session: when its last auth token was issued, epoch ms. */
+  readonly #issuedAt = new Map<string, number>();
+  /** By `user session` and by `user`: when the last acknowledged removal of its slots arrived. */
+  readonly #cleared = new Map<string, number>();
+  /** By `user session hash`: when the last registration arrived. */
+  readonly #attempted = new Map<string, number>();
+  /** By `user hash`: when the last claim was granted whose reply reached the user's object. */
+  readonly #granted = new Map<string, number>();
+  /** By `user hash`: when the last release that arrived had been sent. */
+  readonly #released = new Map<string, number>();
+  /** What users held, and which sessions their objects knew, when the operation arrived. */
+  readonly #heldAtArrival = new Map<Operation, HeldRow[]>();
+  /** By `user hash`: tokens of which an acknowledged erasure left no owner entry. */
+  readonly #erased = new Map<string, number>();
+  /** By hash: changes of owner since the token last was nobody's. */
+  readonly #takeovers = new Map<string, number>();
+
+  constructor(world: World, promised: Promised) {
+    this.#world = world;
+    this.#promised = promised;
+  }
+
+  // What happens
+
+  sent(call: Call, user: string, action: Action): Operation {
+    const operation: Operation = {
+      user,
+      action,
+      invokedAt: this.#world.step,
+      invokedAtMs: this.#world.now(),
+      arrivedAt: null,
+      finishedAt: null,
+      refused: false,
+      answer: null,
+      grantedAt: new Map(),
+    };
+    this.operations.push(operation);
+    if ("session" in action) {
+      const { id, issuedAt } = action.session;
+      this.#issuedAt.set(id, Math.max(issuedAt ?? Number.POSITIVE_INFINITY, this.#issuedAt.get(id) ?? 0));
+    }
+    this.#byCall.set(call, operation);
+    return operation;
+  }
+
+  arrived(call: Call): void {
+    const { step } = this.#world;
+    if (call.method === "release") {
+      const [kind, token] = call.args;
+      const key = `${userOf(call.to)} ${kind}:${token}`;
+      this.#released.set(key, Math.max(call.sentAt, this.#released.get(key) ?? 0));
+    }
+    const operation = this.#byCall.get(call);
+    if (operation === undefined || operation.arrivedAt !== null) return;
+    operation.arrivedAt = step;
+    const { user, action } = operation;
+    this.#heldAtArrival.set(operation, this.#rows.get(user) ?? []);
+    if (action.do !== "register") return;
+    for (const token of action.tokens) {
+      this.#attempted.set(`${user} ${action.session.id} ${token.hash}`, step);
+      this.#erased.delete(`${user} ${token.hash}`);
+    }
+  }
+
+  answered(call: Call, reply: Reply | null): void {
+    if (call.method === "claim" && reply?.outcome.ok) {
+      const { hash, takeoversPerToken } = call.args[0] as ClaimRequest;
+      const outcome = reply.outcome.value as ClaimOutcome;
+      if (outcome.ok && outcome.taken) {
+        const taken = (this.#takeovers.get(hash) ?? 0) + 1;
+        this.#takeovers.set(hash, taken);
+        if (taken > takeoversPerToken)
+          throw new Violation(`${hash} changed its owner ${taken} times within the window`);
+      }
+    }
+    const operation = this.#byCall.get(call);
+    if (operation === undefined) return;
+    operation.finishedAt = this.#world.step;
+    if (reply?.outcome.ok !== true) return;
+    const outcome = reply.outcome.value as { ok?: boolean } | undefined;
+    operation.refused = outcome?.ok === false && operation.action.do !== "erase";
+    operation.grantedAt = new Map(
+      [...this.#granted].filter(([key]) => key.startsWith(`${operation.user} `)).map(([key, at]) => [hashOf(key), at]),
+    );
+  }
+
+  delivered({ call, sentAt, outcome }: Reply): void {
+    if (call.method === "claim" && call.from !== null && outcome.ok && (outcome.value as ClaimOutcome).ok) {
+      const { hash, user } = call.args[0] as ClaimRequest;
+      const key = `${user} ${hash}`;
+      this.#granted.set(key, Math.max(sentAt, this.#granted.get(key) ?? 0));
+    }
+    const operation = this.#byCall.get(call);
+    if (operation === undefined || !outcome.ok) return;
+    operation.answer = outcome;
+    if ((outcome.value as { ok?: boolean } | undefined)?.ok === false) return;
+    this.#acknowledged(operation);
+    this.#check(operation.user);
+  }
+
+  #acknowledged(operation: Operation): void {
+    const { user, action, arrivedAt } = operation;
+    if (arrivedAt === null) throw new Violation(`${action.do} was acknowledged, but never took effect`);
+    const held = this.#heldAtArrival.get(operation) ?? [];
+    switch (action.do) {
+      case "register":
+        for (const token of action.tokens) {
+          this.#obligations.set(`${user} ${action.session.id} ${token.hash}`, {
+            operation,
+            session: action.session,
+            token,
+          });
+        }
+        return;
+      case "remove":
+        this.#clear(action.all ? user : `${user} ${action.session.id}`, arrivedAt);
+        return;
+      case "endSession":
+        this.#clear(`${user} ${action.session.id}`, arrivedAt);
+        this.#ended.set(action.session.id, "logout");
+        return;
+      case "endAllSessions":
+        this.#clear(user, arrivedAt);
+        this.#endAll(operation, held);
+        return;
+      case "reconcile":
+        return;
+      case "erase":
+        this.#clear(user, arrivedAt);
+        this.#endAll(operation, held);
+        for (const { hash } of held) {
+          const attempts = [...this.#attempted].filter(([key]) => key.startsWith(`${user} `) && hashOf(key) === hash);
+          if (attempts.every(([, at]) => at <= arrivedAt)) this.#erased.set(`${user} ${hash}`, arrivedAt);
+        }
+        return;
+      case "unregister":
+      case "feedback":
+      case "list":
+        return;
+    }
+  }
+
+  #clear(scope: string, arrivedAt: number): void {
+    this.#cleared.set(scope, Math.max(arrivedAt, this.#cleared.get(scope) ?? 0));
+  }
+
+  /** Every auth token issued before, where that can be told; the sessions that the object knew, where that is not enough. */
+  #endAll(operation: Operation, held: HeldRow[]): void {
+    const { user, invokedAtMs, action, arrivedAt } = operation;
+    if (this.#promised.trustedTime) {
+      this.#deadUntil.set(user, Math.max(invokedAtMs, this.#deadUntil.get(user) ?? 0));
+      if (!this.#promised.sessionsOutliveTokens) return;
+    }
+    for (const other of this.operations) {
+      if (other.user !== user || !("session" in other.action)) continue;
+      const { id } = other.action.session;
+      const isUnderWay =
+        other.action.do === "register" &&
+        other.arrivedAt !== null &&
+        other.arrivedAt < (arrivedAt ?? 0) &&
+        (other.finishedAt === null || other.finishedAt >= (arrivedAt ?? 0)) &&
+        !other.refused;
+      if (held.some((row) => row.session === id) || isUnderWay) this.#ended.set(id, action.do);
+    }
+  }
+
+  committed(object: ModelObject): void {
+    if (object.name.includes(":owners:")) {
+      this.#readOwners(object);
+      for (const user of this.#rows.keys()) this.#checkOwners(user);
+    } else {
+      const user = userOf(object);
+      this.#rows.set(user, object.storage.rows("registrations").map(toHeldRow));
+      this.#check(user);
+      this.#checkOwners(user);
+    }
+  }
+
+  #readOwners(object: ModelObject): void {
+    const before = [...this.#owners.keys()].filter((hash) => hash.startsWith(`${object.name} `));
+    for (const hash of before) this.#owners.set(hash, []);
+    for (const row of object.storage.rows("owners")) {
+      const key = `${object.name} ${row.hash}`;
+      const entry = { user: String(row.user), version: Number(row.version) };
+      this.#owners.set(key, [...(this.#owners.get(key) ?? []), entry]);
+    }
+    for (const [key, entries] of this.#owners) {
+      if (entries.length === 0) this.#takeovers.delete(hashOf(key));
+    }
+  }
+
+  /** Nobody's token, or a new window: the changes of owner are counted anew. */
+  windowOver(): void {
+    this.#takeovers.clear();
+  }
+
+  rowsOf(user: string): readonly HeldRow[] {
+    return this.#rows.get(user) ?? [];
+  }
+
+  // What must hold
+
+  #check(user: string): void {
+    const rows = this.#rows.get(user) ?? [];
+    const slots = new Set(rows.map((row) => `${row.session} ${row.kind}`));
+    if (slots.size < rows.length) throw new Violation(`${user} has two registrations in one slot`);
+    if (new Set(rows.map((row) => row.hash)).size < rows.length)
+      throw new Violation(`${user} holds a token in two slots`);
+    if (rows.length > this.#promised.registrationsMax) throw new Violation(`${user} has ${rows.length} registrations`);
+    for (const row of rows) {
+      const how = this.#ended.get(row.session);
+      if (how !== undefined)
+        throw new Violation(`session ${row.session} of ${user} is over (${how}) and holds ${row.hash}`);
+      if ((this.#issuedAt.get(row.session) ?? 0) <= (this.#deadUntil.get(user) ?? -1)) {
+        throw new Violation(`session ${row.session} of ${user} was ended with all others and holds ${row.hash}`);
+      }
+      const attempted = this.#attempted.get(`${user} ${row.session} ${row.hash}`) ?? 0;
+      const cleared = Math.max(this.#cleared.get(user) ?? 0, this.#cleared.get(`${user} ${row.session}`) ?? 0);
+      if (attempted <= cleared) {
+        throw new Violation(
+          `${user} holds ${row.hash} in ${row.session}: removed at ${cleared}, registered at ${attempted}`,
+        );
+      }
+    }
+    for (const [key, obligation] of this.#obligations) {
+      if (obligation.operation.user !== user) continue;
+      const { session, token } = obligation;
+      if (rows.some((row) => row.session === session.id && row.hash === token.hash)) continue;
+      if (!this.#isExplained(obligation)) {
+        throw new Violation(
+          `${user} lost ${token.hash} of ${session.id}, acknowledged, and nothing later displaced it`,
+        );
+      }
+      this.#obligations.delete(key);
+    }
+  }
+
+  #isExplained({ operation, session, token }: Obligation): boolean {
+    const { user, arrivedAt, grantedAt, invokedAtMs } = operation;
+    const key = `${user} ${token.hash}`;
+    // Another user's claim, begun after this user's own was granted.
+    const released = this.#released.get(`${user} ${token.kind}:${token.token}`) ?? -1;
+    if (released >= (grantedAt.get(token.hash) ?? this.#granted.get(key) ?? 0)) return true;
+    const { retentionMs, refreshWindowMs } = this.#promised.rules;
+    if (this.#world.now() >= invokedAtMs + retentionMs - refreshWindowMs) return true;
+    return this.operations.some(
+      (other) =>
+        other !== operation &&
+        other.user === user &&
+        other.arrivedAt !== null &&
+        !other.refused &&
+        (other.finishedAt === null || other.finishedAt >= (arrivedAt ?? 0)) &&
+        this.#displaces(other.action, session, token),
+    );
+  }
+
+  #displaces(action: Action, session: Session, token: PushToken): boolean {
+    switch (action.do) {
+      case "register": {
+        const sameSession = action.session.id === session.id;
+        const sameToken = action.tokens.some((t) => t.hash === token.hash);
+        const sameKind = action.tokens.some((t) => t.kind === token.kind);
+        if (!sameSession && this.#promised.registrationsMax < Number.POSITIVE_INFINITY) return true; // evicted
+        return sameSession ? sameKind && !sameToken : sameToken;
+      }
+      case "remove":
+        return action.all || action.session.id === session.id;
+      case "endSession":
+        return action.session.id === session.id;
+      case "unregister":
+        return action.session.id === session.id && action.tokens.some((t) => t.hash === token.hash);
+      case "feedback":
+        return action.token.hash === token.hash;
+      case "endAllSessions":
+      case "erase":
+        return true;
+      case "reconcile":
+      case "list":
+        return false;
+    }
+  }
+
+  #checkOwners(user: string): void {
+    if (this.#promised.exclusive) {
+      for (const row of this.#rows.get(user) ?? []) {
+        if (!row.claimed) continue;
+        for (const [other, rows] of this.#rows) {
+          if (other !== user && rows.some((r) => r.hash === row.hash && r.claimed)) {
+            throw new Violation(`${user} and ${other} hold ${row.hash}`);
+          }
+        }
+        const entries = this.#entries(row.hash);
+        const entry = entries.find((e) => e.user === user);
+        if (entries.length > 1) throw new Violation(`${row.hash} has ${entries.length} owners on record`);
+        if (entry === undefined || entry.version < row.version) {
+          const owner = entries[0];
+          const found = owner === undefined ? "nobody" : `${owner.user} (version ${owner.version})`;
+          throw new Violation(`${user} holds ${row.hash} (version ${row.version}), but ${found} owns it on record`);
+        }
+      }
+    }
+    for (const key of this.#erased.keys()) {
+      const [owner, hash] = key.split(" ");
+      if (this.#entries(hash ?? "").some((entry) => entry.user === owner)) {
+        throw new Violation(`${owner} was erased, but still owns ${hash} on record`);
+      }
+    }
+  }
+
+  #entries(hash: string): OwnerRow[] {
+    return [...this.#owners].filter(([key]) => hashOf(key) === hash).flatMap(([, entries]) => entries);
+  }
+
+  /** At rest: nothing is on its way. */
+  rest(): void {
+    for (const [call, operation] of this.#byCall) {
+      if (!call.settled) throw new Violation(`${operation.action.do} of ${operation.user} was never answered`);
+    }
+    for (const user of this.#rows.keys()) {
+      this.#check(user);
+      this.#checkOwners(user);
+    }
+  }
+}
+
+function userOf(object: ModelObject): string {
+  return object.name.slice(APP.length + 1);
+}
+
+/** The last word of a key. */
+function hashOf(key: string): string {
+  return key.slice(key.lastIndexOf(" ") + 1);
+}
+
+function toHeldRow(row: Record<string, unknown>): HeldRow {
+  return {
+    session: String(row.session),
+    kind: String(row.kind),
+    token: String(row.token),
+    hash: String(row.hash),
+    version: Number(row.version),
+    claimed: row.claimed === 1,
+  };
+}

@@ -1,0 +1,51 @@
+// The ownership protocol under fire: fast-check picks the operations, what happens next at every await, and the faults. The
+// long run is `npm run model`.
+import { describe, it } from "vitest";
+import { MUTATIONS, type Mutation } from "./mutations.ts";
+import { loadProtocol } from "./native.ts";
+import { runner, search } from "./search.ts";
+
+const SEED = 20_260_717;
+
+describe("the objects, in any order of events", () => {
+  it("keep their promises in 2,000 schedules", async ({ expect }) => {
+    const subject = await runner();
+    const found = await search(subject, { runs: 2_000, seed: SEED });
+    expect(found === null ? "" : [found.violation, ...found.events].join("\n")).toBe("");
+    // What the schedules were made of: each of these happened.
+    for (const what of ["register", "erase", "timers", "alarms", "lost connections", "doubled calls"]) {
+      expect(subject.counts[what], what).toBeGreaterThan(20);
+    }
+  });
+});
+
+describe("the search", () => {
+  // Those that few schedules suffice for; traces.test.ts has one for each.
+  const QUICK: Mutation[] = [
+    "a registration does not look again for releases",
+    "a registration does not look again for removals",
+    "a removal does not cancel the registrations under way",
+    "a token is granted before it is released",
+    "a release that is not answered counts as done",
+    "claims of one token do not take turns",
+    "an erasure does not wait for owner objects",
+    "a logout leaves no fence",
+  ];
+
+  it.for(QUICK)("finds out that %s", async (mutation, { expect }) => {
+    const found = await search(await runner(MUTATIONS[mutation]), { runs: 2_000, seed: SEED, shrink: false });
+    expect(found?.violation).toBeDefined();
+  });
+
+  it("runs the same schedule again from its seed", async ({ expect }) => {
+    const subject = await runner(MUTATIONS["a logout leaves no fence"]);
+    const first = await search(subject, { runs: 2_000, seed: SEED });
+    const again = await search(subject, { runs: 1, seed: SEED, path: first?.path });
+    expect(again?.events).toEqual(first?.events);
+  });
+
+  it("refuses a mutation whose line is no longer there", async ({ expect }) => {
+    const edit = { file: "token-owners/token-owners.do.ts", find: "no such line", replace: "" };
+    await expect(async () => await loadProtocol([edit])).rejects.toThrow("does not hold exactly once: no such line");
+  });
+});

@@ -1,0 +1,353 @@
+// One schedule: a script of operations, and the choices that say what happens next at every step. fast-check generates and
+// shrinks both; the same schedule always runs the same way.
+import fc from "fast-check";
+import { tokenOwnersName } from "../../src/domain/names.ts";
+import { KINDS, type PushToken } from "../../src/domain/registration.ts";
+import { Clients, type Setup } from "./clients.ts";
+import type { Protocol } from "./native.ts";
+import type { Action } from "./oracle.ts";
+import { ModelStorage } from "./storage.ts";
+import { APP, CRASHES, Violation, World } from "./world.ts";
+
+export const USERS = ["ann", "bob", "eve", "joe"] as const;
+
+/** The device tokens: two in one owner object, two in another; two of a kind in each case. */
+export const TOKENS: readonly PushToken[] = [
+  pushToken("fcm", "f0", "AAf0"),
+  pushToken("fcm", "f1", "AAf1"),
+  pushToken("apns", "a0", "AQa0"),
+  pushToken("apns", "a1", "AQa1"),
+];
+
+function pushToken(kind: (typeof KINDS)[number], token: string, hash: string): PushToken {
+  return { kind, token, hash, platform: "ios", providerId: null, timezone: null };
+}
+
+const SCRIPT = {
+  register: 18,
+  login: 2,
+  remove: 3,
+  "remove all": 1,
+  unregister: 1,
+  endSession: 3,
+  endAllSessions: 1,
+  reconcile: 1,
+  erase: 2,
+  feedback: 1,
+  list: 1,
+} as const;
+
+export interface Line {
+  do: keyof typeof SCRIPT;
+  user: number;
+  login: number;
+  /** Bits: which of the tokens; one of a kind is sent. */
+  tokens: number;
+  repeats: number;
+}
+
+export interface Schedule {
+  setup: Setup;
+  /** Small limits: 3 registrations and 2 fences per user. */
+  small: boolean;
+  /** No table exists yet. */
+  cold: boolean;
+  users: number;
+  script: Line[];
+  /** How many faults may happen. */
+  faults: number;
+  choices: number[];
+}
+
+const line = fc.record<Line>({
+  do: fc.oneof(
+    ...Object.entries(SCRIPT).map(([what, weight]) => ({ weight, arbitrary: fc.constant(what as Line["do"]) })),
+  ),
+  user: fc.nat({ max: 3 }),
+  login: fc.nat({ max: 1 }),
+  tokens: fc.nat({ max: 15 }),
+  repeats: fc.nat({ max: 1 }),
+});
+
+export const schedules: fc.Arbitrary<Schedule> = fc.noBias(
+  fc.record({
+    setup: fc.record({
+      policy: fc.oneof(
+        { weight: 8, arbitrary: fc.constant("exclusive" as const) },
+        { weight: 1, arbitrary: fc.constant("shared" as const) },
+        { weight: 1, arbitrary: fc.constant("shared, then exclusive" as const) },
+      ),
+      identity: fc.constantFrom("issued", "jwt", "cometchat"),
+      refreshes: fc.boolean(),
+      limited: fc.nat({ max: 7 }).map((n) => n === 7),
+    }),
+    small: fc.nat({ max: 7 }).map((n) => n === 7),
+    cold: fc.nat({ max: 7 }).map((n) => n === 7),
+    users: fc.integer({ min: 2, max: 4 }),
+    script: fc.array(line, { minLength: 1, maxLength: 9, size: "max" }),
+    faults: fc.nat({ max: 4 }),
+    choices: fc.array(fc.nat({ max: 0xffff }), { maxLength: 120, size: "max" }),
+  }),
+);
+
+/** The protocol, with its limits as they are and small, and the databases that its objects use again. */
+export class Runner {
+  readonly #protocol: Protocol;
+  readonly #small: Protocol;
+  /** By object name: one that has its tables, and one that has none. */
+  readonly #warm = new Map<string, ModelStorage>();
+  readonly #cold = new Map<string, ModelStorage>();
+  /** What the schedules did, for a report. */
+  readonly counts: Record<string, number> = {};
+
+  private constructor(protocol: Protocol, small: Protocol) {
+    this.#protocol = protocol;
+    this.#small = small;
+  }
+
+  static async create(protocol: Protocol, small: Protocol): Promise<Runner> {
+    const runner = new Runner(protocol, small);
+    await runner.#makeTables();
+    return runner;
+  }
+
+  /** The objects make their tables themselves, at their first write. */
+  async #makeTables(): Promise<void> {
+    const world = new World(this.#protocol, (name) => this.#storage(this.#warm, name), false);
+    const claim = { kind: "fcm", token: "t", user: "nobody", policy: "shared", mayTake: true, takeoversPerToken: 1 };
+    const calls = [
+      ...USERS.map((user) =>
+        world.send(`${APP}:${user}`, "endSession", [{ session: "s", issuedAt: 0, fenceUntil: 1 }], () => {}),
+      ),
+      ...TOKENS.map(({ hash }) =>
+        world.send(tokenOwnersName(APP, hash), "claim", [{ ...claim, hash, until: Number.MAX_SAFE_INTEGER }], () => {}),
+      ),
+    ];
+    for (const call of calls) await world.arrive(call);
+  }
+
+  #storage(storages: Map<string, ModelStorage>, name: string): ModelStorage {
+    const storage = storages.get(name) ?? new ModelStorage();
+    storages.set(name, storage);
+    return storage;
+  }
+
+  /** @throws {Violation} with what happened, if it is to be told */
+  async run(schedule: Schedule, tell = false): Promise<void> {
+    const world = this.world(schedule.small, schedule.cold, tell);
+    const setup = schedule.small ? { ...schedule.setup, identity: "issued" as const } : schedule.setup;
+    const clients = new Clients(world, setup, schedule.small ? 3 : Number.POSITIVE_INFINITY);
+    try {
+      await new Run(world, clients, schedule, this.counts).run();
+    } catch (error) {
+      world.tell(() => String(error));
+      if (error instanceof Violation) error.told = world.told;
+      throw error;
+    }
+  }
+
+  world(small: boolean, cold: boolean, tell: boolean): World {
+    const protocol = small ? this.#small : this.#protocol;
+    const storages = cold ? this.#cold : this.#warm;
+    const storageOf = (name: string) => {
+      const storage = this.#storage(storages, name);
+      storage.reset(cold);
+      return storage;
+    };
+    return new World(protocol, storageOf, tell);
+  }
+}
+
+class Run {
+  readonly #world: World;
+  readonly #clients: Clients;
+  readonly #schedule: Schedule;
+  readonly #counts: Record<string, number>;
+  #line = 0;
+  #faults: number;
+
+  constructor(world: World, clients: Clients, schedule: Schedule, counts: Record<string, number>) {
+    this.#world = world;
+    this.#clients = clients;
+    this.#schedule = schedule;
+    this.#counts = counts;
+    this.#faults = schedule.faults;
+  }
+
+  async run(): Promise<void> {
+    for (const choice of this.#schedule.choices) {
+      if (!(await this.#step(choice))) break;
+    }
+    while (await this.#step(0)) {
+      if (this.#world.step > 5_000) throw new Violation("no rest after 5,000 events");
+    }
+    this.#clients.oracle.rest();
+    await this.#probe();
+  }
+
+  #count(what: string): void {
+    this.#counts[what] = (this.#counts[what] ?? 0) + 1;
+  }
+
+  /** Does one thing; `false`: nothing is left to do. */
+  async #step(choice: number): Promise<boolean> {
+    const world = this.#world;
+    const what = choice % 16;
+    const which = choice >> 4;
+    world.pass(which % 3);
+    const pending = world.calls.length + world.replies.length;
+    if (what >= 13 && this.#faults > 0) return this.#fault(which);
+    if (what === 12 && world.hasTimer) return this.#timer();
+    if (what === 11 && this.#jump(which)) return this.#alarm(which);
+    const mayInvoke = this.#line < this.#schedule.script.length && !this.#awaitsRest();
+    if (what >= 8 && mayInvoke) return this.#invoke();
+    if (pending > 0) return this.#deliver(which);
+    if (mayInvoke) return this.#invoke();
+    if (world.hasTimer) return this.#timer();
+    return false;
+  }
+
+  /** A change of policy is declared when nothing of the old one is on its way. */
+  #awaitsRest(): boolean {
+    const { calls, replies, hasTimer } = this.#world;
+    return this.#changesPolicy() && calls.length + replies.length + (hasTimer ? 1 : 0) > 0;
+  }
+
+  #changesPolicy(): boolean {
+    const { setup, script } = this.#schedule;
+    return setup.policy === "shared, then exclusive" && this.#line === Math.floor(script.length / 2);
+  }
+
+  async #deliver(which: number, crash: (typeof CRASHES)[number] | null = null): Promise<boolean> {
+    const { calls, replies } = this.#world;
+    const index = which % (calls.length + replies.length);
+    const call = calls[index];
+    const reply = replies[index - calls.length];
+    if (call !== undefined) await this.#world.arrive(call, crash);
+    else if (reply !== undefined) await this.#world.deliver(reply, crash);
+    return true;
+  }
+
+  async #timer(): Promise<boolean> {
+    this.#count("timers");
+    await this.#world.fireTimer();
+    return true;
+  }
+
+  /** A fault of the platform. */
+  async #fault(which: number): Promise<boolean> {
+    const world = this.#world;
+    const { calls } = world;
+    this.#faults -= 1;
+    const rest = which >> 3;
+    const crash = CRASHES[which % 8];
+    if (crash !== undefined && calls.length + world.replies.length > 0) {
+      this.#count(`crashes ${crash}`);
+      return this.#deliver(rest, crash);
+    }
+    const open = [...new Set([...calls, ...[...world.objects.values()].flatMap((object) => [...object.serving])])];
+    const call = open[rest % Math.max(1, open.length)];
+    if (which % 8 <= 4 && call !== undefined) {
+      this.#count("lost connections");
+      world.disconnect(call);
+      return true;
+    }
+    const sent = calls[rest % Math.max(1, calls.length)];
+    if (which % 8 === 5 && sent !== undefined) {
+      this.#count("doubled calls");
+      world.double(sent);
+      return true;
+    }
+    const objects = [...world.objects.values()];
+    const object = objects[rest % Math.max(1, objects.length)];
+    if (object !== undefined) {
+      this.#count("crashes between events");
+      world.crash(object);
+    }
+    return true;
+  }
+
+  /** Whether time may go on to an object's alarm, days away: only when nothing is on its way that takes seconds. */
+  #jump(which: number): boolean {
+    const world = this.#world;
+    return (
+      world.calls.length + world.replies.length === 0 && !world.hasTimer && this.#alarms().length > 0 && which % 2 === 0
+    );
+  }
+
+  #alarms() {
+    return [...this.#world.objects.values()].filter((object) => object.storage.alarm !== null && !object.alarmRuns);
+  }
+
+  async #alarm(which: number): Promise<boolean> {
+    const alarms = this.#alarms();
+    const object = alarms[(which >> 1) % alarms.length];
+    if (object === undefined) return false;
+    this.#count("alarms");
+    this.#clients.oracle.windowOver();
+    await this.#world.fireAlarm(object);
+    return true;
+  }
+
+  #invoke(): boolean {
+    if (this.#changesPolicy()) this.#clients.declareExclusive();
+    const line = this.#schedule.script[this.#line] as Line;
+    this.#line += 1;
+    const user = USERS[line.user % this.#schedule.users] as string;
+    if (line.do === "login") {
+      const { id } = this.#clients.login(user, line.login);
+      this.#world.tell(() => `${user} logs in: ${id}`);
+      return true;
+    }
+    this.#count(line.do);
+    this.#clients.send(user, this.#action(user, line), line.repeats);
+    return true;
+  }
+
+  #action(user: string, line: Line): Action {
+    const chosen = TOKENS.filter((_, bit) => (line.tokens >> bit) % 2 === 1);
+    const tokens = KINDS.flatMap((kind) => chosen.find((token) => token.kind === kind) ?? []);
+    const token = tokens[0] ?? (TOKENS[0] as PushToken);
+    const session = this.#clients.session(user, line.login);
+    switch (line.do) {
+      case "register":
+      case "unregister":
+        return { do: line.do, session, tokens: tokens.length === 0 ? [token] : tokens };
+      case "remove":
+      case "remove all":
+        return { do: "remove", session, all: line.do === "remove all" };
+      case "endSession":
+      case "list":
+        return { do: line.do, session };
+      case "feedback":
+        return { do: "feedback", token };
+      case "endAllSessions":
+      case "reconcile":
+      case "erase":
+        return { do: line.do };
+      case "login":
+        throw new Error("a login is no call");
+    }
+  }
+
+  /** After all faults: a new registration still succeeds, takes its token from whoever holds it, and can be removed. */
+  async #probe(): Promise<void> {
+    const { oracle, setup } = this.#clients;
+    const user = USERS[(this.#schedule.choices[0] ?? 0) % this.#schedule.users] as string;
+    const session = this.#clients.login(user, 9);
+    const token = TOKENS[0] as PushToken;
+    this.#world.pass(10_000);
+    this.#clients.send(user, { do: "register", session, tokens: [token] });
+    const registration = oracle.operations.at(-1);
+    while (await this.#step(0));
+    const outcome = registration?.answer?.value as { ok: boolean; reason?: string } | undefined;
+    if (setup.limited && outcome?.reason === "too_many_takeovers") return;
+    if (outcome?.ok !== true) throw new Violation(`at rest a registration fails: ${JSON.stringify(outcome)}`);
+    const holders = USERS.filter((u) => oracle.rowsOf(u).some((row) => row.hash === token.hash));
+    if (setup.policy !== "shared" && `${holders}` !== user) throw new Violation(`${token.hash} is held by ${holders}`);
+    this.#clients.send(user, { do: "endSession", session });
+    while (await this.#step(0));
+    oracle.rest();
+    if (oracle.rowsOf(user).some((row) => row.session === session.id)) throw new Violation("a logout has no effect");
+  }
+}

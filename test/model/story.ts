@@ -1,0 +1,90 @@
+// A schedule written by hand: who sends what, and which call or reply arrives next.
+import type { PushToken, Session } from "../../src/domain/registration.ts";
+import { Clients, type Setup } from "./clients.ts";
+import type { Action } from "./oracle.ts";
+import type { Runner } from "./schedule.ts";
+import { APP, type Call, type Crash, type Reply, type World } from "./world.ts";
+
+const SETUP: Setup = { policy: "exclusive", identity: "issued", refreshes: false, limited: false };
+
+export class Story {
+  readonly world: World;
+  readonly #clients: Clients;
+
+  constructor(runner: Runner, { small = false, ...setup }: Partial<Setup> & { small?: boolean } = {}) {
+    this.world = runner.world(small, false, true);
+    this.#clients = new Clients(this.world, { ...SETUP, ...setup }, small ? 3 : Number.POSITIVE_INFINITY);
+  }
+
+  login(user: string, login = 0): Session {
+    return this.#clients.login(user, login);
+  }
+
+  send(user: string, action: Action): Call {
+    const call = this.#clients.send(user, action);
+    if (call === null) throw new Error(`${action.do} sends nothing`);
+    return call;
+  }
+
+  register(user: string, session: Session, ...tokens: PushToken[]): Call {
+    return this.send(user, { do: "register", session, tokens });
+  }
+
+  /** The first call on its way that fits arrives. `of`: a user who sent it, or who is its object. */
+  async arrives(method: string, of?: string, crash?: Crash): Promise<void> {
+    await this.world.arrive(this.onItsWay(method, of), crash);
+  }
+
+  /** As {@link arrives}, if one is on its way. */
+  async mayArrive(method: string, of?: string): Promise<void> {
+    if (this.world.calls.some((call) => call.method === method && fits(call, of))) await this.arrives(method, of);
+  }
+
+  onItsWay(method: string, of?: string, token?: PushToken): Call {
+    const call = this.world.calls.find(
+      (each) => each.method === method && fits(each, of) && (token === undefined || each.args.includes(token.hash)),
+    );
+    if (call === undefined) throw new Error(`no ${method} of ${of} is on its way`);
+    return call;
+  }
+
+  /** The first (or last) reply on its way that fits arrives. */
+  async answered(method: string, of?: string, which: "first" | "last" = "first"): Promise<void> {
+    const isMeant = ({ call }: Reply) => call.method === method && fits(call, of);
+    const { replies } = this.world;
+    const reply = which === "first" ? replies.find(isMeant) : replies.findLast(isMeant);
+    if (reply === undefined) throw new Error(`no reply to ${method} of ${of} is on its way`);
+    await this.world.deliver(reply);
+  }
+
+  /** Everything that is on its way arrives, in order; then timers go off. `except` stays on its way. */
+  async rest(except?: Call): Promise<void> {
+    for (;;) {
+      const call = this.world.calls.find((each) => each !== except);
+      const reply = this.world.replies[0];
+      if (call !== undefined) await this.world.arrive(call);
+      else if (reply !== undefined) await this.world.deliver(reply);
+      else if (this.world.hasTimer) await this.world.fireTimer();
+      else break;
+    }
+    if (except === undefined) this.#clients.oracle.rest();
+  }
+
+  /** What a user holds: session and token. */
+  holds(user: string): { session: string; token: string }[] {
+    return this.#clients.oracle.rowsOf(user).map(({ session, token }) => ({ session, token }));
+  }
+
+  /** Who owns the token on record. */
+  owners(token: PushToken): string[] {
+    return [...this.world.objects.values()]
+      .flatMap((object) => object.storage.rows("owners"))
+      .filter((row) => row.hash === token.hash)
+      .map((row) => String(row.user));
+  }
+}
+
+function fits(call: Call, of: string | undefined): boolean {
+  const name = `${APP}:${of}`;
+  return of === undefined || call.from?.object.name === name || call.to.name === name;
+}

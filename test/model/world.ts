@@ -1,0 +1,381 @@
+// A world of Durable Objects in which nothing happens by itself. It keeps what can happen next (calls and replies on their
+// way, timers, alarms) and does one of them when it is told to.
+//
+// One event is one turn of one object: the object runs until it is idle, what it wrote is one transaction, and what it sent
+// leaves after the commit (output gate). A crash takes the object's memory; what is in flight at it fails for its callers.
+// Calls may overtake each other: every call has a stub of its own. Not modelled: a clock that goes back.
+import { type Host, type ObjectClass, type Protocol, setHost } from "./native.ts";
+import type { ModelStorage } from "./storage.ts";
+
+export const APP = "model";
+/**
+ * How long an object stays away after a crash. Versions run ahead of the clock by the number of claims in one
+ * millisecond, and restarting takes longer than that burst (docs/ownership.md, "What is assumed").
+ */
+const RESTART_MS = 100;
+
+type Method = (...args: unknown[]) => unknown;
+
+/** What a crash leaves of the turn in which it happens. */
+export const CRASHES = ["before the commit", "before anything was sent", "after everything was sent"] as const;
+export type Crash = (typeof CRASHES)[number];
+
+export interface Call {
+  id: number;
+  to: ModelObject;
+  method: string;
+  args: unknown[];
+  /** `null`: a client. */
+  from: { object: ModelObject; life: number } | null;
+  sentAt: number;
+  /** How often it may still arrive. */
+  arrivals: number;
+  /** The caller has its answer, or is gone. */
+  settled: boolean;
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+export interface Reply {
+  call: Call;
+  sentAt: number;
+  outcome: { ok: true; value: unknown } | { ok: false; error: Error };
+}
+
+interface Timer {
+  due: number;
+  callback: () => void;
+  object: ModelObject;
+  life: number;
+}
+
+export class ModelObject {
+  readonly name: string;
+  readonly type: ObjectClass;
+  readonly storage: ModelStorage;
+  instance: object | null = null;
+  /** Counts its crashes: what an earlier life awaits never comes. */
+  life = 0;
+  /** Calls that arrived and have no answer yet. */
+  readonly serving = new Set<Call>();
+  alarmRuns = false;
+
+  constructor(name: string, type: ObjectClass, storage: ModelStorage) {
+    this.name = name;
+    this.type = type;
+    this.storage = storage;
+  }
+}
+
+/** Who watches; called after the turn's commit, before the next event. */
+export interface Observer {
+  /** A call's turn is committed. Not called for a turn that a crash undid. */
+  arrived(call: Call): void;
+  /** The object answered (the answer may yet be lost), or lost the call in a crash (`null`). */
+  answered(call: Call, reply: Reply | null): void;
+  /** The reply reached its caller. */
+  delivered(reply: Reply): void;
+  /** Something was committed at the object. */
+  committed(object: ModelObject): void;
+}
+
+export class World implements Host {
+  /** The number of the present event. */
+  step = 0;
+  readonly calls: Call[] = [];
+  readonly replies: Reply[] = [];
+  readonly objects = new Map<string, ModelObject>();
+  /** The events so far, if they are to be told. */
+  readonly told: string[] | null;
+  readonly #protocol: Protocol;
+  readonly #storages: (name: string) => ModelStorage;
+  readonly #timers: Timer[] = [];
+  #observer: Observer | null = null;
+  #clock = 1_000_000_000_000;
+  #nextCall = 1;
+  #turn: Turn | null = null;
+
+  constructor(protocol: Protocol, storages: (name: string) => ModelStorage, tell: boolean) {
+    this.#protocol = protocol;
+    this.#storages = storages;
+    this.told = tell ? [] : null;
+  }
+
+  observe(observer: Observer): void {
+    this.#observer = observer;
+  }
+
+  // Host: what the objects' code sees of the platform
+
+  now(): number {
+    return this.#clock;
+  }
+
+  setTimeout(callback: () => void, ms: number): Timer {
+    const { object, life } = this.#running();
+    const timer = { due: this.#clock + ms, callback, object, life };
+    this.#timers.push(timer);
+    return timer;
+  }
+
+  clearTimeout(timer: unknown): void {
+    const index = this.#timers.indexOf(timer as Timer);
+    if (index >= 0) this.#timers.splice(index, 1);
+  }
+
+  #running(): Turn {
+    if (this.#turn === null) throw new Error("code of an object runs outside a turn");
+    return this.#turn;
+  }
+
+  // Objects
+
+  object(name: string): ModelObject {
+    let object = this.objects.get(name);
+    if (object === undefined) {
+      const type = name.includes(":owners:") ? this.#protocol.TokenOwners : this.#protocol.UserTokens;
+      object = new ModelObject(name, type, this.#storages(name));
+      this.objects.set(name, object);
+    }
+    return object;
+  }
+
+  #wake(object: ModelObject): Record<string, Method> {
+    if (object.instance === null) {
+      const { life, storage } = object;
+      const getByName = (name: string) => this.#stub(object, life, name);
+      const ctx = { id: { name: object.name }, storage, waitUntil: () => {} };
+      object.instance = new object.type(ctx, { USER_TOKENS: { getByName }, TOKEN_OWNERS: { getByName } });
+    }
+    return object.instance as Record<string, Method>;
+  }
+
+  #stub(from: ModelObject, life: number, name: string): object {
+    const to = this.object(name);
+    return new Proxy(
+      {},
+      {
+        get: (_, method: string) => {
+          if (!(method in to.type.prototype)) return undefined;
+          return (...args: unknown[]) =>
+            new Promise((resolve, reject) => {
+              const call = this.#call({ object: from, life }, to, method, args);
+              call.resolve = resolve;
+              call.reject = reject;
+              this.#running().calls.push(call);
+            });
+        },
+      },
+    );
+  }
+
+  #call(from: Call["from"], to: ModelObject, method: string, args: unknown[]): Call {
+    const unset = () => {};
+    const id = this.#nextCall++;
+    const { step } = this;
+    return { id, to, method, args, from, sentAt: step, arrivals: 1, settled: false, resolve: unset, reject: unset };
+  }
+
+  // Events
+
+  /** A client's call sets out. */
+  send(to: string, method: string, args: unknown[], answered: (reply: Reply["outcome"]) => void): Call {
+    this.step += 1;
+    const call = this.#call(null, this.object(to), method, args);
+    call.resolve = (value) => answered({ ok: true, value });
+    call.reject = (error) => answered({ ok: false, error });
+    this.calls.push(call);
+    this.tell(() => describe(call));
+    return call;
+  }
+
+  /** A call reaches its object. */
+  async arrive(call: Call, crash: Crash | null = null): Promise<void> {
+    const { to } = call;
+    call.arrivals -= 1;
+    if (call.arrivals === 0) this.calls.splice(this.calls.indexOf(call), 1);
+    to.serving.add(call);
+    const { life } = to;
+    const answer = (outcome: Reply["outcome"]) => {
+      if (to.life === life) this.#running().replies.push({ call, sentAt: this.step, outcome });
+    };
+    await this.#run(to, crash, `${call.from === null ? short(call) : describe(call)} arrives`, call, () => {
+      const target = this.#wake(to);
+      void (async () => target[call.method]?.(...call.args))().then(
+        (value) => answer({ ok: true, value }),
+        (error: Error) => answer({ ok: false, error }),
+      );
+    });
+  }
+
+  /** A reply reaches its caller. */
+  async deliver(reply: Reply, crash: Crash | null = null): Promise<void> {
+    this.replies.splice(this.replies.indexOf(reply), 1);
+    const { call, outcome } = reply;
+    const settle = () => (outcome.ok ? call.resolve(outcome.value) : call.reject(outcome.error));
+    if (call.settled) return;
+    call.settled = true;
+    const told = `${short(call)} is answered: ${outcome.ok ? JSON.stringify(outcome.value) : outcome.error.message}`;
+    if (call.from === null) {
+      this.step += 1;
+      this.tell(() => told);
+      settle();
+      this.#observer?.delivered(reply);
+      return;
+    }
+    const { object, life } = call.from;
+    if (object.life !== life) return;
+    await this.#run(object, crash, told, null, settle, () => this.#observer?.delivered(reply));
+  }
+
+  /** The caller's connection breaks. The call itself may still arrive, and run. */
+  disconnect(call: Call): void {
+    const error = Object.assign(new Error("Network connection lost."), { retryable: true });
+    this.replies.push({ call, sentAt: this.step, outcome: { ok: false, error } });
+    this.tell(() => `the connection of ${short(call)} breaks`);
+  }
+
+  /** The runtime will deliver the call once more, if its method allows that. */
+  double(call: Call): void {
+    if (call.arrivals > 1 || !this.#protocol.isRetryable(call.to.type, call.method)) return;
+    call.arrivals += 1;
+    this.tell(() => `${short(call)} is doubled`);
+  }
+
+  /** Whether a timer is set. */
+  get hasTimer(): boolean {
+    return this.#timers.length > 0;
+  }
+
+  /** The timer that is due first goes off; time goes on to then. */
+  async fireTimer(crash: Crash | null = null): Promise<void> {
+    const timer = this.#timers.reduce((a, b) => (b.due < a.due ? b : a));
+    this.clearTimeout(timer);
+    this.#clock = Math.max(this.#clock, timer.due);
+    await this.#run(timer.object, crash, "its timer goes off", null, timer.callback);
+  }
+
+  /** The alarm goes off; time goes on to then. */
+  async fireAlarm(object: ModelObject, crash: Crash | null = null): Promise<void> {
+    const at = object.storage.alarm;
+    if (at === null || object.alarmRuns) return;
+    this.#clock = Math.max(this.#clock, at);
+    object.alarmRuns = true;
+    const { life } = object;
+    const ended = () => {
+      if (object.life === life) object.alarmRuns = false;
+    };
+    await this.#run(object, crash, "its alarm goes off", null, () => {
+      object.storage.takeAlarm();
+      void (async () => this.#wake(object).alarm?.())().then(ended);
+    });
+  }
+
+  /** The object is lost between two events. */
+  crash(object: ModelObject): void {
+    this.step += 1;
+    this.tell(() => `${object.name} crashes`);
+    this.#kill(object);
+  }
+
+  /** Time goes by. */
+  pass(ms: number): void {
+    this.#clock += ms;
+  }
+
+  async #run(
+    object: ModelObject,
+    crash: Crash | null,
+    what: string,
+    arrived: Call | null,
+    work: () => void,
+    committed: () => void = () => {},
+  ): Promise<void> {
+    this.step += 1;
+    this.tell(() => `${object.name}: ${what}${crash === null ? "" : ` (crash ${crash})`}`);
+    const turn: Turn = { object, life: object.life, calls: [], replies: [] };
+    this.#turn = turn;
+    setHost(this);
+    try {
+      work();
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      this.#turn = null;
+      setHost(null);
+    }
+    if (crash === "before the commit") {
+      object.storage.rollback();
+      if (arrived !== null) object.serving.delete(arrived);
+      this.#kill(object);
+      if (arrived !== null) this.replies.push(this.#reset(arrived));
+      return;
+    }
+    object.storage.commit();
+    if (arrived !== null) this.#observer?.arrived(arrived);
+    committed();
+    const sent = crash !== "before anything was sent";
+    for (const reply of turn.replies) {
+      object.serving.delete(reply.call);
+      this.#observer?.answered(reply.call, reply);
+      this.replies.push(sent ? reply : this.#reset(reply.call));
+      if (!reply.outcome.ok) throw new Violation(`${reply.call.method} threw: ${reply.outcome.error.stack}`);
+    }
+    if (sent) this.calls.push(...turn.calls);
+    if (crash !== null) this.#kill(object);
+    this.#observer?.committed(object);
+  }
+
+  #kill(object: ModelObject): void {
+    object.instance = null;
+    object.life += 1;
+    if (object.alarmRuns) {
+      // An alarm is repeated until its handler ended.
+      object.alarmRuns = false;
+      object.storage.alarm ??= this.#clock;
+    }
+    for (const timer of this.#timers.filter((t) => t.object === object)) this.clearTimeout(timer);
+    for (const call of object.serving) {
+      this.#observer?.answered(call, null);
+      this.replies.push(this.#reset(call));
+    }
+    object.serving.clear();
+    this.pass(RESTART_MS);
+  }
+
+  #reset(call: Call): Reply {
+    const error = Object.assign(new Error("the object was reset"), { durableObjectReset: true });
+    return { call, sentAt: this.step, outcome: { ok: false, error } };
+  }
+
+  tell(event: () => string): void {
+    this.told?.push(`${String(this.step).padStart(3)} ${event()}`);
+  }
+}
+
+interface Turn {
+  object: ModelObject;
+  life: number;
+  calls: Call[];
+  replies: Reply[];
+}
+
+/** A promise of the design is broken. */
+export class Violation extends Error {
+  override readonly name = "Violation";
+  /** The events up to here, if they were told. */
+  told: readonly string[] | null = null;
+}
+
+function describe({ id, from, to, method, args }: Call): string {
+  return `${from?.object.name ?? "client"} → ${to.name} ${method}#${id}(${args.map((arg) => brief(arg)).join(", ")})`;
+}
+
+function short({ id, method }: Call): string {
+  return `${method}#${id}`;
+}
+
+/** An argument without what every call repeats. */
+function brief(value: unknown): string {
+  const dull = new Set(["rules", "uid", "platform", "providerId", "timezone", "policy", "takeoversPerToken", "token"]);
+  return JSON.stringify(value, (key, v) => (dull.has(key) ? undefined : v)) ?? "";
+}

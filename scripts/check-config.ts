@@ -21,7 +21,7 @@ export interface Configuration {
 }
 
 /** The default classes may be left out: then there is no such limit. */
-const DEFAULT_CLASSES = ["IP", "SESSION", "KEY", "none"];
+const DEFAULT_CLASSES = ["IP", "SESSION", "KEY", "UNVERIFIED", "none"];
 
 /** What is wrong, a line each. */
 export function problemsOf({ vars, requiredSecrets, rateLimits, deployed }: Configuration): string[] {

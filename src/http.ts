@@ -47,19 +47,24 @@ export function header(c: Context, name: string): string | undefined {
  * @throws {ApiError} 413, 400
  */
 export async function readText(c: Context, bytesMax = BODY_BYTES_MAX): Promise<string> {
-  if (Number(c.req.header("content-length") ?? 0) > bytesMax) throw tooLarge(bytesMax);
-  const body = c.req.raw.body;
-  if (body === null) return "";
-  const bytes = await readBytes(body, bytesMax).catch(() => {
+  const length = c.req.header("content-length");
+  if (Number(length ?? 0) > bytesMax) throw tooLarge(bytesMax);
+  const { raw } = c.req;
+  if (raw.body === null) return "";
+  // A length that is stated is kept by the HTTP layer: then the body is read at once, which is several times faster.
+  const reading = length === undefined ? readBytes(raw.body, bytesMax) : raw.arrayBuffer();
+  const bytes = await reading.catch(() => {
     throw new ApiError("ERR_BAD_REQUEST", "The body ended before it was complete.");
   });
   if (bytes === null) throw tooLarge(bytesMax);
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
+    return utf8.decode(bytes);
   } catch {
     throw new ApiError("ERR_BAD_REQUEST", "The body is not valid UTF-8.");
   }
 }
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
 function tooLarge(bytesMax: number): ApiError {
   return new ApiError("ERR_BAD_REQUEST", `The body is larger than ${bytesMax} bytes.`, { status: 413 });

@@ -24,6 +24,17 @@ async function serve(): Promise<void> {
   const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 10 });
   const key = new TextEncoder().encode(SIGNING_KEY);
   const query = (name: string, text: string, values: unknown[]) => pool.query({ name, text, values });
+  /** Two users who register one token at the same moment meet at the unique index, or wait for each other: the loser repeats. */
+  const write = async (name: string, text: string, values: unknown[]) => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await query(name, text, values);
+      } catch (error) {
+        const isConflict = ["23505", "40P01"].includes(String((error as { code?: string }).code));
+        if (!isConflict || attempt === 5) throw error;
+      }
+    }
+  };
   const login = async (headers: Record<string, unknown>) => {
     const { payload } = await jwtVerify(String(headers.authtoken), key, { algorithms: ["HS256"] });
     return { uid: String(payload.sub), session: String(payload.sid) };
@@ -53,7 +64,7 @@ async function serve(): Promise<void> {
     );
     if (rows[0]?.held < kinds.length) {
       // One statement, so one transaction and one round trip: whoever held the tokens lets go.
-      await query(
+      await write(
         "register",
         `WITH given AS (SELECT * FROM unnest($3::text[], $4::text[]) AS g(kind, token)),
               gone AS (DELETE FROM tokens t USING given g

@@ -1,5 +1,7 @@
 // `npm run model -- --runs N --seed S [--path P] [--mutation NAME]`: the long search for faults of the ownership protocol.
+// A path is a schedule of the seed, as a failure names it; a mutation is a rule that is taken out of the protocol.
 import { parseArgs } from "node:util";
+import { MUTATIONS, type Mutation } from "../test/model/mutations.ts";
 import { runner, search } from "../test/model/search.ts";
 
 const { values } = parseArgs({
@@ -7,12 +9,16 @@ const { values } = parseArgs({
     runs: { type: "string", default: "100000" },
     seed: { type: "string" },
     path: { type: "string" },
+    mutation: { type: "string" },
   },
 });
 
 const runs = Number(values.runs);
 const seed = values.seed === undefined ? Date.now() % 0x7fffffff : Number(values.seed);
-const subject = await runner();
+if (values.mutation !== undefined && !(values.mutation in MUTATIONS)) {
+  throw new Error(`--mutation is one of:\n${Object.keys(MUTATIONS).join("\n")}`);
+}
+const subject = await runner(MUTATIONS[values.mutation as Mutation]);
 /** By the processor's time: other programs may run too. */
 const perSecond = (n: number) => Math.round(n / (process.cpuUsage().user / 1e6));
 const found = await search(subject, {

@@ -40,6 +40,10 @@ async function serve(): Promise<void> {
     return { uid: String(payload.sub), session: String(payload.sid) };
   };
   const app = Fastify();
+  // SDKs name a content type also where they send no body.
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (_request, body, done) => {
+    done(null, body === "" ? {} : JSON.parse(String(body)));
+  });
 
   app.get("/v2/tokens", async (request) => {
     const { uid } = await login(request.headers);

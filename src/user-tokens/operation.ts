@@ -6,6 +6,8 @@ export class Operation {
   readonly session: string;
   /** Versions by token hash: what the owner objects granted, or what the user held already. */
   readonly granted = new Map<string, number>();
+  /** Versions by token hash of rows that went meanwhile, and of which the owner object is told when this has settled. */
+  readonly owed = new Map<string, number>();
   /** Hashes of the tokens that were another user's. */
   readonly taken = new Set<string>();
   /** Settles when the registration has: nothing more will be stored for it. */

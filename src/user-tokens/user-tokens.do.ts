@@ -175,7 +175,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     } finally {
       this.#operations.delete(operation);
       operation.settle();
-      const unused = [...operation.granted].filter(([hash]) => !this.#holdsHash(hash));
+      const unused = [...new Map([...operation.owed, ...operation.granted])].filter(([hash]) => !this.#holdsHash(hash));
       this.#forget(unused.map(([hash, version]) => ({ hash, version })));
       if (taken > 0) this.#countTakeovers(request.session.id, taken);
       await this.#arm(Date.now());
@@ -381,6 +381,9 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   /** Beyond FENCES_MAX the oldest auth tokens' fences give way, and `tokens_valid_from` rises over them instead. */
   #fence(fences: { session: string; issuedAt: number; until: number }[]): void {
     for (const fence of fences) this.#store.setFence(fence);
+    if (this.#store.fences().length <= FENCES_MAX) return;
+    // Those that are over take nobody's place: no auth token of theirs can live.
+    this.#store.deleteExpiredFacts(Date.now());
     const all = this.#store.fences();
     const excess = all.length - FENCES_MAX;
     if (excess <= 0) return;
@@ -425,7 +428,10 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
 
   #forget(claims: { hash: string; version: number }[]): void {
     for (const { hash, version } of claims) {
-      if (this.#isInFlight(hash)) continue;
+      if (this.#isInFlight(hash)) {
+        for (const operation of this.#operations) if (operation.concerns(hash)) operation.owed.set(hash, version);
+        continue;
+      }
       const forgotten = this.#owners(hash).forget(hash, this.#me, version);
       this.ctx.waitUntil(forgotten.catch((error) => log.warn("forget failed", { error })));
     }

@@ -257,6 +257,35 @@ describe("a handover that is interrupted", () => {
     expect(await alice.tokens()).toEqual([token]);
   });
 
+  it("by a logout while a registration of the held token waits for its turn leaves no owner entry", async ({
+    expect,
+  }) => {
+    const session = await login();
+    const token = uniqueToken();
+    await session.register({ fcmToken: token, platform: "android" });
+    const gate = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    await breakOwnersFor(
+      "test",
+      session.uid,
+      on("claim", async (call) => {
+        asked.resolve();
+        await gate.promise;
+        return call();
+      }),
+    );
+    const first = session.register({ apnsToken: uniqueToken() });
+    await asked.promise;
+    const waiting = session.register({ fcmToken: token, platform: "ios" });
+    await scheduler.wait(50);
+    const loggingOut = session.logout();
+    await scheduler.wait(50);
+    gate.resolve();
+    await loggingOut;
+    expect((await Promise.all([first, waiting])).map(({ status }) => status)).toEqual([401, 401]);
+    await vi.waitFor(async () => expect(await ownersOnRecord(token)).toEqual([]));
+  });
+
   it("by the new user's delete of this session is acknowledged, and stores nothing", async ({ expect }) => {
     const { bob, token } = await handedOver();
     await bob.register({ apnsToken: uniqueToken() });

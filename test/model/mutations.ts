@@ -34,7 +34,7 @@ export const MUTATIONS = {
     },
   ],
   "a forget is sent while a registration is in flight": [
-    { file: USER, find: "if (this.#isInFlight(hash)) continue;", replace: "" },
+    { file: USER, find: "if (this.#isInFlight(hash)) {", replace: "if (false) {" },
   ],
   "a forget ignores versions": [
     {

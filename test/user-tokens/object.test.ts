@@ -82,6 +82,20 @@ describe("the limit of fences", () => {
       expect(instance.check(later)).toEqual({ ok: true });
     });
   });
+
+  it("is not reached by fences that are over, though no alarm has collected them", async ({ expect }) => {
+    const object = await userObject("test", uniqueUid());
+    const start = Date.now();
+    setClock(start);
+    const fence = (id: string, fenceUntil: number) => object.endSession({ session: id, issuedAt: start, fenceUntil });
+    await fence("for-long", start + 1000 * DAY_MS);
+    for (let i = 1; i < FENCES_MAX; i++) await fence(`short-${i}`, start + DAY_MS);
+    setClock(start + 2 * DAY_MS);
+    await fence("later", start + 1000 * DAY_MS);
+    const { fences, validFrom } = await object.export();
+    expect(fences.map((each) => each.session).sort()).toEqual(["for-long", "later"]);
+    expect(validFrom).toBe(0);
+  });
 });
 
 describe("promise 8: a probe leaves nothing", () => {

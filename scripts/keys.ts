@@ -12,7 +12,7 @@ const HELP = `Makes the secrets of an app.
 
 NAME is that of the app's var: ACME for [vars.APP_ACME]. Nothing is stored: what is printed is all there is.
 
-To rotate, put the new entry beside the old one in SECRETS_<NAME> (a new signing key first: the first one signs), let
+To rotate, put the new entry beside the old one in SECRETS_<NAME> (a new signing key last, and first some minutes later: the first one signs), let
 clients move, and take the old one out: an API key when no log line names it any more, a signing key when the longest-lived
 auth token and unregister ticket that it signed is over. docs/apps.md, "Rotating keys", has the steps.
 `;
@@ -96,7 +96,7 @@ ${JSON.stringify(entry)}
 }
 
 function printSigningKey(secret: string): void {
-  console.log(`Put this first in "signingKeys" of ${secret}, before the old one:
+  console.log(`Put this last in "signingKeys" of ${secret}, and first some minutes later (docs/apps.md, Rotating keys):
 
 ${JSON.stringify(makeSigningKey())}
 `);

@@ -133,7 +133,7 @@ export type Scope = (typeof SCOPES)[number];
 const hmacSecret = z.string("must be text").check(z.minLength(32, "must be at least 32 characters long"));
 
 const secretsSchema = z.strictObject({
-  /** The first one signs, all verify: put a new one first, and take the old one out when no token of it can live. */
+  /** The first one signs, all verify: put a new one last, then first, and take the old one out (docs/apps.md). */
   signingKeys: z.array(
     z.strictObject({
       kid: text(/^[\w.-]{1,64}$/, "1 to 64 letters, digits, _, . or -"),

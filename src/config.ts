@@ -166,6 +166,8 @@ export type CometChatSettings = z.infer<typeof cometchatSchema>;
 
 interface AppOfAnyIdentity extends Omit<z.infer<typeof appSchema>, (typeof IDENTITIES)[number] | "identity"> {
   rules: Rules;
+  /** The name of the app's secret, for what is missing from it. */
+  secretsName: string;
   signingKeys: SigningKey[];
   apiKeys: ApiKey[];
 }
@@ -234,7 +236,7 @@ export function parseConfig(env: Record<string, unknown>): Config {
 function parseApp(name: string, value: unknown, secretsValue: unknown, isDevelopment: boolean): App | ConfigError {
   const secretsName = name.replace("APP_", "SECRETS_");
   const app = appSchema.safeParse(parseJson(value));
-  // An app without secrets has no key that could be right: every key and auth token is refused.
+  // An app without secrets has no API key that could be right. What an auth token is nobody can tell: keys.ts.
   const secrets = secretsSchema.safeParse(
     secretsValue === undefined ? { signingKeys: [], apiKeys: [] } : parseJson(secretsValue),
   );
@@ -280,6 +282,7 @@ function parseApp(name: string, value: unknown, secretsValue: unknown, isDevelop
     // workerd on a machine of one's own knows no jurisdictions: it throws when asked for one.
     ...(jurisdiction === undefined || isDevelopment ? {} : { jurisdiction }),
     rules: toRules(app.data),
+    secretsName,
     signingKeys,
     apiKeys,
   };

@@ -5,7 +5,7 @@ import type { IssuedApp } from "../config.ts";
 import { AUTH_TOKEN_LENGTH_MAX, CLOCK_TOLERANCE_MS } from "../limits.ts";
 import * as schemas from "../schemas.ts";
 import type { Verifier } from "./caller.ts";
-import { cryptoKey, HMAC_ALGORITHM, keyOf } from "./keys.ts";
+import { cryptoKey, HMAC_ALGORITHM, keyOf, misconfigured } from "./keys.ts";
 
 const TYPE = "auth+jwt";
 
@@ -20,7 +20,7 @@ export async function mintAuthToken(
   validFrom: number,
 ): Promise<{ authToken: string; createdAt: number }> {
   const key = app.signingKeys[0];
-  if (key === undefined) throw new Error(`app ${app.appId} has no signing key`);
+  if (key === undefined) throw noSigningKey(app);
   const issuedAt = Math.max(Date.now(), validFrom + 1) / 1000;
   const authToken = await new SignJWT({ app: app.appId, sid: crypto.randomUUID() })
     .setProtectedHeader({ alg: HMAC_ALGORITHM, typ: TYPE, kid: key.kid })
@@ -31,8 +31,13 @@ export async function mintAuthToken(
   return { authToken, createdAt: Math.floor(issuedAt) };
 }
 
+function noSigningKey({ secretsName }: IssuedApp) {
+  return misconfigured([`${secretsName}.signingKeys: is missing`]);
+}
+
 /** Who the auth token names; `null` if it is not genuine, or of another app. */
 export const verifyIssued: Verifier<IssuedApp> = async (app, authToken) => {
+  if (app.signingKeys.length === 0) throw noSigningKey(app);
   if (authToken.length > AUTH_TOKEN_LENGTH_MAX) return null;
   let payload: JWTPayload;
   let expired = false;

@@ -13,7 +13,7 @@ import { AUTH_TOKEN_LENGTH_MAX, DAY_MS, RETRY_AFTER_SECONDS } from "../limits.ts
 import { log } from "../log.ts";
 import * as schemas from "../schemas.ts";
 import type { Verifier } from "./caller.ts";
-import { cryptoKey, HMAC_ALGORITHM } from "./keys.ts";
+import { cryptoKey, HMAC_ALGORITHM, misconfigured } from "./keys.ts";
 import { type KeyFinder, keyFinder, RemoteKeySet } from "./remote-keys.ts";
 
 /** Who the auth token names; `null` if it is dead. */
@@ -40,7 +40,7 @@ export const verifyJwt: Verifier<JwtApp> = async (app, authToken) => {
 async function verified(app: JwtApp, authToken: string): Promise<{ payload: JWTPayload; expired: boolean } | null> {
   if (authToken.length > AUTH_TOKEN_LENGTH_MAX) return null;
   try {
-    const genuine = await verifiedByAnyKey(app.jwt, authToken);
+    const genuine = await verifiedByAnyKey(app, authToken);
     // RFC 7519 §4.1.3: whoever is not named by an `aud` must refuse the token.
     if (app.jwt.audience === undefined && genuine.payload.aud !== undefined) return refused(app, "unexpected aud");
     return genuine;
@@ -63,12 +63,13 @@ function refused(app: App, why: string, claim?: string): null {
 }
 
 /** @throws {errors.JOSEError} */
-async function verifiedByAnyKey(jwt: JwtSettings, authToken: string) {
+async function verifiedByAnyKey(app: JwtApp, authToken: string) {
+  const { jwt } = app;
   const stated = decodeJwt(authToken);
   if (stated.iss !== jwt.issuer) throw new errors.JWTClaimValidationFailed("another issuer", stated, "iss");
   let candidates: CryptoKey[] | null = null;
   const nextKey = async (header: JWSHeaderParameters) => {
-    candidates ??= await keysFor(jwt, header, stated);
+    candidates ??= await keysFor(app, header, stated);
     const key = candidates.shift();
     if (key === undefined) throw new errors.JWKSNoMatchingKey();
     return key;
@@ -94,8 +95,12 @@ async function verifiedByAnyKey(jwt: JwtSettings, authToken: string) {
 }
 
 /** The keys that may have signed the token; its algorithm is an allowed one already. */
-async function keysFor(jwt: JwtSettings, header: JWSHeaderParameters, stated: JWTPayload): Promise<CryptoKey[]> {
-  if (header.alg === HMAC_ALGORITHM) return Promise.all(secretsFor(jwt.secrets, header.kid).map(cryptoKey));
+async function keysFor(app: JwtApp, header: JWSHeaderParameters, stated: JWTPayload): Promise<CryptoKey[]> {
+  const { jwt, secretsName } = app;
+  if (header.alg === HMAC_ALGORITHM) {
+    if (jwt.secrets.length === 0) throw misconfigured([`${secretsName}.jwtSecrets: is missing`]);
+    return Promise.all(secretsFor(jwt.secrets, header.kid).map(cryptoKey));
+  }
   const keys = publicKeysOf(jwt);
   // A token that says itself that it is over gains nothing from a new key set.
   const isOver = !(Number(stated.exp) * 1000 > Date.now() - jwt.clockToleranceSeconds * 1000);

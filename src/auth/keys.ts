@@ -1,6 +1,8 @@
 // HMAC-SHA256 keys, and the app's own signing keys among them: the first one signs, all verify.
 import { errors } from "jose";
 import type { App } from "../config.ts";
+import { ApiError } from "../errors.ts";
+import { log } from "../log.ts";
 
 export const HMAC_ALGORITHM = "HS256";
 
@@ -25,4 +27,16 @@ export async function keyOf(app: App, kid: string | undefined): Promise<CryptoKe
   const key = app.signingKeys.find((candidate) => candidate.kid === kid);
   if (key === undefined) throw new errors.JWKSNoMatchingKey();
   return cryptoKey(key);
+}
+
+/**
+ * 500, and the log says why. An app that lacks the secret by which its auth tokens are told must not call them dead: SDKs
+ * log their users out on that word.
+ */
+export function misconfigured(problems: string[]): ApiError {
+  log.error("the configuration is wrong", { problems });
+  return new ApiError(
+    "ERR_OPERATION_FAILED",
+    "The configuration of this app is wrong. Its operator finds why in the log.",
+  );
 }

@@ -13,6 +13,7 @@ import type { Verifier } from "./caller.ts";
 import { verifyCometChat } from "./cometchat.ts";
 import { verifyIssued } from "./issued.ts";
 import { verifyJwt } from "./jwt.ts";
+import { misconfigured } from "./keys.ts";
 
 /** Finds the app that the `appId` header names, and checks the page's origin. */
 export const knownApp = createMiddleware<AppEnv>(async (c, next) => {
@@ -41,12 +42,7 @@ export function appNamed(env: Env, appId: string): App {
   const config = loadConfig(env);
   const app = config.apps.get(appId);
   if (config.problems.length > 0 || app instanceof ConfigError) {
-    const problems = app instanceof ConfigError ? app.problems : config.problems;
-    log.error("the configuration is wrong", { problems });
-    throw new ApiError(
-      "ERR_OPERATION_FAILED",
-      "The configuration of this app is wrong. Its operator finds why in the log.",
-    );
+    throw misconfigured(app instanceof ConfigError ? app.problems : config.problems);
   }
   if (app === undefined) throw new ApiError("AUTH_ERR_INVALID_APPID", "The appId names no app of this server.");
   return app;

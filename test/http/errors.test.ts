@@ -286,6 +286,24 @@ describe("a wrong configuration", () => {
     const reply = await serverCall("POST", `/v3/users/${uniqueUid()}/auth_tokens`, {}, "leaky");
     expectRefusal(expect, reply, 401, "AUTH_ERR_APIKEY_NOT_FOUND", []);
   });
+
+  it.for([
+    ["leaky", "SECRETS_LEAKY.signingKeys: is missing"],
+    ["jwt-leaky", "SECRETS_LEAKY_JWT.jwtSecrets: is missing"],
+  ] as const)(
+    "of an app without secrets, %s, calls no auth token dead: that would log its user out",
+    async ([app, problem], { expect }) => {
+      const lines = vi.spyOn(console, "error");
+      const claims = { iss: "https://login.leaky.test", aud: "registry" };
+      const session = await forge({ app, claims });
+      for (const reply of [await session.register({ fcmToken: uniqueToken() }), await session.logout()]) {
+        expectRefusal(expect, reply, 500, "ERR_OPERATION_FAILED", []);
+      }
+      const written = lines.mock.calls.map(([line]) => JSON.parse(String(line)));
+      lines.mockRestore();
+      expect(written).toContainEqual(expect.objectContaining({ level: "error", problems: [problem] }));
+    },
+  );
 });
 
 describe("logs", () => {

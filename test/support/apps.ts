@@ -175,5 +175,7 @@ export const testBindings: Record<string, string | object> = {
   APP_BROKEN: { appId: "broken", retentionDays: -1 },
   APP_KEYS: { appId: "keys" },
   SECRETS_KEYS: rotatedSecrets,
+  // Without secrets.
   APP_LEAKY: { appId: "leaky" },
+  APP_LEAKY_JWT: jwtApp("leaky", {}),
 };

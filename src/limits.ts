@@ -55,6 +55,8 @@ export const ME_BYTES_MAX = 1024 * 1024;
 export const ERROR_BYTES_MAX = 64 * 1024;
 /** How long CometChat may take to begin its reply to a proxied call. */
 export const PROXY_TIMEOUT_MS = 30 * SECOND_MS;
+/** How long the rest of a reply may take that is read here; what is passed on takes as long as it takes. */
+export const REPLY_BODY_TIMEOUT_MS = 10 * SECOND_MS;
 /** CometChat's auth tokens do not expire: a fence of one that may still be alive stands for as long as a phone is used. */
 export const UNCONFIRMED_FENCE_MS = 10 * 365 * DAY_MS;
 

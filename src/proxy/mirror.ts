@@ -19,10 +19,16 @@ interface Call {
   route: string;
 }
 
-/** Lets the call happen here, and then at CometChat. Unregister tickets are ours alone: they carry no auth token. */
+/**
+ * What CometChat keeps too: these very paths. Unregister tickets are ours alone (they carry no auth token), and nothing else
+ * that may ever be below ours is asked of CometChat in a path that it could read in another way.
+ */
+const MIRRORED = /^\/(v2|v3\/notifications\/push\/v1)\/tokens$/;
+
+/** Lets the call happen here, and then at CometChat. */
 export async function mirror(c: Context<AppEnv>, next: Next, { app, authToken, path, route }: Call): Promise<void> {
   const isChange = c.req.method === "POST" || c.req.method === "DELETE";
-  if (app.cometchat.pushTokens !== "both" || !isChange || route === "/v2/tokens/unregister") {
+  if (app.cometchat.pushTokens !== "both" || !isChange || !MIRRORED.test(route)) {
     await next();
     return;
   }

@@ -2,8 +2,9 @@
 // can be no more than one label; the path is set on that URL and never resolved against it.
 import { readBytes } from "../bytes.ts";
 import type { CometChatApp } from "../config.ts";
+import { withTimeout } from "../domain/timeout.ts";
 import { unavailable } from "../errors.ts";
-import { RETRY_AFTER_SECONDS } from "../limits.ts";
+import { REPLY_BODY_TIMEOUT_MS, RETRY_AFTER_SECONDS } from "../limits.ts";
 
 /** A URL of the app's client API, the one that SDKs call. `path` begins with a slash. */
 export function clientApiUrl(app: CometChatApp, path: string, search = ""): URL {
@@ -76,12 +77,12 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The JSON of a body of at most `bytesMax`; `undefined` for anything else. */
+/** The JSON of a body of at most `bytesMax` that comes whole and in time; `undefined` for anything else. */
 export async function readJson(body: ReadableStream<Uint8Array> | null, bytesMax: number): Promise<unknown> {
-  const bytes = body === null ? null : await readBytes(body, bytesMax);
-  if (bytes === null) return undefined;
+  if (body === null) return undefined;
   try {
-    return JSON.parse(new TextDecoder().decode(bytes));
+    const bytes = await withTimeout(readBytes(body, bytesMax), REPLY_BODY_TIMEOUT_MS);
+    return bytes === null ? undefined : JSON.parse(new TextDecoder().decode(bytes));
   } catch {
     return undefined;
   }

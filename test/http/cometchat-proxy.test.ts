@@ -1,8 +1,13 @@
 // What passes through to CometChat and its extensions, what is ours, and how a session ends here when it ends there.
 import { runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
-import { describe, it } from "vitest";
+import { Hono } from "hono/tiny";
+import { describe, it, onTestFinished, vi } from "vitest";
+import { type CometChatApp, loadConfig } from "../../src/config.ts";
 import { sha256 } from "../../src/domain/names.ts";
+import type { AppEnv } from "../../src/http.ts";
+import { REPLY_BODY_TIMEOUT_MS } from "../../src/limits.ts";
+import { mirror } from "../../src/proxy/mirror.ts";
 import { API_KEYS } from "../support/apps.ts";
 import { call, login, serverCall, TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
 import { chatSession, cometchat, heldElsewhere, pushTokens, verifications } from "../support/cometchat.ts";
@@ -96,6 +101,54 @@ describe("the settings in CometChat's replies", () => {
     ] as const) {
       expect(await session.call(method, path)).toMatchObject(TROUBLE);
     }
+  });
+});
+
+describe("a reply that is read here and does not come whole", () => {
+  const CALLS = [
+    ["PUT", "/v3.0/me"],
+    ["GET", "/v3.0/me"],
+    ["GET", "/v3.0/settings"],
+  ] as const;
+
+  /** For this test, the connection to CometChat breaks after the first bytes of each reply. */
+  function breakReplies(): void {
+    const { fetch } = globalThis;
+    const spy = vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
+      const response = await fetch(input, init);
+      if (!String(input).startsWith(`https://${CLIENT_API}/`)) return response;
+      const broken = new ReadableStream({
+        start: (controller) => controller.enqueue(new TextEncoder().encode('{"data":')),
+        pull: (controller) => controller.error(new Error("the connection breaks")),
+      });
+      return new Response(broken, response);
+    });
+    onTestFinished(() => spy.mockRestore());
+  }
+
+  it("because the connection breaks is our trouble", async ({ expect }) => {
+    const session = await chatSession();
+    breakReplies();
+    for (const [method, path] of CALLS) expect(await session.call(method, path)).toMatchObject(TROUBLE);
+  });
+
+  it("because it stalls is our trouble too, after a while", async ({ expect }) => {
+    const session = await chatSession();
+    await answer(session, { status: 200, chunks: ['{"data":', "{}}"], chunkDelayMs: 20_000 });
+    const startedAt = Date.now();
+    const replies = await Promise.all(CALLS.map(([method, path]) => session.call(method, path)));
+    for (const reply of replies) expect(reply).toMatchObject(TROUBLE);
+    expect(Date.now() - startedAt).toBeLessThan(REPLY_BODY_TIMEOUT_MS + 2_000);
+  });
+
+  it("does not keep a logout from trying again to end the session", async ({ expect }) => {
+    const session = await chatSession();
+    await session.register({ fcmToken: uniqueToken() });
+    breakReplies();
+    const faulty = withFault(env.USER_TOKENS, on("endSession", first(1, failBefore(platformErrors.connectionLost))));
+    await callWith({ USER_TOKENS: faulty.namespace }, session, "DELETE", "/v3.0/me").catch(() => undefined);
+    expect(await pushTokens("chat", session.uid)).toEqual([]);
+    expect(await session.register({ fcmToken: uniqueToken() })).toMatchObject(DEAD);
   });
 });
 
@@ -334,6 +387,24 @@ describe("push tokens kept at both", () => {
     expect(await session.register({ fcmToken: token })).toMatchObject({ status: 200 });
     await mirrored(session, 1);
     expect(await pushTokens("chat-both", session.uid)).toEqual([token]);
+  });
+
+  it("are sent on to the very paths of the token APIs, and to no other that is ever served below them", async ({
+    expect,
+  }) => {
+    const { authToken } = await chatSession({ app: "chat-both" });
+    const app = loadConfig(env).apps.get("chat-both") as CometChatApp;
+    const paths = ["/v2/tokens/..%2fmute-chat", "/v2/tokens/unregister", "/v2/tokens/x", "/v2/tokens"];
+    for (const path of paths) {
+      const served = new Hono<AppEnv>().use((c, next) => mirror(c, next, { app, authToken, path, route: path }));
+      served.post("*", (c) => c.json({ data: {} }));
+      const init = { method: "POST", headers: { appId: "chat-both", authToken }, body: "{}" };
+      expect((await served.request("https://registry.test/", init, env)).status).toBe(200);
+    }
+    const sent = () => cometchat.received({ authToken });
+    for (let i = 0; i < 40 && (await sent()).length === 0; i += 1) await scheduler.wait(50);
+    await scheduler.wait(200);
+    expect((await sent()).map(({ path }) => path)).toEqual(["/v2/tokens"]);
   });
 
   it("are not sent on when we refuse them", async ({ expect }) => {

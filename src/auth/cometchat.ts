@@ -108,9 +108,11 @@ export async function note(
     if ((verdict.authToken ?? authToken) !== authToken) return;
     remember(app, session, { is: "alive", uid: verdict.uid, until: Date.now() + app.cometchat.cacheSeconds * 1000 });
   } else if (verdict.is === "dead") {
-    const uid = knownUid(app, session);
+    const hint = uidHint(authToken);
+    // What anybody can make up says nothing; in an auth token that CometChat made, the uid is true.
+    const uid = knownUid(app, session) ?? (verdict.wasAlive === true ? hint : null);
     remember(app, session, { is: "dead", uid, until: Date.now() + DEAD_CACHE_MS });
-    const likely = uid ?? uidHint(authToken);
+    const likely = uid ?? hint;
     if (likely === null) return;
     const ending = { session, uid: likely, certain: uid !== null, confirmed: true };
     // The auth token is dead whether or not our object answers; the session's slots can be emptied at its next call.

@@ -32,7 +32,7 @@ import { hostSettingsOf } from "../routes/settings.ts";
 import { replyHeaders, requestHeaders } from "./headers.ts";
 import { mirror } from "./mirror.ts";
 import { endSession, uidHint } from "./sessions.ts";
-import { ask, clientApiUrl, extensionUrl, isDead, isObject, readJson, verdictOf } from "./upstream.ts";
+import { ask, clientApiUrl, extensionUrl, isDead, isObject, readJson, type Verdict, verdictOf } from "./upstream.ts";
 
 /** The extension whose token API is ours. */
 const OUR_EXTENSION = "push-notification";
@@ -177,9 +177,8 @@ async function hasEnded({ c, app, session }: Call, uid: string): Promise<boolean
 async function catchUp({ c, app, session, authToken }: Call): Promise<void> {
   const init = { method: "DELETE", headers: { appId: app.appId, authToken, Accept: "application/json" } };
   const response = await ask(clientApiUrl(app, "/v3.0/me"), init, PROXY_TIMEOUT_MS);
-  if (isOver(response.status, await readJson(response.body, ERROR_BYTES_MAX))) {
-    await note(c.env, app, session, authToken, { is: "dead" });
-  }
+  const verdict = verdictOfLogout(response.status, await readJson(response.body, ERROR_BYTES_MAX));
+  if (verdict !== null) await note(c.env, app, session, authToken, verdict);
 }
 
 async function settings(call: Call): Promise<Response> {
@@ -201,41 +200,49 @@ function rewritten({ status, headers }: Response, body: unknown): Response {
 
 /**
  * `DELETE /me`. The SDK forgets its auth token whatever we answer, and never asks again: so the session ends here before
- * anything can fail, and once more if our own object did not answer at first.
+ * anything can fail, and once more if our own object or CometChat did not answer at first. A logout is not acknowledged
+ * while the session may come back: 503 if we cannot tell whose it is, or cannot end it.
  */
 async function logout(call: Call): Promise<Response> {
   const { c, app, session, authToken } = call;
-  const ended = await endHere(call).then(
-    () => true,
-    (error) => {
-      log.error("a session did not end at once", { requestId: c.var.requestId, app: app.appId, error });
-      return false;
-    },
-  );
-  const { status, statusText, headers, body } = await forward(call);
+  const ended = await endHere(call).catch((error) => {
+    log.error("a session did not end at once", { requestId: c.var.requestId, app: app.appId, error });
+    return false;
+  });
+  const { status, statusText, headers, body } = await forward(call).catch(async (error) => {
+    if (!ended) await endHere(call);
+    throw error;
+  });
   const [read, passed] = body?.tee() ?? [null, null];
   const reply = await readJson(read, ERROR_BYTES_MAX);
-  if (isOver(status, reply)) await note(c.env, app, session, authToken, { is: "dead" });
-  if (!ended) await endHere(call);
+  const verdict = verdictOfLogout(status, reply);
+  if (verdict !== null) await note(c.env, app, session, authToken, verdict);
+  if (!ended) {
+    // Nobody says whose it was, and another isolate may still know it as alive.
+    if (verdict?.wasAlive === true && knownUid(app, session) === null) throw unavailable(RETRY_AFTER_SECONDS);
+    await endHere(call);
+  }
   return new Response(passed, { status, statusText, headers: replyHeaders(headers) });
 }
 
-/** Whether CometChat's reply to a logout says that the auth token is dead now. */
-function isOver(status: number, reply: unknown): boolean {
-  return isDead(reply) || (status === 200 && isObject(reply) && "data" in reply);
+/** What CometChat's reply to a logout says of the auth token; `null`: nothing. */
+function verdictOfLogout(status: number, reply: unknown): (Verdict & { is: "dead" }) | null {
+  if (isDead(reply)) return { is: "dead" };
+  return status === 200 && isObject(reply) && "data" in reply ? { is: "dead", wasAlive: true } : null;
 }
 
-/** Ends the session of the auth token before CometChat is asked to, by the surest uid that there is. */
-async function endHere({ c, app, session, authToken }: Call): Promise<void> {
+/**
+ * Ends the session of the auth token before CometChat is asked to, by the surest uid that there is. `false`: CometChat calls
+ * the auth token dead, and it holds nothing here. Whoever makes one up gets nothing written.
+ * @throws {ApiError} if the session may live on
+ */
+async function endHere({ c, app, session, authToken }: Call): Promise<boolean> {
   const confirmed = isKnownDead(app, session);
   const end = (uid: string, certain: boolean) => endSession(c.env, app, { session, uid, certain, confirmed });
   const known = knownUid(app, session);
-  if (known !== null) {
-    await end(known, true);
-    return;
-  }
   const hint = uidHint(authToken);
-  if (hint !== null && (await end(hint, false))) return;
-  const verified = await verify(c, app, session, authToken).catch(() => null);
-  if (verified !== null) await end(verified, true);
+  if (known === null && hint !== null && (await end(hint, false))) return true;
+  const uid = known ?? (await verify(c, app, session, authToken));
+  if (uid !== null) await end(uid, true);
+  return uid !== null;
 }

@@ -47,7 +47,8 @@ export async function ask(url: URL, init: RequestInit, timeoutMs: number): Promi
 /** What `GET /me` and `PUT /me` say about an auth token. */
 export type Verdict =
   | { is: "alive"; uid: string; authToken: string | undefined }
-  | { is: "dead" }
+  /** `wasAlive`: CometChat let it log out just now, so it is genuine. */
+  | { is: "dead"; wasAlive?: boolean }
   /** Neither: CometChat's own trouble, or ours with it. It says nothing about the auth token. */
   | { is: "unclear"; why: string };
 

@@ -518,6 +518,86 @@ describe("logout", () => {
     expect(await session.register({ fcmToken: uniqueToken() })).toMatchObject(DEAD);
   });
 
+  describe("of a session that holds nothing and that this isolate never saw, while CometChat does not say whose it is", () => {
+    const unsaid: Fault = { method: "GET", path: "/v3.0/me", status: 502, body: "" };
+
+    it("keeps a late registration out, for CometChat's word proves the uid in the auth token", async ({ expect }) => {
+      const session = await chatSession();
+      await answer(session, unsaid);
+      expect(await session.logout()).toMatchObject({ status: 200, body: { data: { success: true } } });
+      const [fence = 0] = await fences(session);
+      expect(fence).toBeGreaterThan(HOUR_MS + 200_000);
+      expect(fence).toBeLessThanOrEqual(HOUR_MS + 300_000);
+      // Another isolate knows the auth token as alive.
+      await expect(heldElsewhere(session, uniqueToken())).rejects.toThrow("ended");
+    });
+
+    it("is not acknowledged if our own object did not write that down", async ({ expect }) => {
+      const session = await chatSession();
+      await answer(session, unsaid);
+      const certain = (args: unknown[]) => (args[0] as { onlyIfKnown: boolean }).onlyIfKnown === false;
+      const faulty = withFault(env.USER_TOKENS, async (pass, _, args) => {
+        if (certain(args)) throw platformErrors.connectionLost();
+        return pass();
+      });
+      const reply = await callWith({ USER_TOKENS: faulty.namespace }, session, "DELETE", "/v3.0/me");
+      expect(reply).toMatchObject(TROUBLE);
+    });
+
+    it.for<[string, Fault]>([
+      ["fails", { status: 500, body: { error: { code: "ERR_EXCEPTION", message: "m" } } }],
+      ["talks nonsense", { status: 200, body: "{}" }],
+    ])(
+      "is not acknowledged if CometChat %s, and writes nothing for a uid that may be made up",
+      async ([, fault], { expect }) => {
+        const session = await chatSession();
+        await answer(session, unsaid);
+        await answer(session, { ...fault, method: "DELETE" });
+        const reply = await session.logout();
+        expect(reply).toMatchObject(TROUBLE);
+        expect(reply.headers.get("retry-after")).toBe("2");
+        expect(await isUntouched("chat", session.uid)).toBe(true);
+        await cometchat.heal({ authToken: session.authToken, method: "DELETE" });
+        expect((await session.logout()).status).toBe(200);
+        await expect(heldElsewhere(session, uniqueToken())).rejects.toThrow("ended");
+      },
+    );
+
+    it("ends when CometChat says so a moment later", async ({ expect }) => {
+      const session = await chatSession();
+      await answer(session, { ...unsaid, times: 1 });
+      await answer(session, { method: "DELETE", status: 502, body: "" });
+      expect((await session.logout()).status).toBe(502);
+      await expect(heldElsewhere(session, uniqueToken())).rejects.toThrow("ended");
+    });
+
+    it("is not acknowledged if the auth token does not begin with a uid; CometChat has heard of it", async ({
+      expect,
+    }) => {
+      const uid = uniqueUid();
+      const session = new TestSession("chat", uid, await cometchat.issue("chat", uid, crypto.randomUUID()));
+      await answer(session, unsaid);
+      expect(await session.logout()).toMatchObject(TROUBLE);
+      expect(await cometchat.isAlive("chat", session.authToken)).toBe(false);
+    });
+  });
+
+  it("tries again to end the session when CometChat cannot be reached at all", async ({ expect }) => {
+    const session = await chatSession();
+    await session.register({ fcmToken: uniqueToken() });
+    const { fetch } = globalThis;
+    const spy = vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
+      if (String(input).startsWith(`https://${CLIENT_API}/`)) throw new TypeError("unreachable");
+      return fetch(input, init);
+    });
+    onTestFinished(() => spy.mockRestore());
+    const faulty = withFault(env.USER_TOKENS, on("endSession", first(1, failBefore(platformErrors.connectionLost))));
+    const reply = await callWith({ USER_TOKENS: faulty.namespace }, session, "DELETE", "/v3.0/me");
+    expect(reply).toMatchObject(TROUBLE);
+    expect(await pushTokens("chat", session.uid)).toEqual([]);
+    await expect(heldElsewhere(session, uniqueToken())).rejects.toThrow("ended");
+  });
+
   it("leaves the user's other logins alone", async ({ expect }) => {
     const uid = uniqueUid();
     const [first, second] = [await chatSession({ uid }), await chatSession({ uid })];
@@ -601,6 +681,20 @@ describe("an auth token whose text names another user", () => {
       await session.call("GET", "/v3.0/users");
       expect(await isUntouched("chat", session.uid)).toBe(true);
     }
+  });
+
+  it("writes nothing either while CometChat does not say whose it is", async ({ expect }) => {
+    const victim = await chatSession();
+    const token = uniqueToken();
+    await victim.register({ fcmToken: token });
+    for (const uid of [uniqueUid(), victim.uid]) {
+      const session = forged(uid);
+      await answer(session, { method: "GET", path: "/v3.0/me", status: 502, body: "" });
+      expect(await session.logout()).toMatchObject(DEAD);
+      if (uid !== victim.uid) expect(await isUntouched("chat", uid)).toBe(true);
+    }
+    expect(await fences(victim)).toEqual([]);
+    expect(await victim.tokens()).toEqual([token]);
   });
 
   it("removes nothing of the user's sessions, and fences none", async ({ expect }) => {

@@ -8,6 +8,7 @@ import { ApiError, type ErrorCode } from "./errors.ts";
 import { OBJECT_CONCURRENCY } from "./limits.ts";
 import { log } from "./log.ts";
 import { callOwners, callUser, callUserByHash } from "./objects.ts";
+import { uidOf } from "./uids.ts";
 import type { FeedbackReport, FeedbackResult } from "./user-tokens/outcomes.ts";
 
 /** A push token as senders see it. Times are epoch milliseconds. */
@@ -26,12 +27,13 @@ export interface SenderToken {
 }
 
 export interface UserPushTokens {
+  /** As it was asked for, even where the app's own is another case of it. */
   uid: string;
   pushTokens: SenderToken[];
 }
 
 export interface LookupResult {
-  /** In the order asked for, each uid once; without those in `errors`. */
+  /** In the order asked for, each uid once as it was spelled; without those in `errors`. */
   users: UserPushTokens[];
   /** Users whose object failed: ask for them again. */
   errors: { uid: string; code: ErrorCode }[];
@@ -68,16 +70,23 @@ export interface TokenOwner {
 
 /** What may be pushed for a user now. */
 export async function listUser(env: Env, app: App, uid: string): Promise<UserPushTokens> {
+  return { uid, pushTokens: await pushTokensOf(env, app, uidOf(app, uid)) };
+}
+
+async function pushTokensOf(env: Env, app: App, uid: string): Promise<SenderToken[]> {
   const { retentionMs } = app.rules;
   const outcome = await callUser(env, app, uid, (user) => user.list({ session: null, retentionMs }));
-  return { uid, pushTokens: outcome.ok ? outcome.registrations.map(toSenderToken) : [] };
+  return outcome.ok ? outcome.registrations.map(toSenderToken) : [];
 }
+
+type Answer = UserPushTokens | LookupResult["errors"][number];
 
 /** The same for many users; one that fails does not fail the rest. */
 export async function lookupUsers(env: Env, app: App, uids: readonly string[]): Promise<LookupResult> {
-  const answers = await mapBounded([...new Set(uids)], OBJECT_CONCURRENCY, async (uid) => {
+  const asked = new Map(uids.map((uid, i) => [uid, uidOf(app, uid, `uids.${i}`)]));
+  const answers = await mapBounded([...asked], OBJECT_CONCURRENCY, async ([uid, ofUser]): Promise<Answer> => {
     try {
-      return await listUser(env, app, uid);
+      return { uid, pushTokens: await pushTokensOf(env, app, ofUser) };
     } catch (error) {
       log.warn("a user of a lookup failed", { app: app.appId, error });
       return { uid, code: codeOf(error) };
@@ -127,6 +136,7 @@ export async function findOwners(env: Env, app: App, token: string, kind?: Kind 
 export async function reportFeedback(env: Env, app: App, items: readonly FeedbackItem[]): Promise<FeedbackAnswer[]> {
   const now = Date.now();
   const answers: FeedbackAnswer[] = items.map(() => ({ outcome: "unknown", why: "nobody holds this token" }));
+  const uids = items.map(({ uid }, i) => (uid == null ? null : uidOf(app, uid, `items.${i}.uid`)));
   const byUser = new Map<string, { index: number; report: FeedbackReport }[]>();
   await mapBounded([...items.entries()], OBJECT_CONCURRENCY, async ([index, item]) => {
     const code = feedbackCode(item.kind, item.code);
@@ -135,7 +145,7 @@ export async function reportFeedback(env: Env, app: App, items: readonly Feedbac
       answers[index] = { outcome: "kept", why: code?.meaning ?? "not a code that says that a token is dead" };
       return;
     }
-    const users = await orUnavailable(() => holdersOf(env, app, item));
+    const users = await orUnavailable(() => holdersOf(env, app, item, uids[index]));
     if ("outcome" in users) answers[index] = users;
     else for (const user of users) push(byUser, user, { index, report: toReport(item, verdict, now) });
   });
@@ -159,7 +169,12 @@ export async function reportFeedback(env: Env, app: App, items: readonly Feedbac
 }
 
 /** The users to tell: the one that is named, else whoever the owner object names. */
-async function holdersOf(env: Env, app: App, { kind, token, uid }: FeedbackItem): Promise<string[]> {
+async function holdersOf(
+  env: Env,
+  app: App,
+  { kind, token }: FeedbackItem,
+  uid: string | null | undefined,
+): Promise<string[]> {
   if (uid != null) return [await userHash(app.appId, uid)];
   const owners = await callOwners(env, app, kind, token, (object, hash) => object.owners(hash));
   return owners.map(({ user }) => user);

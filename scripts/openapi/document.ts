@@ -167,7 +167,11 @@ function securityOf(caller: ApiOperation["caller"]): Record<string, string[]>[] 
 }
 
 const PARAMETERS: Record<string, { description: string; example: string; schema?: object }> = {
-  uid: { description: "The user's id, percent-encoded.", example: "alice" },
+  uid: {
+    description:
+      "The user's id, percent-encoded. With identity `cometchat`, any case of CometChat's uid: it is the same user.",
+    example: "alice",
+  },
   sid: { description: "The session's id, as listed.", example: "0e10ac93-eace-4e22-ba2e-2efa5ed66469" },
   pushToken: {
     description: "The push token, percent-encoded.",

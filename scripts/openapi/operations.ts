@@ -312,7 +312,8 @@ export const OPERATIONS: readonly ApiOperation[] = [
     caller: ["fullAccess", "sender"],
     summary: `The same for up to ${BATCH_MAX} users in one request`,
     description:
-      "In the order asked for, each uid once. A user whose object fails is named in `errors`; the rest is served. On " +
+      "In the order asked for, each uid once and named as it was asked for (with identity `cometchat`, any case of a uid is " +
+      "the same user, and what can be no uid there is refused). A user whose object fails is named in `errors`; the rest is served. On " +
       "Cloudflare's free plan a request may reach 50 objects: ask for fewer users at once there.",
     body: { schema: schemas.lookupBody, example: { uids: ["alice", "bob"] } },
     data: z.strictObject({

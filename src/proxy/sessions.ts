@@ -2,6 +2,7 @@
 import type { CometChatApp } from "../config.ts";
 import { HOUR_MS } from "../limits.ts";
 import { callUser } from "../objects.ts";
+import { chatUid } from "../uids.ts";
 
 export interface Ending {
   /** Session id: the hash of the auth token. */
@@ -33,6 +34,5 @@ export async function endSession(env: Env, app: CometChatApp, ending: Ending): P
 
 /** The uid before the last `_` of an auth token, if there is one: CometChat's form, which it does not promise. */
 export function uidHint(authToken: string): string | null {
-  const uid = authToken.slice(0, Math.max(0, authToken.lastIndexOf("_"))).toLowerCase();
-  return /^[a-z0-9_-]{1,100}$/.test(uid) ? uid : null;
+  return chatUid(authToken.slice(0, Math.max(0, authToken.lastIndexOf("_"))));
 }

@@ -5,6 +5,7 @@ import type { CometChatApp } from "../config.ts";
 import { withTimeout } from "../domain/timeout.ts";
 import { unavailable } from "../errors.ts";
 import { REPLY_BODY_TIMEOUT_MS, RETRY_AFTER_SECONDS } from "../limits.ts";
+import { chatUid } from "../uids.ts";
 
 /** A URL of the app's client API, the one that SDKs call. `path` begins with a slash. */
 export function clientApiUrl(app: CometChatApp, path: string, search = ""): URL {
@@ -52,8 +53,6 @@ export type Verdict =
   /** Neither: CometChat's own trouble, or ours with it. It says nothing about the auth token. */
   | { is: "unclear"; why: string };
 
-const UID = /^[a-z0-9_-]{1,100}$/;
-
 /** Reads such a reply. Only CometChat's own word makes an auth token dead. */
 export function verdictOf(status: number, body: unknown): Verdict {
   const { data, error } = (isObject(body) ? body : {}) as { data?: unknown; error?: unknown };
@@ -62,8 +61,8 @@ export function verdictOf(status: number, body: unknown): Verdict {
     const code = isObject(error) && typeof error.code === "string" ? error.code.slice(0, 64) : "none";
     return { is: "unclear", why: `status ${status}, code ${code}` };
   }
-  const uid = typeof data.uid === "string" ? data.uid.toLowerCase() : "";
-  if (!UID.test(uid)) return { is: "unclear", why: "no uid" };
+  const uid = chatUid(data.uid);
+  if (uid === null) return { is: "unclear", why: "no uid" };
   const { authToken } = data;
   return { is: "alive", uid, authToken: typeof authToken === "string" ? authToken : undefined };
 }

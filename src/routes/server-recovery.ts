@@ -9,12 +9,13 @@ import { RETRY_AFTER_SECONDS } from "../limits.ts";
 import { log } from "../log.ts";
 import { callUser } from "../objects.ts";
 import * as schemas from "../schemas.ts";
-import { howSessionsEnd, parseUid } from "./server-users.ts";
+import { uidOf } from "../uids.ts";
+import { howSessionsEnd } from "./server-users.ts";
 
 export const serverRecovery = new Hono<AppEnv>()
   .post("/:uid/restore", knownApp, server("fullAccess"), body(schemas.restoreBody), async (c) => {
     const { app } = c.var;
-    const uid = parseUid(c.req.param("uid"));
+    const uid = uidOf(app, c.req.param("uid"));
     const { at } = c.req.valid("json");
     await callUser(c.env, app, uid, (user) => user.prepareRestore(at));
     log.warn("a user is restored", { app: app.appId, apiKey: c.var.apiKey, at, requestId: c.var.requestId });
@@ -23,7 +24,7 @@ export const serverRecovery = new Hono<AppEnv>()
   })
   .post("/:uid/reconcile", knownApp, server("fullAccess"), async (c) => {
     const { app } = c.var;
-    return c.json({ data: await reconcile(c.env, app, parseUid(c.req.param("uid"))) });
+    return c.json({ data: await reconcile(c.env, app, uidOf(app, c.req.param("uid"))) });
   });
 
 /** Ends the object's instance; the next one starts from the restored data. The call itself can only fail. */

@@ -13,6 +13,7 @@ import { OBJECT_CONCURRENCY, RETRY_AFTER_SECONDS } from "../limits.ts";
 import { callOwners, callUser } from "../objects.ts";
 import * as schemas from "../schemas.ts";
 import { listUser } from "../sender.ts";
+import { uidOf } from "../uids.ts";
 
 /** A reply to "not changed" keeps what browsers need to read it. */
 const RETAINED_HEADERS = [...RETAINED_304_HEADERS, "access-control-allow-origin", "access-control-expose-headers"];
@@ -22,7 +23,7 @@ export const serverUsers = new Hono<AppEnv>()
   .post("/:uid/auth_tokens", knownApp, server("fullAccess", "authOnly"), body(schemas.mintBody), async (c) => {
     const { app } = c.var;
     if (app.identity !== "issued") throw mintsElsewhere(app);
-    const uid = parseUid(c.req.param("uid"));
+    const uid = uidOf(app, c.req.param("uid"));
     const { defaultSeconds, maximumSeconds } = app.authTokens;
     const { lifetimeSeconds } = c.req.valid("json");
     if ((lifetimeSeconds ?? 0) > maximumSeconds) {
@@ -38,14 +39,14 @@ export const serverUsers = new Hono<AppEnv>()
     knownApp,
     server("fullAccess", "sender"),
     async (c) => {
-      const data = await listUser(c.env, c.var.app, parseUid(c.req.param("uid")));
+      const data = await listUser(c.env, c.var.app, c.req.param("uid"));
       // A copy may be kept, and must be asked about before it is used: after a logout it is wrong at once.
       return c.json({ data }, 200, { "Cache-Control": "private, no-cache" });
     },
   )
   .get("/:uid/sessions", knownApp, server("fullAccess", "sender"), async (c) => {
     const { app } = c.var;
-    const uid = parseUid(c.req.param("uid"));
+    const uid = uidOf(app, c.req.param("uid"));
     const sessions = await callUser(c.env, app, uid, (user) => user.sessions(app.rules.retentionMs));
     return c.json({
       data: {
@@ -63,21 +64,21 @@ export const serverUsers = new Hono<AppEnv>()
     const { app } = c.var;
     const session = parseSessionId(c.req.param("sid"));
     const fenceUntil = Date.now() + app.rules.fenceMs;
-    const { removed } = await callUser(c.env, app, parseUid(c.req.param("uid")), (user) =>
+    const { removed } = await callUser(c.env, app, uidOf(app, c.req.param("uid")), (user) =>
       user.endSession({ session, issuedAt: null, fenceUntil }),
     );
     return c.json({ data: { success: true, removed } });
   })
   .delete("/:uid/sessions", knownApp, server("fullAccess"), async (c) => {
     const { app } = c.var;
-    const { removed } = await callUser(c.env, app, parseUid(c.req.param("uid")), (user) =>
+    const { removed } = await callUser(c.env, app, uidOf(app, c.req.param("uid")), (user) =>
       user.endAllSessions({ rules: app.rules, ...howSessionsEnd(app) }),
     );
     return c.json({ data: { success: true, removed, ended: app.identity === "issued" ? "all" : "known" } });
   })
   .get("/:uid/export", knownApp, server("fullAccess"), async (c) => {
     const { app } = c.var;
-    const uid = parseUid(c.req.param("uid"));
+    const uid = uidOf(app, c.req.param("uid"));
     const held = await callUser(c.env, app, uid, (user) => user.export());
     const isNothing = held.uid === null && held.validFrom === 0 && held.fences.length === 0;
     if (isNothing) throw new ApiError("ERR_UID_NOT_FOUND", "Nothing is held about this user.");
@@ -91,7 +92,7 @@ export const serverUsers = new Hono<AppEnv>()
   })
   .delete("/:uid", knownApp, server("fullAccess"), async (c) => {
     const { app } = c.var;
-    const outcome = await callUser(c.env, app, parseUid(c.req.param("uid")), (user) =>
+    const outcome = await callUser(c.env, app, uidOf(app, c.req.param("uid")), (user) =>
       user.erase({ rules: app.rules, ...howSessionsEnd(app) }),
     );
     if (!outcome.ok) throw unavailable(RETRY_AFTER_SECONDS);
@@ -110,13 +111,6 @@ function mintsElsewhere({ identity }: App): ApiError {
     "ERR_BAD_REQUEST",
     `This server mints no auth tokens for this app (identity "${identity}"): they come from ${where}.`,
   );
-}
-
-/** @throws {ApiError} 400 */
-export function parseUid(text: string): string {
-  const parsed = schemas.uid.safeParse(text);
-  if (!parsed.success) throw invalid({ uid: parsed.error.issues.map((issue) => `The uid ${issue.message}.`) });
-  return parsed.data;
 }
 
 /** Session ids have the same form as uids. */

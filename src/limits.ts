@@ -74,6 +74,8 @@ export const CHANGES_KEPT_MS = 30 * DAY_MS;
 export const COLLECT_EVERY_MS = 90 * DAY_MS;
 /** Fences of one user; beyond that `tokens_valid_from` rises instead. */
 export const FENCES_MAX = 1000;
+/** The same where that keeps nobody out: beyond, only sessions that hold something may register. About 1 MB of an object's 10 GB. */
+export const UNDATED_FENCES_MAX = 10_000;
 /** An alarm that is this late is taken for lost, and set again by normal traffic. */
 export const ALARM_LATE_MS = 5 * MINUTE_MS;
 

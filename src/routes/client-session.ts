@@ -5,6 +5,7 @@ import { client, knownApp } from "../auth/middleware.ts";
 import { deadAuthToken } from "../errors.ts";
 import type { AppEnv } from "../http.ts";
 import { callUser } from "../objects.ts";
+import { howSessionsEnd } from "./server-users.ts";
 import { settingsOf } from "./settings.ts";
 
 export const clientSession = new Hono<AppEnv>()
@@ -17,7 +18,9 @@ export const clientSession = new Hono<AppEnv>()
     const isOver = caller.expired && app.identity === "issued";
     // Beyond the longest life that is minted now, if this auth token is of a time when that was longer.
     const fenceUntil = isOver ? null : Math.max(Date.now() + app.rules.fenceMs, usableUntil ?? 0);
-    await callUser(c.env, app, caller.uid, (user) => user.endSession({ session: id, issuedAt, fenceUntil }));
+    await callUser(c.env, app, caller.uid, (user) =>
+      user.endSession({ session: id, issuedAt, fenceUntil, ...howSessionsEnd(app) }),
+    );
     return c.json({ data: { success: true } });
   })
   .get("/settings", knownApp, client(), async (c) => {

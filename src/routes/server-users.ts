@@ -65,7 +65,7 @@ export const serverUsers = new Hono<AppEnv>()
     const session = parseSessionId(c.req.param("sid"));
     const fenceUntil = Date.now() + app.rules.fenceMs;
     const { removed } = await callUser(c.env, app, uidOf(app, c.req.param("uid")), (user) =>
-      user.endSession({ session, issuedAt: null, fenceUntil }),
+      user.endSession({ session, issuedAt: null, fenceUntil, ...howSessionsEnd(app) }),
     );
     return c.json({ data: { success: true, removed } });
   })

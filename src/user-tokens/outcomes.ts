@@ -53,7 +53,15 @@ export interface UnregisterRequest {
   slots: { kind: Kind; hash: string; registeredAt: number }[];
 }
 
-export interface EndSessionRequest {
+/** What keeps ended sessions out. Whoever does not say so has neither a trusted time nor sessions that end with their token. */
+export interface SessionsEnd {
+  /** Whether auth tokens carry a time that can be trusted; if not, every session known here is fenced instead. */
+  trustedTime?: boolean;
+  /** Whether a session can get a new auth token later: then the known ones are fenced too, beside `trustedTime`. */
+  sessionsOutliveTokens?: boolean;
+}
+
+export interface EndSessionRequest extends SessionsEnd {
   session: string;
   /** When its auth token was issued, epoch ms; `null` if unknown. */
   issuedAt: number | null;
@@ -63,12 +71,8 @@ export interface EndSessionRequest {
   onlyIfKnown?: boolean;
 }
 
-export interface EndAllSessionsRequest {
+export interface EndAllSessionsRequest extends SessionsEnd {
   rules: Rules;
-  /** Whether auth tokens carry a time that can be trusted; if not, every session known here is fenced instead. */
-  trustedTime: boolean;
-  /** Whether a session can get a new auth token later: then the known ones are fenced too, beside `trustedTime`. */
-  sessionsOutliveTokens?: boolean;
 }
 
 /** As {@link EndAllSessionsRequest}. */

@@ -172,7 +172,7 @@ export class UserTokensStore {
 
   /** Until when the session's fence stands, epoch ms; 0: there is none. */
   fenceEnd(session: string): number {
-    return this.#fact("fence", session)?.until ?? 0;
+    return this.#sessionEnds().fences.get(session)?.until ?? 0;
   }
 
   fences(): Fence[] {

@@ -26,6 +26,7 @@ import {
   FENCES_MAX,
   REGISTRATIONS_PER_USER_MAX,
   TAKEOVER_WINDOW_MS,
+  UNDATED_FENCES_MAX,
 } from "../limits.ts";
 import { log } from "../log.ts";
 import { countChanges } from "../metrics.ts";
@@ -45,10 +46,14 @@ import type {
   RemoveOutcome,
   RemoveRequest,
   SessionSummary,
+  SessionsEnd,
   UnregisterRequest,
   UserExport,
 } from "./outcomes.ts";
-import { UserTokensStore } from "./store.ts";
+import { type Fence, UserTokensStore } from "./store.ts";
+
+/** No session has this id. Its fence is that of all sessions that hold nothing, in place of those that gave way. */
+const ANY_OTHER = "";
 
 /**
  * Holds the registrations of one user and decides, alone and in order, what may happen to them. It:
@@ -125,9 +130,15 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
       await this.#arm(now);
       return { ok: true, changed: false, held };
     }
+    if (this.#isShutOut(request.session.id, now)) return { ok: false, reason: "unavailable" };
     const operation = new Operation(request.session, request.tokens);
     this.#operations.add(operation);
     return await this.#inTurn(() => this.#registerInTurn(request, operation));
+  }
+
+  /** Fences gave way, and a session that holds nothing may have had one of them; that of one that holds something stands. */
+  #isShutOut(session: string, now: number): boolean {
+    return this.#store.fenceEnd(ANY_OTHER) > now && this.#store.registrationsOf(session).length === 0;
   }
 
   /** Runs `work` when the work before it has ended: registrations and erasures of one user take turns. */
@@ -350,7 +361,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     const known = rows.length > 0 || this.#isUnderWay(session) || this.#store.fenceEnd(session) > (fenceUntil ?? 0);
     if (onlyIfKnown && !known) return { removed: 0, known };
     if (fenceUntil !== null) {
-      this.#store.transaction(() => this.#fence([{ session, issuedAt: issuedAt ?? now, until: fenceUntil }]));
+      this.#store.transaction(() => this.#fence([{ session, issuedAt: issuedAt ?? now, until: fenceUntil }], request));
     }
     const cancelled = this.#cancel((operation) => operation.session === session);
     this.#delete(rows, "ended", now);
@@ -378,20 +389,32 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     return { removed: rows.length, fenced };
   }
 
-  /** Beyond FENCES_MAX the oldest auth tokens' fences give way, and `tokens_valid_from` rises over them instead. */
-  #fence(fences: { session: string; issuedAt: number; until: number }[]): void {
+  /**
+   * Beyond FENCES_MAX the oldest auth tokens' fences give way, and `tokens_valid_from` rises over them instead. Where that
+   * keeps nobody out, those give way that end soonest, beyond UNDATED_FENCES_MAX, and until they would have ended no session
+   * registers that holds nothing: an ended one never does.
+   */
+  #fence(fences: Fence[], ending: SessionsEnd): void {
     for (const fence of fences) this.#store.setFence(fence);
-    if (this.#store.fences().length <= FENCES_MAX) return;
+    const byTime = isTimeEnough(ending);
+    const max = byTime ? FENCES_MAX : UNDATED_FENCES_MAX;
+    if (this.#store.fences().length <= max) return;
     // Those that are over take nobody's place: no auth token of theirs can live.
     this.#store.deleteExpiredFacts(Date.now());
-    const all = this.#store.fences();
-    const excess = all.length - FENCES_MAX;
+    const all = this.#store.fences().filter((fence) => fence.session !== ANY_OTHER);
+    const excess = all.length - max;
     if (excess <= 0) return;
-    const oldest = all.sort((a, b) => a.issuedAt - b.issuedAt).slice(0, excess);
-    for (const fence of oldest) this.#store.deleteFence(fence.session);
-    const before = this.#store.validFromFact() ?? { at: 0, until: 0 };
-    const validFrom = Math.max(before.at, ...oldest.map((fence) => fence.issuedAt));
-    this.#store.setValidFrom(validFrom, Math.max(before.until, ...all.map((fence) => fence.until)));
+    const first = all.sort((a, b) => (byTime ? a.issuedAt - b.issuedAt : a.until - b.until)).slice(0, excess);
+    for (const fence of first) this.#store.deleteFence(fence.session);
+    if (byTime) {
+      const before = this.#store.validFromFact() ?? { at: 0, until: 0 };
+      const validFrom = Math.max(before.at, ...first.map((fence) => fence.issuedAt));
+      this.#store.setValidFrom(validFrom, Math.max(before.until, ...all.map((fence) => fence.until)));
+    } else {
+      const until = Math.max(this.#store.fenceEnd(ANY_OTHER), ...first.map((fence) => fence.until));
+      this.#store.setFence({ session: ANY_OTHER, issuedAt: 0, until });
+      log.warn("a user has too many ended sessions", { user: shortUser(this.#me), until });
+    }
   }
 
   /** Cancels the registrations under way that `covers` covers; answers when each has settled. */
@@ -548,7 +571,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     const inFlight = [...this.#operations].flatMap((operation) => operation.hashes);
     this.#store.transaction(() => {
       this.#refuseAllSessions(rows, request);
-      if (request.trustedTime && !request.sessionsOutliveTokens) this.#dropFencesUntil(this.#store.validFrom());
+      if (isTimeEnough(request)) this.#dropFencesUntil(this.#store.validFrom());
       for (const row of rows) this.#store.delete(row);
       for (const hash of new Set([...rows.map((row) => row.hash), ...inFlight])) this.#store.addPendingForget(hash);
       this.#store.deleteRecord();
@@ -672,14 +695,18 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
 
   /** Every auth token issued until now is dead; where they carry no trusted time, the sessions known here end. */
   #refuseAllSessions(rows: Registration[], request: EndAllSessionsRequest): { fenced: number } {
-    const { rules, trustedTime, sessionsOutliveTokens = false } = request;
+    const { rules, trustedTime } = request;
     const now = Date.now();
     const until = now + rules.fenceMs;
     const known = new Set([...rows.map((row) => row.session), ...[...this.#operations].map((o) => o.session)]);
-    const fences = !trustedTime || sessionsOutliveTokens ? [...known] : [];
+    const fences = isTimeEnough(request) ? [] : [...known];
     this.#store.transaction(() => {
       if (trustedTime) this.#store.setValidFrom(Math.max(now, this.#store.validFrom()), until);
-      if (fences.length > 0) this.#fence(fences.map((session) => ({ session, issuedAt: now, until })));
+      if (fences.length > 0)
+        this.#fence(
+          fences.map((session) => ({ session, issuedAt: now, until })),
+          request,
+        );
     });
     return { fenced: fences.length };
   }
@@ -727,6 +754,11 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     this.#alarmAt = Math.ceil(at / DAY_MS) * DAY_MS;
     await this.ctx.storage.setAlarm(this.#alarmAt);
   }
+}
+
+/** Whether `tokens_valid_from` keeps ended sessions out for good. */
+function isTimeEnough({ trustedTime = false, sessionsOutliveTokens = false }: SessionsEnd): boolean {
+  return trustedTime && !sessionsOutliveTokens;
 }
 
 function isSameRegistration(slot: Registration, token: PushToken): boolean {

@@ -86,6 +86,12 @@ export class Clients {
     return Number(facts.find((row) => row.fact === "valid_from")?.value ?? 0);
   }
 
+  /** Whether fences of the user gave way: then a session that holds nothing waits. */
+  isShut(user: string): boolean {
+    const facts = this.#world.object(`${APP}:${user}`).storage.rows("facts");
+    return facts.some((row) => row.fact === "fence" && row.key === "" && Number(row.until) > this.#world.now());
+  }
+
   /** Sends what the Worker would send; a client that gets an error repeats it up to `repeats` times. */
   send(user: string, action: Action, repeats = 0): Call | null {
     const [method, ...args] = this.#request(user, action);
@@ -108,7 +114,7 @@ export class Clients {
         return ["remove", { session: action.session, all: action.all }];
       case "endSession": {
         const { id, issuedAt } = action.session;
-        return ["endSession", { session: id, issuedAt, fenceUntil: this.#world.now() + rules.fenceMs }];
+        return ["endSession", { session: id, issuedAt, fenceUntil: this.#world.now() + rules.fenceMs, ...ending }];
       }
       case "endAllSessions":
       case "erase":

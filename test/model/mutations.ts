@@ -115,8 +115,15 @@ export const MUTATIONS = {
   "an erasure drops the fences of sessions without a trusted time": [
     {
       file: USER,
-      find: "if (request.trustedTime && !request.sessionsOutliveTokens) this.#dropFencesUntil(this.#store.validFrom());",
+      find: "if (isTimeEnough(request)) this.#dropFencesUntil(this.#store.validFrom());",
       replace: "this.#dropFencesUntil(now);",
+    },
+  ],
+  "fences that gave way are forgotten": [
+    {
+      file: USER,
+      find: 'if (this.#isShutOut(request.session.id, now)) return { ok: false, reason: "unavailable" };',
+      replace: "",
     },
   ],
 } as const satisfies Record<string, readonly Edit[]>;

@@ -13,6 +13,11 @@ export const SMALL: readonly Edit[] = [
     replace: "export const REGISTRATIONS_PER_USER_MAX = 3;",
   },
   { file: "limits.ts", find: "export const FENCES_MAX = 1000;", replace: "export const FENCES_MAX = 2;" },
+  {
+    file: "limits.ts",
+    find: "export const UNDATED_FENCES_MAX = 10_000;",
+    replace: "export const UNDATED_FENCES_MAX = 1;",
+  },
 ];
 
 export interface Found {

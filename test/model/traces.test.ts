@@ -247,6 +247,25 @@ const TRACES: Trace[] = [
     },
   },
   {
+    name: "a session that ended first comes back when its fence has given way to others",
+    rules: ["fences that gave way are forgotten"],
+    async tell(on) {
+      const story = new Story(on, { identity: "cometchat", small: true });
+      const [holds, ended, later] = [story.login("ann", 0), story.login("ann", 1), story.login("ann", 2)];
+      story.register("ann", holds, F0);
+      await story.rest();
+      const late = story.register("ann", ended, A0);
+      for (const session of [ended, later]) story.send("ann", { do: "endSession", session });
+      await story.rest(late);
+      await story.arrives("register", "ann");
+      await story.rest();
+      // One that holds something goes on.
+      story.register("ann", holds, F1);
+      await story.rest();
+      return { story, ann: ["f1"], owner: [] };
+    },
+  },
+  {
     name: "an auth token without a trusted time comes back after an erasure",
     rules: ["an erasure drops the fences of sessions without a trusted time"],
     async tell(on) {

@@ -2,9 +2,17 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, it, vi } from "vitest";
 import type { Session } from "../../src/domain/registration.ts";
-import { CHANGES_KEPT_MS, COLLECT_EVERY_MS, DAY_MS, FENCES_MAX, REGISTRATIONS_PER_USER_MAX } from "../../src/limits.ts";
+import {
+  CHANGES_KEPT_MS,
+  COLLECT_EVERY_MS,
+  DAY_MS,
+  FENCES_MAX,
+  REGISTRATIONS_PER_USER_MAX,
+  UNDATED_FENCES_MAX,
+} from "../../src/limits.ts";
 import { forge } from "../support/auth-tokens.ts";
 import { login, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
+import { chatSession } from "../support/cometchat.ts";
 import { ownerObject, pushToken, rulesOf, tablesIn, tablesOf, userObject } from "../support/objects.ts";
 
 const rules = rulesOf("test");
@@ -70,7 +78,8 @@ describe("the limit of fences", () => {
     const later = session("never-ended", start + FENCES_MAX + 100);
     await runInDurableObject(object, async (instance) => {
       for (const { id, issuedAt } of ended) {
-        await instance.endSession({ session: id, issuedAt, fenceUntil: Date.now() + rules.fenceMs });
+        const fenceUntil = Date.now() + rules.fenceMs;
+        await instance.endSession({ session: id, issuedAt, fenceUntil, trustedTime: true });
       }
     });
     const { fences, validFrom } = await object.export();
@@ -87,7 +96,8 @@ describe("the limit of fences", () => {
     const object = await userObject("test", uniqueUid());
     const start = Date.now();
     setClock(start);
-    const fence = (id: string, fenceUntil: number) => object.endSession({ session: id, issuedAt: start, fenceUntil });
+    const fence = (id: string, fenceUntil: number) =>
+      object.endSession({ session: id, issuedAt: start, fenceUntil, trustedTime: true });
     await fence("for-long", start + 1000 * DAY_MS);
     for (let i = 1; i < FENCES_MAX; i++) await fence(`short-${i}`, start + DAY_MS);
     setClock(start + 2 * DAY_MS);
@@ -95,6 +105,85 @@ describe("the limit of fences", () => {
     const { fences, validFrom } = await object.export();
     expect(fences.map((each) => each.session).sort()).toEqual(["for-long", "later"]);
     expect(validFrom).toBe(0);
+  });
+});
+
+describe("the limit of fences where no time stands in for one", () => {
+  /** A user with so many ended sessions, `ended-0` and on; the fence of each ends a second after the one before. */
+  async function withFences(count: number, start: number) {
+    const uid = uniqueUid();
+    const object = await userObject("chat", uid);
+    await object.endSession({ session: "ended-0", issuedAt: null, fenceUntil: start + DAY_MS });
+    await runInDurableObject(object, (_, { storage }) => {
+      storage.sql.exec(
+        `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+         INSERT INTO facts SELECT 'fence', 'ended-' || i, '0', ? + i * 1000 FROM n`,
+        count - 1,
+        start + DAY_MS,
+      );
+    });
+    await evictDurableObject(object);
+    const end = (id: string, fenceUntil: number, more: object = {}) =>
+      object.endSession({ session: id, issuedAt: null, fenceUntil, ...more });
+    const register = async (id: string, token: string) =>
+      object.register({ uid, session: session(id), tokens: [await pushToken(token)], rules: rulesOf("chat") });
+    return { uid, object, end, register };
+  }
+  const SHUT = { ok: false, reason: "unavailable" };
+  const ENDED = { ok: false, reason: "ended" };
+
+  it.for<[string, { trustedTime?: boolean; sessionsOutliveTokens?: boolean }]>([
+    ["auth tokens without a time", {}],
+    ["sessions that get new auth tokens", { trustedTime: true, sessionsOutliveTokens: true }],
+  ])("is bounded for %s too, and no session that ended ever registers", async ([, ending], { expect }) => {
+    const start = Date.now();
+    setClock(start);
+    const { uid, object, end, register } = await withFences(UNDATED_FENCES_MAX - 1, start);
+    expect(await register("holds", `${uid}-1`)).toMatchObject({ ok: true });
+    await end("last", start + 10 * DAY_MS, ending);
+    expect(await register("new", `${uid}-2`)).toMatchObject({ ok: true });
+    await object.remove({ session: session("new"), all: false });
+
+    // One too many: the fence that ends soonest gives way, and nobody knows its session any more.
+    await end("too-many", start + 10 * DAY_MS, ending);
+    const { fences, validFrom } = await object.export();
+    expect(fences).toHaveLength(UNDATED_FENCES_MAX + 1);
+    expect(validFrom).toBe(0);
+    for (const id of ["ended-1", "last", "too-many"]) expect(await register(id, `${uid}-3`)).toEqual(ENDED);
+    expect(await register("ended-0", `${uid}-3`)).toEqual(SHUT);
+    expect(await register("new", `${uid}-3`)).toEqual(SHUT);
+    expect(await register("holds", `${uid}-4`)).toMatchObject({ ok: true });
+    // Not after an eviction or an erasure either.
+    await evictDurableObject(object);
+    expect(await register("ended-0", `${uid}-3`)).toEqual(SHUT);
+    await object.erase({ rules: rulesOf("chat"), ...ending });
+    expect(await register("ended-0", `${uid}-3`)).toEqual(SHUT);
+    // Until no auth token of it can live.
+    setClock(start + DAY_MS + 60_000);
+    expect(await register("newer", `${uid}-5`)).toMatchObject({ ok: true });
+  });
+
+  it("is counted by the Worker for the sessions of each identity", async ({ expect }) => {
+    const start = Date.now();
+    const chat = await withFences(UNDATED_FENCES_MAX, start);
+    const phone = await chatSession({ uid: chat.uid });
+    await phone.register({ fcmToken: uniqueToken() });
+    await phone.logout();
+    expect((await chat.object.export()).fences).toHaveLength(UNDATED_FENCES_MAX + 1);
+    const late = await (await chatSession({ uid: chat.uid })).register({ fcmToken: uniqueToken() });
+    expect(late).toMatchObject({ status: 503, body: { error: { code: "ERR_OPERATION_FAILED" } } });
+    // Minted auth tokens carry a time.
+    const client = await login();
+    const object = await userObject("test", client.uid);
+    await runInDurableObject(object, async (instance) => {
+      for (let i = 0; i < FENCES_MAX; i++) {
+        const fence = { issuedAt: start - i, fenceUntil: start + rules.fenceMs, trustedTime: true };
+        await instance.endSession({ session: `${i}`, ...fence });
+      }
+    });
+    await client.logout();
+    expect(await object.export()).toMatchObject({ validFrom: start - FENCES_MAX + 1 });
+    expect((await (await login(client.uid)).register({ fcmToken: uniqueToken() })).status).toBe(200);
   });
 });
 

@@ -5,10 +5,11 @@ import { limitRate } from "../rate-limits.ts";
 
 /**
  * Counts a question to CometChat with an auth token that nothing vouches for, by the client's address: nobody can make this
- * Worker try auth tokens there.
+ * Worker try auth tokens there. A back end with an API key asks for many users from one address, and is limited by its key.
  * @throws {ApiError} 429
  */
 export async function limitUnverified(c: Context<AppEnv>, app: CometChatApp): Promise<void> {
   const address = header(c, "cf-connecting-ip");
-  if (address !== undefined) await limitRate(c.env, app, "unverified", () => address);
+  const { apiKey }: Partial<AppEnv["Variables"]> = c.var;
+  if (address !== undefined && apiKey === undefined) await limitRate(c.env, app, "unverified", () => address);
 }

@@ -269,6 +269,20 @@ describe("the limit of unknown auth tokens", () => {
     expect((await guess({ "cf-connecting-ip": "2001:db8::c1" })).status).toBe(401);
   });
 
+  it("does not count a back end with an API key, which asks for many users from one address", async ({ expect }) => {
+    await withinOneMinute();
+    const path = "/v3/notifications/push/v1/tokens";
+    const headers = { "cf-connecting-ip": "2001:db8::c3" };
+    for (let i = 0; i < 8; i += 1) {
+      const { authToken } = await chatSession({ app: "chat-rated" });
+      const reply = await serverCall("GET", path, { headers: { ...headers, authToken } }, "chat-rated");
+      expect(reply.status).toBe(200);
+    }
+    const unknown = { ...headers, apikey: "wrong", authToken: crypto.randomUUID() };
+    expect((await serverCall("GET", path, { headers: unknown }, "chat-rated")).status).toBe(401);
+    expect(await cometchat.count({ authToken: unknown.authToken })).toBe(0);
+  });
+
   it("does not count calls with an auth token that CometChat served lately", async ({ expect }) => {
     await withinOneMinute();
     const headers = { "cf-connecting-ip": "2001:db8::c2" };

@@ -21,10 +21,12 @@ import { ApiError, deadAuthToken, unavailable } from "../errors.ts";
 import { type AppEnv, cleanPath, header, withoutMinorVersion } from "../http.ts";
 import {
   AUTH_TOKEN_LENGTH_MAX,
+  BODY_BYTES_MAX,
   ERROR_BYTES_MAX,
   ME_BYTES_MAX,
   PROXY_TIMEOUT_MS,
   RETRY_AFTER_SECONDS,
+  UPLOAD_TIMEOUT_MS,
 } from "../limits.ts";
 import { log } from "../log.ts";
 import { callUser } from "../objects.ts";
@@ -122,7 +124,9 @@ function slugOf(host: string, region: string): string | null {
 async function forward({ c, app, session, url }: Call): Promise<Response> {
   if (!isVouchedFor(app, session)) await limitUnverified(c, app);
   const { method, headers, body } = c.req.raw;
-  return ask(url, { method, headers: requestHeaders(headers), body }, PROXY_TIMEOUT_MS);
+  // CometChat does not begin to reply before it has read a file, and a phone sends one as slowly as its network is.
+  const isSmall = body === null || Number(headers.get("content-length") ?? Number.NaN) <= BODY_BYTES_MAX;
+  return ask(url, { method, headers: requestHeaders(headers), body }, isSmall ? PROXY_TIMEOUT_MS : UPLOAD_TIMEOUT_MS);
 }
 
 async function passOn(call: Call): Promise<Response> {

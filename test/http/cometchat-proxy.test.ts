@@ -208,6 +208,25 @@ describe("a call that is not ours", () => {
     expect((await received(session))[0]?.body.length).toBe(body.length);
   });
 
+  it("may take as long as it takes to send a file, and no other so long", async ({ expect }) => {
+    const session = await chatSession();
+    await answer(session, { delayMs: 1_500 });
+    const { setTimeout } = globalThis;
+    // Time for timers is a hundredth of what it is.
+    const spy = vi
+      .spyOn(globalThis, "setTimeout")
+      .mockImplementation(((callback: () => void, ms = 0) => setTimeout(callback, ms / 100)) as typeof setTimeout);
+    onTestFinished(() => spy.mockRestore());
+    const [file, chunked, message, none] = await Promise.all([
+      session.call("POST", "/v3.0/messages", { body: "m".repeat(100_000) }),
+      session.call("POST", "/v3.0/messages", { body: new Blob(["m"]).stream().pipeThrough(new TransformStream()) }),
+      session.call("POST", "/v3.0/messages", { body: { text: "hello" } }),
+      session.call("GET", "/v3.0/users"),
+    ]);
+    for (const reply of [file, chunked]) expect(reply.status).toBe(200);
+    for (const reply of [message, none]) expect(reply).toMatchObject(TROUBLE);
+  });
+
   it("comes back piece by piece", async ({ expect }) => {
     const session = await chatSession();
     await answer(session, { status: 200, chunks: ['{"data":', "[1]", "}"], chunkDelayMs: 400 });

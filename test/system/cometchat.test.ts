@@ -3,6 +3,7 @@
 import { once } from "node:events";
 import { request } from "node:https";
 import { connect } from "node:tls";
+import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { COMETCHAT_REGIONS } from "../support/apps.ts";
 import { FakeCometChat } from "../support/fake-cometchat.ts";
@@ -22,7 +23,7 @@ let registry: Registry;
 
 beforeAll(async () => {
   cometchat = new FakeCometChat({ apps: COMETCHAT_REGIONS });
-  upstream = await serveFetch((each) => cometchat.fetch(each));
+  upstream = await serveFetch(async (each) => compressed(each, await cometchat.fetch(each)));
   registry = await Registry.start({ hosts: [HOST, "polls-us.registry.test"], outbound: upstream.address });
 });
 
@@ -30,6 +31,18 @@ afterAll(async () => {
   await registry?.stop();
   await upstream?.stop();
 });
+
+/** A reply in the encoding that the test's request names. */
+async function compressed(to: Request, reply: Response): Promise<Response> {
+  const encoding = to.headers.get("x-test-encoding");
+  if (encoding === null) return reply;
+  const plain = Buffer.from(await reply.arrayBuffer());
+  const body = encoding === "br" ? brotliCompressSync(plain) : gzipSync(plain);
+  const headers = new Headers(reply.headers);
+  headers.set("content-encoding", encoding);
+  headers.set("content-length", String(body.length));
+  return new Response(body, { status: reply.status, headers });
+}
 
 interface Session {
   uid: string;
@@ -210,6 +223,40 @@ describe("on the wire", () => {
     const [asked] = cometchat.received({ authToken: alice.authToken });
     expect(asked?.body).toBe(JSON.stringify(body));
   });
+
+  it.for(["gzip", "br"])(
+    "a reply in %s reads as what CometChat said, rewritten or not",
+    async (encoding, { expect }) => {
+      const decoded = { gzip: gunzipSync, br: brotliDecompressSync } as Record<string, (bytes: Buffer) => Buffer>;
+      const [alice, nobody] = [session(), { uid: "nobody", authToken: "nobody_1" }];
+      const calls: [Session, string, string, object][] = [
+        [alice, "GET", "/v3.0/users", { data: [{ uid: alice.uid }] }],
+        [alice, "PUT", "/v3.0/me", { data: { uid: alice.uid, settings: { CLIENT_API_HOST: HOST } } }],
+        [alice, "GET", "/v3.0/nothing", { error: { code: "ERR_API_NOT_FOUND" } }],
+        [nobody, "GET", "/v3.0/users", { error: { code: "AUTH_ERR_AUTH_TOKEN_NOT_FOUND" } }],
+        [alice, "DELETE", "/v3.0/me", { data: { success: true } }],
+      ];
+      for (const [from, method, path, body] of calls) {
+        const outgoing = request({
+          host: "127.0.0.1",
+          port: registry.server.port,
+          servername: HOST,
+          rejectUnauthorized: false,
+          method,
+          path,
+          headers: { host: HOST, ...headersOf(from), "accept-encoding": encoding, "x-test-encoding": encoding },
+        }).end();
+        const [incoming] = await once(outgoing, "response");
+        const chunks: Buffer[] = [];
+        for await (const chunk of incoming) chunks.push(chunk);
+        const bytes = Buffer.concat(chunks);
+        const { "content-encoding": how = "", "content-length": length } = incoming.headers;
+        if (length !== undefined) expect(Number(length)).toBe(bytes.length);
+        const text = String((decoded[how] ?? ((plain) => plain))(bytes));
+        expect(JSON.parse(text), path).toMatchObject(body);
+      }
+    },
+  );
 
   it("headers of one connection do not pass", async ({ expect }) => {
     const alice = session();

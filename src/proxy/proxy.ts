@@ -14,7 +14,7 @@ import { waitUntil } from "cloudflare:workers";
 import type { Context, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
 import { isKnownDead, isVouchedFor, knownUid, note, noteAccepted, sessionOf, verify } from "../auth/cometchat.ts";
-import { checkOrigin } from "../auth/middleware.ts";
+import { checkOrigin, limitAddress } from "../auth/middleware.ts";
 import { limitUnverified } from "../auth/unverified.ts";
 import { type CometChatApp, loadConfig } from "../config.ts";
 import { ApiError, deadAuthToken, unavailable } from "../errors.ts";
@@ -209,6 +209,7 @@ function rewritten({ status, headers }: Response, body: unknown): Response {
  */
 async function logout(call: Call): Promise<Response> {
   const { c, app, session, authToken } = call;
+  await limitAddress(c, app);
   const ended = await endHere(call).catch((error) => {
     log.error("a session did not end at once", { requestId: c.var.requestId, app: app.appId, error });
     return false;

@@ -1,9 +1,12 @@
 // Identity `cometchat`: whose an auth token is, by the word of the fake CometChat, which counts how often it is asked.
+import { env } from "cloudflare:workers";
 import { describe, it, onTestFinished, vi } from "vitest";
+import { createApp } from "../../src/app.ts";
 import { VERIFICATION_TIMEOUT_MS } from "../../src/limits.ts";
 import { call, serverCall, TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
 import { chatSession, cometchat, pushTokens, verifications } from "../support/cometchat.ts";
 import type { Fault } from "../support/fake-cometchat.ts";
+import { withFault } from "../support/faults.ts";
 
 const DEAD = { status: 401, body: { error: { code: "AUTH_ERR_AUTH_TOKEN_NOT_FOUND", details: {} } } };
 const TROUBLE = { status: 503, body: { error: { code: "ERR_OPERATION_FAILED", details: {} } } };
@@ -267,6 +270,25 @@ describe("the limit of unknown auth tokens", () => {
     expect((await known.call("GET", "/v2/tokens", { headers })).status).toBe(200);
     expect((await known.call("GET", "/v3.0/users", { headers })).status).toBe(200);
     expect((await guess({ "cf-connecting-ip": "2001:db8::c1" })).status).toBe(401);
+  });
+
+  it("is not all: logouts with made-up auth tokens reach a user's object no more often than an address may call", async ({
+    expect,
+  }) => {
+    await withinOneMinute();
+    const uid = uniqueUid();
+    const { namespace, calls } = withFault(env.USER_TOKENS, (pass) => pass());
+    const statuses: number[] = [];
+    for (let i = 0; i < 8; i += 1) {
+      const headers = { appId: "chat-rated-ip", authToken: `${uid}_${i}`, "cf-connecting-ip": "2001:db8::c4" };
+      const init = { method: "DELETE", headers };
+      const bindings = { ...env, USER_TOKENS: namespace };
+      statuses.push((await createApp().request("https://registry.test/v3.0/me", init, bindings)).status);
+    }
+    expect(statuses).toEqual([401, 401, 401, 401, 401, 429, 429, 429]);
+    const reached = calls.length;
+    expect(reached).toBeGreaterThan(0);
+    expect(reached % 5).toBe(0);
   });
 
   it("does not count a back end with an API key, which asks for many users from one address", async ({ expect }) => {

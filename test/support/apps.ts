@@ -103,6 +103,13 @@ export const COMETCHAT_APPS = {
     ...UNLIMITED,
     rateLimits: { ip: "none", session: "none", key: "none", unverified: "TEST" },
   },
+  /** Five calls of ours a minute and address. */
+  CHAT_RATED_IP: {
+    appId: "chat-rated-ip",
+    identity: "cometchat",
+    ...UNLIMITED,
+    rateLimits: { ip: "TEST", session: "none", key: "none", unverified: "none" },
+  },
   /** Reached by a host name of the app's own, from two sites. */
   CHAT_HOST: {
     appId: "chat-host",

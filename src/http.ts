@@ -28,10 +28,10 @@ export function withoutMinorVersion(path: string): string {
 
 /** The path as it was sent, without doubled and trailing slashes. */
 export function cleanPath(request: Request): string {
-  const start = request.url.indexOf("/", request.url.indexOf("://") + 3);
+  const { url } = request;
+  const start = url.indexOf("/", url.indexOf("://") + 3);
   if (start < 0) return "/";
-  const end = request.url.slice(start).search(/[?#]/);
-  const path = end < 0 ? request.url.slice(start) : request.url.slice(start, start + end);
+  const [path = "/"] = url.slice(start).split(/[?#]/, 1);
   // An empty uid stays one: `DELETE /v3/users//sessions` must not be the erasure of a user named "sessions".
   return path.replace(/(?<!\/users)\/{2,}/g, "/").replace(/(.)\/$/, "$1");
 }

@@ -43,6 +43,9 @@ export interface Registration extends PushToken {
   suspectAt: number | null;
 }
 
+/** A registration as clients see it. */
+export type ListedToken = Pick<Registration, "token" | "platform">;
+
 /** `exclusive`: one owner per token. `shared`: several users of one device may hold it (multi-account apps). */
 export const POLICIES = ["exclusive", "shared"] as const;
 export type Policy = (typeof POLICIES)[number];

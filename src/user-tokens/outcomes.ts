@@ -1,7 +1,7 @@
 // What the RPC methods of UserTokens take and answer. Expected outcomes are values, not exceptions: an error's class dies
 // at the RPC boundary. After a deploy old and new objects run side by side for minutes, so these types only grow.
 import type { FeedbackVerdict } from "../domain/feedback.ts";
-import type { Change, Kind, PushToken, Registration, Rules, Session } from "../domain/registration.ts";
+import type { Change, Kind, ListedToken, PushToken, Registration, Rules, Session } from "../domain/registration.ts";
 
 /**
  * Why a session may not act: its auth token `expired`, is older than `tokens_valid_from` (`revoked`), or the session
@@ -38,6 +38,9 @@ export interface ListRequest {
 }
 
 export type ListOutcome = { ok: true; registrations: Registration[] } | Refused;
+
+/** As {@link ListOutcome}, with what clients see of it. */
+export type TokensOutcome = { ok: true; tokens: ListedToken[] } | Refused;
 
 export interface RemoveRequest {
   session: Session;

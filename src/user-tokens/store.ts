@@ -13,7 +13,7 @@
 //   changes       ''         the record of changes         its last entry + CHANGES_KEPT_MS
 //   forget        hash       ''                            0 (an erasure that waits for the owner object)
 import { type Migration, migrate } from "../domain/migrate.ts";
-import type { Change, ChangeKind, Kind, Platform, Registration } from "../domain/registration.ts";
+import type { Change, ChangeKind, Kind, ListedToken, Platform, Registration } from "../domain/registration.ts";
 import { CHANGES_KEPT_MS, CHANGES_MAX } from "../limits.ts";
 import { MIGRATIONS } from "./migrations.ts";
 
@@ -98,6 +98,17 @@ export class UserTokensStore {
 
   registrationsOf(session: string): Registration[] {
     return this.#select("WHERE session = ?", session);
+  }
+
+  /** What is left of the rows refreshed after `since` for a client, oldest first: a launch reads no more than it shows. */
+  tokens(since: number): ListedToken[] {
+    if (!this.#exists) return [];
+    return this.#storage.sql
+      .exec<ListedToken & SqlRow>(
+        "SELECT token, platform FROM registrations WHERE refreshed_at > ? ORDER BY registered_at, session, kind",
+        since,
+      )
+      .toArray();
   }
 
   slot(session: string, kind: Kind): Registration | undefined {

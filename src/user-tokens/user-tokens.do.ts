@@ -47,6 +47,7 @@ import type {
   RemoveRequest,
   SessionSummary,
   SessionsEnd,
+  TokensOutcome,
   UnregisterRequest,
   UserExport,
 } from "./outcomes.ts";
@@ -81,6 +82,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   static {
     for (const method of [
       "list",
+      "tokens",
       "holding",
       "validFrom",
       "sessions",
@@ -491,6 +493,14 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     const reason = session === null ? null : this.#refusal(session, now);
     if (reason !== null) return { ok: false, reason };
     return { ok: true, registrations: this.#live(now, retentionMs) };
+  }
+
+  /** As {@link list}, of each registration only what clients see. */
+  tokens({ session, retentionMs }: ListRequest): TokensOutcome {
+    const now = Date.now();
+    const reason = session === null ? null : this.#refusal(session, now);
+    if (reason !== null) return { ok: false, reason };
+    return { ok: true, tokens: this.#store.tokens(now - retentionMs) };
   }
 
   #live(now: number, retentionMs: number): Registration[] {

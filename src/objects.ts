@@ -12,9 +12,9 @@
 //
 // A 503 leaves open whether the operation took effect, for nobody here can know; clients repeat it.
 import type { App } from "./config.ts";
+import type { Owner } from "./domain/claims.ts";
 import { inJurisdiction } from "./domain/jurisdiction.ts";
-import { tokenHash, tokenOwnersName, userHash, userTokensName } from "./domain/names.ts";
-import type { Kind } from "./domain/registration.ts";
+import { tokenOwnersName, userHash, userTokensName } from "./domain/names.ts";
 import { TimeoutError, withTimeout } from "./domain/timeout.ts";
 import { ApiError, unavailable } from "./errors.ts";
 import {
@@ -28,19 +28,13 @@ import { log } from "./log.ts";
 import type { TokenOwners } from "./token-owners/token-owners.do.ts";
 import type { UserTokens } from "./user-tokens/user-tokens.do.ts";
 
-/** A stub as its callers see it: each method of the object answers a promise. (Cloudflare's own type splits unions.) */
-export type Remote<T> = {
-  [K in keyof T as T[K] extends (...args: never[]) => unknown ? K : never]: T[K] extends (...args: infer A) => infer R
-    ? (...args: A) => Promise<Awaited<R>>
-    : never;
-};
-
 /**
  * Methods that may run twice, whatever came in between: reads, and an end that fences. A repeated `register` could undo a
  * later removal, and a repeated `remove` a later registration.
  */
 const REPEATABLE: ReadonlySet<string> = new Set<keyof UserTokens | keyof TokenOwners>([
   "list",
+  "tokens",
   "holding",
   "validFrom",
   "sessions",
@@ -51,57 +45,58 @@ const REPEATABLE: ReadonlySet<string> = new Set<keyof UserTokens | keyof TokenOw
   "owners",
 ]);
 
-/** Calls the object of a user. A fresh stub each time: a stub is dead for good after its object was reset. */
-export async function callUser<T>(
+// Of a method as its callers see it. (Cloudflare's own type of a stub splits unions.)
+type Method<O> = { [K in keyof O]: O[K] extends (...args: never[]) => unknown ? K : never }[keyof O] & string;
+type Arguments<O, M extends Method<O>> = O[M] extends (...args: infer A) => unknown ? A : never;
+type Answer<O, M extends Method<O>> = O[M] extends (...args: never[]) => infer R ? Awaited<R> : never;
+
+/**
+ * Calls a method of the object of a user.
+ * @throws {ApiError} 503 where the platform failed; 500 for a fault of our own
+ */
+export async function callUser<M extends Method<UserTokens>>(
   env: Env,
   app: App,
   uid: string,
-  call: (user: Remote<UserTokens>) => Promise<T>,
-): Promise<T> {
-  return callUserByHash(env, app, await userHash(app.appId, uid), call);
+  method: M,
+  ...args: Arguments<UserTokens, M>
+): Promise<Answer<UserTokens, M>> {
+  return callUserByHash(env, app, await userHash(app.appId, uid), method, ...args);
 }
 
 /** As {@link callUser}, for a user whom an owner object named. */
-export async function callUserByHash<T>(
+export function callUserByHash<M extends Method<UserTokens>>(
   env: Env,
   app: App,
   user: string,
-  call: (user: Remote<UserTokens>) => Promise<T>,
-): Promise<T> {
+  method: M,
+  ...args: Arguments<UserTokens, M>
+): Promise<Answer<UserTokens, M>> {
   const namespace = inJurisdiction(env.USER_TOKENS, app.jurisdiction);
-  return attempt(() => namespace.getByName(userTokensName(app.appId, user)), call);
+  return call<UserTokens, M>(() => namespace.getByName(userTokensName(app.appId, user)), method, args);
 }
 
-/** Calls the object that knows the owner of a token. */
-export async function callOwners<T>(
-  env: Env,
-  app: App,
-  kind: Kind,
-  token: string,
-  call: (owners: Remote<TokenOwners>, hash: string) => Promise<T>,
-): Promise<T> {
-  const hash = await tokenHash(kind, token);
+/** Who owns the token of that hash on record: what the Worker asks of an owner object. Errors as {@link callUser}. */
+export function ownersOf(env: Env, app: App, hash: string): Promise<Owner[]> {
   const namespace = inJurisdiction(env.TOKEN_OWNERS, app.jurisdiction);
-  return attempt<TokenOwners, T>(
-    () => namespace.getByName(tokenOwnersName(app.appId, hash)),
-    (owners) => call(owners, hash),
-  );
+  return call<TokenOwners, "owners">(() => namespace.getByName(tokenOwnersName(app.appId, hash)), "owners", [hash]);
 }
 
-/** @throws {ApiError} 503 where the platform failed; 500 for a fault of our own. */
-async function attempt<O extends Rpc.DurableObjectBranded, T>(
+/** A fresh stub for each attempt: a stub is dead for good after its object was reset. */
+async function call<O extends Rpc.DurableObjectBranded, M extends Method<O>>(
   stub: () => DurableObjectStub<O>,
-  call: (object: Remote<O>) => Promise<T>,
-): Promise<T> {
+  method: M,
+  args: Arguments<O, M>,
+): Promise<Answer<O, M>> {
   const startedAt = Date.now();
   for (let repeats = 0; ; repeats += 1) {
-    const { object, called } = watched(stub());
     try {
-      return await withTimeout(call(object), OBJECT_TIMEOUT_MS);
+      const object = stub() as unknown as Record<M, (...args: unknown[]) => Promise<Answer<O, M>>>;
+      return await withTimeout(object[method](...args), OBJECT_TIMEOUT_MS);
     } catch (error) {
       const fault = faultOf(error);
       const delay = REPEAT_DELAYS_MS[repeats];
-      const mayRepeat = fault === "reset" && called.length > 0 && called.every((method) => REPEATABLE.has(method));
+      const mayRepeat = fault === "reset" && REPEATABLE.has(method);
       if (!mayRepeat || delay === undefined || Date.now() + delay - startedAt >= REPEAT_TOTAL_MS) {
         throw toApiError(fault, error);
       }
@@ -109,21 +104,6 @@ async function attempt<O extends Rpc.DurableObjectBranded, T>(
       await scheduler.wait(delay * Math.random());
     }
   }
-}
-
-/** The stub, and the names of the methods that were called on it. */
-function watched<O extends Rpc.DurableObjectBranded>(
-  stub: DurableObjectStub<O>,
-): { object: Remote<O>; called: string[] } {
-  const called: string[] = [];
-  const object = new Proxy(stub, {
-    get(target, method) {
-      if (typeof method === "string") called.push(method);
-      return (...args: unknown[]) =>
-        Reflect.apply(Reflect.get(target, method) as (...args: unknown[]) => unknown, target, args);
-    },
-  });
-  return { object: object as unknown as Remote<O>, called };
 }
 
 type Fault = "reset" | "overloaded" | "unreachable" | "ours";

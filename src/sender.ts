@@ -2,12 +2,12 @@
 import { mapBounded } from "./concurrency.ts";
 import type { App } from "./config.ts";
 import { type FeedbackVerdict, feedbackCode } from "./domain/feedback.ts";
-import { userHash } from "./domain/names.ts";
+import { tokenHash, userHash } from "./domain/names.ts";
 import { KINDS, type Kind, type Platform, type Registration } from "./domain/registration.ts";
 import { ApiError, type ErrorCode } from "./errors.ts";
 import { OBJECT_CONCURRENCY } from "./limits.ts";
 import { log } from "./log.ts";
-import { callOwners, callUser, callUserByHash } from "./objects.ts";
+import { callUser, callUserByHash, ownersOf } from "./objects.ts";
 import { uidOf } from "./uids.ts";
 import type { FeedbackReport, FeedbackResult } from "./user-tokens/outcomes.ts";
 
@@ -75,7 +75,7 @@ export async function listUser(env: Env, app: App, uid: string): Promise<UserPus
 
 async function pushTokensOf(env: Env, app: App, uid: string): Promise<SenderToken[]> {
   const { retentionMs } = app.rules;
-  const outcome = await callUser(env, app, uid, (user) => user.list({ session: null, retentionMs }));
+  const outcome = await callUser(env, app, uid, "list", { session: null, retentionMs });
   return outcome.ok ? outcome.registrations.map(toSenderToken) : [];
 }
 
@@ -120,9 +120,9 @@ function toSenderToken(r: Registration): SenderToken {
 export async function findOwners(env: Env, app: App, token: string, kind?: Kind | null): Promise<TokenOwner[]> {
   const kinds = kind == null ? KINDS : [kind];
   const found = await mapBounded(kinds, OBJECT_CONCURRENCY, async (each) => {
-    const owners = await callOwners(env, app, each, token, (object, hash) => object.owners(hash));
+    const owners = await ownersOf(env, app, await tokenHash(each, token));
     return mapBounded(owners, OBJECT_CONCURRENCY, ({ user }) =>
-      callUserByHash(env, app, user, (object) => object.holding(each, token, app.rules.retentionMs)),
+      callUserByHash(env, app, user, "holding", each, token, app.rules.retentionMs),
     );
   });
   return found.flat().flatMap((holding) => {
@@ -151,11 +151,13 @@ export async function reportFeedback(env: Env, app: App, items: readonly Feedbac
   });
   await mapBounded([...byUser], OBJECT_CONCURRENCY, async ([user, reports]) => {
     const results = await orUnavailable(() =>
-      callUserByHash(env, app, user, (object) =>
-        object.feedback(
-          reports.map(({ report }) => report),
-          app.rules.refreshWindowMs,
-        ),
+      callUserByHash(
+        env,
+        app,
+        user,
+        "feedback",
+        reports.map(({ report }) => report),
+        app.rules.refreshWindowMs,
       ),
     );
     for (const [i, { index }] of reports.entries()) {
@@ -176,7 +178,7 @@ async function holdersOf(
   uid: string | null | undefined,
 ): Promise<string[]> {
   if (uid != null) return [await userHash(app.appId, uid)];
-  const owners = await callOwners(env, app, kind, token, (object, hash) => object.owners(hash));
+  const owners = await ownersOf(env, app, await tokenHash(kind, token));
   return owners.map(({ user }) => user);
 }
 

@@ -173,7 +173,7 @@ async function me(call: Call): Promise<Response> {
 async function hasEnded({ c, app, session }: Call, uid: string): Promise<boolean> {
   const found = { id: session, issuedAt: null, usableUntil: null };
   // Without an answer the login goes on: chat does not depend on the registry.
-  const outcome = await callUser(c.env, app, uid, (user) => user.check(found)).catch(() => null);
+  const outcome = await callUser(c.env, app, uid, "check", found).catch(() => null);
   return outcome?.ok === false;
 }
 

@@ -21,14 +21,12 @@ export interface Ending {
  */
 export async function endSession(env: Env, app: CometChatApp, ending: Ending): Promise<boolean> {
   const fenceMs = ending.confirmed ? app.cometchat.cacheSeconds * 1000 + HOUR_MS : app.rules.fenceMs;
-  const { known } = await callUser(env, app, ending.uid, (user) =>
-    user.endSession({
-      session: ending.session,
-      issuedAt: null,
-      fenceUntil: Date.now() + fenceMs,
-      onlyIfKnown: !ending.certain,
-    }),
-  );
+  const { known } = await callUser(env, app, ending.uid, "endSession", {
+    session: ending.session,
+    issuedAt: null,
+    fenceUntil: Date.now() + fenceMs,
+    onlyIfKnown: !ending.certain,
+  });
   return known;
 }
 

@@ -18,9 +18,7 @@ export const clientSession = new Hono<AppEnv>()
     const isOver = caller.expired && app.identity === "issued";
     // Beyond the longest life that is minted now, if this auth token is of a time when that was longer.
     const fenceUntil = isOver ? null : Math.max(Date.now() + app.rules.fenceMs, usableUntil ?? 0);
-    await callUser(c.env, app, caller.uid, (user) =>
-      user.endSession({ session: id, issuedAt, fenceUntil, ...howSessionsEnd(app) }),
-    );
+    await callUser(c.env, app, caller.uid, "endSession", { session: id, issuedAt, fenceUntil, ...howSessionsEnd(app) });
     return c.json({ data: { success: true } });
   })
   .get("/settings", knownApp, client(), async (c) => {
@@ -39,6 +37,6 @@ async function me(c: Context<AppEnv>) {
 
 async function requireLiveSession(c: Context<AppEnv>): Promise<void> {
   const { app, caller } = c.var;
-  const outcome = await callUser(c.env, app, caller.uid, (user) => user.check(caller.session));
+  const outcome = await callUser(c.env, app, caller.uid, "check", caller.session);
   if (!outcome.ok) throw deadAuthToken();
 }

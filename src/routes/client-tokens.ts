@@ -4,12 +4,12 @@ import { Hono } from "hono/tiny";
 import { appNamed, checkOrigin, client, knownApp, limitAddress } from "../auth/middleware.ts";
 import { appIdOfTicket, signTicket, verifyTicket } from "../auth/tickets.ts";
 import { platformOf } from "../domain/platform.ts";
-import { type Kind, PLATFORMS, type Platform, type PushToken, type Registration } from "../domain/registration.ts";
+import { type Kind, type ListedToken, PLATFORMS, type Platform, type PushToken } from "../domain/registration.ts";
 import { ApiError } from "../errors.ts";
 import { type AppEnv, body, header, readText } from "../http.ts";
 import { callUser } from "../objects.ts";
 import * as schemas from "../schemas.ts";
-import { list, register, remove, toPushToken } from "./registrations.ts";
+import { listTokens, register, remove, toPushToken } from "./registrations.ts";
 
 export const clientTokens = new Hono<AppEnv>()
   .post("/", knownApp, client(), body(schemas.registerBody), async (c) => {
@@ -30,10 +30,10 @@ export const clientTokens = new Hono<AppEnv>()
     await limitAddress(c, app);
     const ticket = await verifyTicket(app, text);
     if (ticket === null) throw invalidTicket();
-    await callUser(c.env, app, ticket.uid, (user) => user.unregister(ticket));
+    await callUser(c.env, app, ticket.uid, "unregister", ticket);
     return c.json({ data: { success: true } });
   })
-  .get("/", knownApp, client(), async (c) => c.json({ data: byPlatform(await list(c)) }))
+  .get("/", knownApp, client(), async (c) => c.json({ data: byPlatform(await listTokens(c)) }))
   .delete("/", knownApp, client({ allowExpired: true }), body(schemas.deleteBody), async (c) => {
     await remove(c, { all: c.req.valid("json").all === true });
     return c.json({ data: { success: true } });
@@ -60,10 +60,10 @@ async function toPushTokens(
 }
 
 /** Always the three keys, in the documented order. */
-function byPlatform(registrations: Registration[]): Record<Platform, string[]> {
+function byPlatform(tokens: ListedToken[]): Record<Platform, string[]> {
   const lists: Record<Platform, string[]> = { ios: [], web: [], android: [] };
   for (const platform of PLATFORMS) {
-    lists[platform] = registrations.filter((r) => r.platform === platform).map((r) => r.token);
+    lists[platform] = tokens.filter((each) => each.platform === platform).map((each) => each.token);
   }
   return lists;
 }

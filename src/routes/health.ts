@@ -8,7 +8,7 @@ import { type ApiError, unavailable } from "../errors.ts";
 import type { AppEnv } from "../http.ts";
 import { DAY_MS, RETRY_AFTER_SECONDS } from "../limits.ts";
 import { log } from "../log.ts";
-import { callOwners, callUserByHash } from "../objects.ts";
+import { callUserByHash, ownersOf } from "../objects.ts";
 
 /** The user of the deep check: not the hash of any uid, so nobody's object. */
 const HEALTH_USER = "health";
@@ -38,17 +38,22 @@ async function checkObjects(env: Env, app: App): Promise<void> {
     timezone: null,
   };
   const rules = { ...app.rules, retentionMs: DAY_MS };
-  const user = <T>(call: Parameters<typeof callUserByHash<T>>[3]) => callUserByHash(env, app, HEALTH_USER, call);
 
-  const registered = await user((object) => object.register({ uid: HEALTH_USER, session, tokens: [token], rules }));
+  const registered = await callUserByHash(env, app, HEALTH_USER, "register", {
+    uid: HEALTH_USER,
+    session,
+    tokens: [token],
+    rules,
+  });
   if (!registered.ok) throw unhealthy("a registration is refused", { reason: registered.reason });
-  const listed = await user((object) => object.list({ session, retentionMs: DAY_MS }));
+  const reading = { session, retentionMs: DAY_MS };
+  const listed = await callUserByHash(env, app, HEALTH_USER, "list", reading);
   if (!listed.ok || !listed.registrations.some((each) => each.token === text)) throw unhealthy("a write is not read");
-  const owners = await callOwners(env, app, "fcm", text, (object, hash) => object.owners(hash));
+  const owners = await ownersOf(env, app, token.hash);
   // Under policy `shared` others may own a token; this one is nobody else's.
   if (owners.length !== 1 || owners[0]?.user !== HEALTH_USER) throw unhealthy("an owner is not on record");
-  await user((object) => object.remove({ session, all: false }));
-  const after = await user((object) => object.list({ session, retentionMs: DAY_MS }));
+  await callUserByHash(env, app, HEALTH_USER, "remove", { session, all: false });
+  const after = await callUserByHash(env, app, HEALTH_USER, "list", reading);
   if (!after.ok || after.registrations.some((each) => each.token === text)) throw unhealthy("a removal is not read");
 }
 

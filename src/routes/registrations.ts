@@ -1,7 +1,7 @@
 // What all routes do with push tokens, whichever API they came by: the slots are the same.
 import type { Context } from "hono";
 import { tokenHash } from "../domain/names.ts";
-import type { PushToken, Registration } from "../domain/registration.ts";
+import type { ListedToken, PushToken, Registration } from "../domain/registration.ts";
 import { ApiError, deadAuthToken, unavailable } from "../errors.ts";
 import type { AppEnv } from "../http.ts";
 import { RETRY_AFTER_SECONDS } from "../limits.ts";
@@ -19,7 +19,7 @@ export async function toPushToken(token: Omit<PushToken, "hash">): Promise<PushT
 export async function register(c: Context<AppEnv>, tokens: PushToken[]): Promise<RegisterOutcome & { ok: true }> {
   const { app, caller } = c.var;
   const request = { uid: caller.uid, session: caller.session, tokens, rules: app.rules };
-  const outcome = await callUser(c.env, app, caller.uid, (user) => user.register(request));
+  const outcome = await callUser(c.env, app, caller.uid, "register", request);
   if (outcome.ok) return outcome;
   switch (outcome.reason) {
     case "expired":
@@ -48,9 +48,18 @@ export async function register(c: Context<AppEnv>, tokens: PushToken[]): Promise
 export async function list(c: Context<AppEnv>): Promise<Registration[]> {
   const { app, caller } = c.var;
   const request = { session: caller.session, retentionMs: app.rules.retentionMs };
-  const outcome = await callUser(c.env, app, caller.uid, (user) => user.list(request));
+  const outcome = await callUser(c.env, app, caller.uid, "list", request);
   if (!outcome.ok) throw deadAuthToken();
   return outcome.registrations;
+}
+
+/** As {@link list}, with what clients see of it. */
+export async function listTokens(c: Context<AppEnv>): Promise<ListedToken[]> {
+  const { app, caller } = c.var;
+  const request = { session: caller.session, retentionMs: app.rules.retentionMs };
+  const outcome = await callUser(c.env, app, caller.uid, "tokens", request);
+  if (!outcome.ok) throw deadAuthToken();
+  return outcome.tokens;
 }
 
 /**
@@ -59,6 +68,6 @@ export async function list(c: Context<AppEnv>): Promise<Registration[]> {
  */
 export async function remove(c: Context<AppEnv>, { all }: { all: boolean }): Promise<void> {
   const { app, caller } = c.var;
-  const outcome = await callUser(c.env, app, caller.uid, (user) => user.remove({ session: caller.session, all }));
+  const outcome = await callUser(c.env, app, caller.uid, "remove", { session: caller.session, all });
   if (!outcome.ok) throw deadAuthToken();
 }

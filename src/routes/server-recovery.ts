@@ -17,7 +17,7 @@ export const serverRecovery = new Hono<AppEnv>()
     const { app } = c.var;
     const uid = uidOf(app, c.req.param("uid"));
     const { at } = c.req.valid("json");
-    await callUser(c.env, app, uid, (user) => user.prepareRestore(at));
+    await callUser(c.env, app, uid, "prepareRestore", at);
     log.warn("a user is restored", { app: app.appId, apiKey: c.var.apiKey, at, requestId: c.var.requestId });
     await restart(c.env, app, uid);
     return c.json({ data: { restoredTo: at, ...(await reconcile(c.env, app, uid)) } });
@@ -30,7 +30,7 @@ export const serverRecovery = new Hono<AppEnv>()
 /** Ends the object's instance; the next one starts from the restored data. The call itself can only fail. */
 async function restart(env: Env, app: App, uid: string): Promise<void> {
   try {
-    await callUser(env, app, uid, (user) => user.restart());
+    await callUser(env, app, uid, "restart");
   } catch (error) {
     if (!(error instanceof ApiError && error.status === 503)) throw error;
   }
@@ -38,7 +38,7 @@ async function restart(env: Env, app: App, uid: string): Promise<void> {
 
 async function reconcile(env: Env, app: App, uid: string) {
   const request = { rules: app.rules, ...howSessionsEnd(app) };
-  const outcome = await callUser(env, app, uid, (user) => user.reconcile(request));
+  const outcome = await callUser(env, app, uid, "reconcile", request);
   if (!outcome.ok) throw unavailable(RETRY_AFTER_SECONDS);
   return { kept: outcome.kept, dropped: outcome.dropped };
 }

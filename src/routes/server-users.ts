@@ -10,7 +10,7 @@ import { userHash } from "../domain/names.ts";
 import { ApiError, unavailable } from "../errors.ts";
 import { type AppEnv, body, invalid } from "../http.ts";
 import { OBJECT_CONCURRENCY, RETRY_AFTER_SECONDS } from "../limits.ts";
-import { callOwners, callUser } from "../objects.ts";
+import { callUser, ownersOf } from "../objects.ts";
 import * as schemas from "../schemas.ts";
 import { listUser } from "../sender.ts";
 import { uidOf } from "../uids.ts";
@@ -29,7 +29,7 @@ export const serverUsers = new Hono<AppEnv>()
     if ((lifetimeSeconds ?? 0) > maximumSeconds) {
       throw invalid({ lifetimeSeconds: [`The lifetimeSeconds field must not be above ${maximumSeconds}.`] });
     }
-    const validFrom = await callUser(c.env, app, uid, (user) => user.validFrom());
+    const validFrom = await callUser(c.env, app, uid, "validFrom");
     const minted = await mintAuthToken(app, uid, lifetimeSeconds ?? defaultSeconds, validFrom);
     return c.json({ data: { uid, ...minted } });
   })
@@ -47,7 +47,7 @@ export const serverUsers = new Hono<AppEnv>()
   .get("/:uid/sessions", knownApp, server("fullAccess", "sender"), async (c) => {
     const { app } = c.var;
     const uid = uidOf(app, c.req.param("uid"));
-    const sessions = await callUser(c.env, app, uid, (user) => user.sessions(app.rules.retentionMs));
+    const sessions = await callUser(c.env, app, uid, "sessions", app.rules.retentionMs);
     return c.json({
       data: {
         sessions: sessions.map(({ session, registrations, firstSeenAt, lastSeenAt }) => ({
@@ -64,27 +64,31 @@ export const serverUsers = new Hono<AppEnv>()
     const { app } = c.var;
     const session = parseSessionId(c.req.param("sid"));
     const fenceUntil = Date.now() + app.rules.fenceMs;
-    const { removed } = await callUser(c.env, app, uidOf(app, c.req.param("uid")), (user) =>
-      user.endSession({ session, issuedAt: null, fenceUntil, ...howSessionsEnd(app) }),
-    );
+    const { removed } = await callUser(c.env, app, uidOf(app, c.req.param("uid")), "endSession", {
+      session,
+      issuedAt: null,
+      fenceUntil,
+      ...howSessionsEnd(app),
+    });
     return c.json({ data: { success: true, removed } });
   })
   .delete("/:uid/sessions", knownApp, server("fullAccess"), async (c) => {
     const { app } = c.var;
-    const { removed } = await callUser(c.env, app, uidOf(app, c.req.param("uid")), (user) =>
-      user.endAllSessions({ rules: app.rules, ...howSessionsEnd(app) }),
-    );
+    const { removed } = await callUser(c.env, app, uidOf(app, c.req.param("uid")), "endAllSessions", {
+      rules: app.rules,
+      ...howSessionsEnd(app),
+    });
     return c.json({ data: { success: true, removed, ended: app.identity === "issued" ? "all" : "known" } });
   })
   .get("/:uid/export", knownApp, server("fullAccess"), async (c) => {
     const { app } = c.var;
     const uid = uidOf(app, c.req.param("uid"));
-    const held = await callUser(c.env, app, uid, (user) => user.export());
+    const held = await callUser(c.env, app, uid, "export");
     const isNothing = held.uid === null && held.validFrom === 0 && held.fences.length === 0;
     if (isNothing) throw new ApiError("ERR_UID_NOT_FOUND", "Nothing is held about this user.");
     const me = await userHash(app.appId, uid);
-    const owners = await mapBounded(held.registrations, OBJECT_CONCURRENCY, async ({ kind, token, hash }) => {
-      const entries = await callOwners(c.env, app, kind, token, (object) => object.owners(hash));
+    const owners = await mapBounded(held.registrations, OBJECT_CONCURRENCY, async ({ hash }) => {
+      const entries = await ownersOf(c.env, app, hash);
       // Under policy `shared` a token may have other owners: their entries are about them.
       return entries.filter(({ user }) => user === me).map(({ version }) => ({ tokenHash: hash, user: me, version }));
     });
@@ -92,9 +96,10 @@ export const serverUsers = new Hono<AppEnv>()
   })
   .delete("/:uid", knownApp, server("fullAccess"), async (c) => {
     const { app } = c.var;
-    const outcome = await callUser(c.env, app, uidOf(app, c.req.param("uid")), (user) =>
-      user.erase({ rules: app.rules, ...howSessionsEnd(app) }),
-    );
+    const outcome = await callUser(c.env, app, uidOf(app, c.req.param("uid")), "erase", {
+      rules: app.rules,
+      ...howSessionsEnd(app),
+    });
     if (!outcome.ok) throw unavailable(RETRY_AFTER_SECONDS);
     return c.json({ data: { success: true } });
   });

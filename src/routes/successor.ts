@@ -73,7 +73,7 @@ async function removeToken(c: Context<AppEnv>, pushToken: string) {
   const found = (await list(c)).filter(({ token }) => token === pushToken);
   for (const { session, kind, hash, registeredAt } of found) {
     const request = { session, slots: [{ kind, hash, registeredAt }] };
-    await callUser(c.env, app, caller.uid, (user) => user.unregister(request));
+    await callUser(c.env, app, caller.uid, "unregister", request);
   }
   if (!isServer(c)) return c.json({ data: { success: true } });
   return c.json({ data: { pushTokens: found.map((each) => shown(c, each)) } });

@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { describe, it } from "vitest";
 import { type App, ConfigError, parseConfig } from "../../src/config.ts";
 import { tokenHash, tokenOwnersName, userHash } from "../../src/domain/names.ts";
-import { callOwners, callUser } from "../../src/objects.ts";
+import { callUser, ownersOf } from "../../src/objects.ts";
 import { call, login, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
 import { userObject } from "../support/faults.ts";
 
@@ -109,8 +109,8 @@ describe("an app's jurisdiction", () => {
       [deployed({ jurisdiction: "eu" }), ["eu"]],
       [deployed({}), ["eu"]],
     ] as const) {
-      await callUser(bindings, app, uniqueUid(), (user) => user.validFrom());
-      await callOwners(bindings, app, "fcm", uniqueToken(), (object, hash) => object.owners(hash));
+      await callUser(bindings, app, uniqueUid(), "validFrom");
+      await ownersOf(bindings, app, await tokenHash("fcm", uniqueToken()));
       expect(users.asked).toEqual(asked);
       expect(owners.asked).toEqual(asked);
     }

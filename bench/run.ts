@@ -60,7 +60,7 @@ try {
     const bySubject: Record<string, Measured[]> = {};
     results[operation.name] = bySubject;
     for (let round = 0; round < rounds; round++) {
-      for (const subject of subjects.filter(({ name }) => name !== "floor" || operation.hasFloor)) {
+      for (const subject of subjects.filter((each) => has(each, operation))) {
         const measured = await measureOnce(operation, subject);
         bySubject[subject.name] = [...(bySubject[subject.name] ?? []), measured];
       }
@@ -88,12 +88,17 @@ if (values.write) {
   });
 }
 
+function has({ name }: Subject, { hasFloor, isRegistryOnly = false }: Operation): boolean {
+  return name === "floor" ? hasFloor : name === "registry" || !isRegistryOnly;
+}
+
 async function measureOnce(operation: Operation, subject: Subject): Promise<Measured> {
   const prepare = operation.prepare(users);
   const { url } = subject;
+  const busy = { url, connections: operation.connections ?? connections };
   await measure({ url, connections, amount: prepare.length, next: from(prepare.values()) });
   const requests = operation.requests(users);
-  return measure({ url, connections, ...(operation.isOnce ? { amount: users } : { seconds }), next: from(requests) });
+  return measure({ ...busy, ...(operation.isOnce ? { amount: users } : { seconds }), next: from(requests) });
 }
 
 /** The load generator builds a request per connection ahead of what it sends: past the end it gets the last one again. */

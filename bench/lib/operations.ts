@@ -12,6 +12,10 @@ export interface Operation {
   requests(users: number): Generator<LoadRequest>;
   /** Whether it can be done only once per user, and so is measured on a number of requests, not for a time. */
   isOnce: boolean;
+  /** Whether only the registry has it: what it is compared with is another operation. */
+  isRegistryOnly?: boolean;
+  /** Where it takes fewer than the run's to keep the server busy. */
+  connections?: number;
   /** Users that one request reads; 1 but for lookups. */
   usersPerRequest: number;
 }
@@ -119,6 +123,7 @@ function lookup(size: number): Operation {
   let run = "";
   return {
     name: `lookup of ${size}`,
+    connections: 4,
     hasFloor: false,
     isOnce: false,
     usersPerRequest: size,
@@ -141,6 +146,16 @@ function lookup(size: number): Operation {
   };
 }
 
+/** What lookups are compared with: one user in one request. */
+const READ: Operation = {
+  ...onKnownUsers("read by a sender", false, false, ({ uid }) => ({
+    method: "GET",
+    path: `/v3/users/${uid}/push_tokens`,
+    headers: SERVER_HEADERS,
+  })),
+  isRegistryOnly: true,
+};
+
 export const OPERATIONS: Operation[] = [
   onKnownUsers("list", true, false, ({ headers }) => ({ method: "GET", path: "/v2/tokens", headers })),
   onKnownUsers("unchanged registration", true, false, ({ headers, token }) =>
@@ -155,6 +170,7 @@ export const OPERATIONS: Operation[] = [
     headers,
     body: '{"all":true}',
   })),
+  READ,
   lookup(100),
   lookup(500),
 ];

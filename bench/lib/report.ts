@@ -73,11 +73,14 @@ ${table(
   ],
 )}
 
-A new token is two objects' work: the owner object records the claim on disk before the user's object stores the registration. The floor writes once.
+What the floor does not do, and a launch pays for: it finds the app and checks its origin, hashes the user into the object's name, refuses a session
+that ended, bounds the wait for the object, validates the body, answers with an unregister ticket (a second HMAC), a request id and CORS headers. No
+one of these takes more than a few percent; [docs/performance.md](docs/performance.md) has what was tried. A new token is two objects' work: the owner
+object records the claim on disk before the user's object stores the registration. The floor writes once.
 
 ### Lookups
 
-Users per second, in one request, against single reads of the same Worker:
+Users per second, in one request, against one request per user (\`GET /v3/users/{uid}/push_tokens\`):
 
 ${lookups(report)}
 
@@ -162,7 +165,7 @@ function ratioText({ results }: Report, operation: string): string {
 }
 
 function lookups({ results }: Report): string {
-  const single = median((results.list?.registry ?? []).map((m) => m.perSecond));
+  const single = median((results["read by a sender"]?.registry ?? []).map((m) => m.perSecond));
   const rows = OPERATIONS.filter(({ usersPerRequest }) => usersPerRequest > 1).flatMap(({ name, usersPerRequest }) => {
     const measured = results[name]?.registry;
     if (measured === undefined) return [];

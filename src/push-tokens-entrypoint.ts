@@ -5,6 +5,7 @@ import { appNamed } from "./auth/middleware.ts";
 import type { App } from "./config.ts";
 import { ApiError } from "./errors.ts";
 import { toDetails } from "./http.ts";
+import { log } from "./log.ts";
 import * as schemas from "./schemas.ts";
 import {
   type FeedbackAnswer,
@@ -33,26 +34,29 @@ export interface PushTokensProps {
 export class PushTokens extends WorkerEntrypoint<Env, PushTokensProps> {
   /** As `GET /v3/users/{uid}/push_tokens`. */
   async list(uid: string): Promise<UserPushTokens> {
-    return listUser(this.env, this.#app(), parse(schemas.uidArgument, { uid }).uid);
+    return listUser(this.env, this.#app("list"), parse(schemas.uidArgument, { uid }).uid);
   }
 
   /** As `POST /v3/push_tokens/lookup`; up to 500 users. */
   async lookup(uids: string[]): Promise<LookupResult> {
-    return lookupUsers(this.env, this.#app(), parse(schemas.lookupBody, { uids }).uids);
+    return lookupUsers(this.env, this.#app("lookup"), parse(schemas.lookupBody, { uids }).uids);
   }
 
   /** As `POST /v3/push_tokens/feedback`; up to 500 items, an answer for each in their order. */
   async feedback(items: FeedbackItem[]): Promise<FeedbackAnswer[]> {
-    return reportFeedback(this.env, this.#app(), parse(schemas.feedbackBody, { items }).items);
+    return reportFeedback(this.env, this.#app("feedback"), parse(schemas.feedbackBody, { items }).items);
   }
 
-  #app(): App {
+  /** The app that may be asked; says in the log who asked for what, as HTTP calls of servers do. */
+  #app(call: string): App {
     // Props are whatever the bound Worker's configuration says: none, if it says nothing.
     const { appId }: Partial<PushTokensProps> = this.ctx.props ?? {};
     if (typeof appId !== "string") {
       throw new ApiError("AUTH_ERR_EMPTY_APPID", "The service binding's props have no appId.");
     }
-    return appNamed(this.env, appId);
+    const app = appNamed(this.env, appId);
+    log.info("binding call", { app: appId, call });
+    return app;
   }
 }
 

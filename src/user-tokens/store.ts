@@ -111,6 +111,15 @@ export class UserTokensStore {
       .toArray();
   }
 
+  count(): number {
+    return this.#exists ? Number(this.#storage.sql.exec("SELECT count(*) AS n FROM registrations").one().n) : 0;
+  }
+
+  /** Whether any session holds the token of that hash. */
+  holdsHash(hash: string): boolean {
+    return this.#exists && this.#storage.sql.exec("SELECT 1 FROM registrations WHERE hash = ?", hash).toArray().length > 0;
+  }
+
   slot(session: string, kind: Kind): Registration | undefined {
     return this.#select("WHERE session = ? AND kind = ?", session, kind)[0];
   }

@@ -188,7 +188,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     } finally {
       this.#operations.delete(operation);
       operation.settle();
-      const unused = [...new Map([...operation.owed, ...operation.granted])].filter(([hash]) => !this.#holdsHash(hash));
+      const unused = [...new Map([...operation.owed, ...operation.granted])].filter(([hash]) => !this.#store.holdsHash(hash));
       this.#forget(unused.map(([hash, version]) => ({ hash, version })));
       if (taken > 0) this.#countTakeovers(request.session.id, taken);
       await this.#arm(Date.now());
@@ -268,10 +268,9 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
 
   /** Makes room: the session refreshed longest ago gives way, whole; never the one that registers. */
   #evict(current: string, now: number, changes: Change[]): Registration[] {
-    const rows = this.#store.registrations();
-    let excess = rows.length - REGISTRATIONS_PER_USER_MAX;
+    let excess = this.#store.count() - REGISTRATIONS_PER_USER_MAX;
     if (excess <= 0) return [];
-    const sessions = [...Map.groupBy(rows, (row) => row.session)]
+    const sessions = [...Map.groupBy(this.#store.registrations(), (row) => row.session)]
       .filter(([session]) => session !== current)
       .map(([, slots]) => ({ slots, refreshedAt: Math.max(...slots.map((slot) => slot.refreshedAt)) }))
       .sort((a, b) => a.refreshedAt - b.refreshedAt);
@@ -448,7 +447,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
 
   /** Tells owner objects that deleted registrations' tokens are nobody's. Best effort: a stale entry costs one release. */
   #letGo(rows: Registration[]): void {
-    this.#forget(rows.filter((row) => !this.#holdsHash(row.hash)));
+    this.#forget(rows.filter((row) => !this.#store.holdsHash(row.hash)));
   }
 
   #forget(claims: { hash: string; version: number }[]): void {
@@ -464,10 +463,6 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
 
   #isInFlight(hash: string): boolean {
     return [...this.#operations].some((operation) => operation.concerns(hash));
-  }
-
-  #holdsHash(hash: string): boolean {
-    return this.#store.registrations().some((row) => row.hash === hash);
   }
 
   get #name(): string {
@@ -606,7 +601,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   async #finishErasure(): Promise<{ ok: true } | { ok: false; reason: "unavailable" }> {
     try {
       for (const hash of this.#store.pendingForgets()) {
-        if (!this.#holdsHash(hash)) await this.#eraseEntry(hash);
+        if (!this.#store.holdsHash(hash)) await this.#eraseEntry(hash);
         this.#store.deletePendingForget(hash);
       }
     } catch (error) {

@@ -1,6 +1,6 @@
 // What senders read: one user, many users, by HTTP and by the service binding.
 import { env, exports } from "cloudflare:workers";
-import { describe, it } from "vitest";
+import { describe, it, vi } from "vitest";
 import { createApp } from "../../src/app.ts";
 import { userHash, userTokensName } from "../../src/domain/names.ts";
 import { API_KEYS } from "../support/apps.ts";
@@ -219,6 +219,26 @@ describe("POST /v3/push_tokens/lookup", () => {
 });
 
 describe("the service binding", () => {
+  it("leaves one log line that names the app and the call, and never the uid", async ({ expect }) => {
+    const { uid, token } = await registered();
+    const lines = vi.spyOn(console, "log");
+    await bound("test").list(uid);
+    await bound("test").lookup([uid]);
+    await bound("test").feedback([{ token, kind: "fcm", code: "UNAVAILABLE", uid }]);
+    const written = lines.mock.calls.flat().map(String);
+    lines.mockRestore();
+    const calls = written.map((line) => JSON.parse(line)).filter(({ message }) => message === "binding call");
+    expect(calls).toEqual(
+      ["list", "lookup", "feedback"].map((each) => ({
+        level: "info",
+        message: "binding call",
+        app: "test",
+        call: each,
+      })),
+    );
+    expect(written.join("\n")).not.toContain(uid);
+  });
+
   const bound = (appId?: string) => exports.PushTokens({ props: { appId } as { appId: string } });
 
   it("answers what the HTTP calls answer", async ({ expect }) => {

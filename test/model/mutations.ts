@@ -101,8 +101,8 @@ export const MUTATIONS = {
   "an erasure does not wait for owner objects": [
     {
       file: USER,
-      find: "        if (!this.#holdsHash(hash)) await this.#eraseEntry(hash);\n",
-      replace: "        if (!this.#holdsHash(hash)) this.#eraseEntry(hash).catch(() => {});\n",
+      find: "        if (!this.#store.holdsHash(hash)) await this.#eraseEntry(hash);\n",
+      replace: "        if (!this.#store.holdsHash(hash)) this.#eraseEntry(hash).catch(() => {});\n",
     },
   ],
   "a logout leaves no fence": [

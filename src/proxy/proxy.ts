@@ -121,12 +121,14 @@ function slugOf(host: string, region: string): string | null {
 }
 
 /** The upstream's reply; an auth token of which nothing is known costs its client one of a limited number. */
-async function forward({ c, app, session, url }: Call): Promise<Response> {
+async function forward({ c, app, session, url }: Call, dropped: string[] = []): Promise<Response> {
   if (!isVouchedFor(app, session)) await limitUnverified(c, app);
-  const { method, headers, body } = c.req.raw;
+  const { method, body } = c.req.raw;
+  const headers = requestHeaders(c.req.raw.headers);
+  for (const name of dropped) headers.delete(name);
   // CometChat does not begin to reply before it has read a file, and a phone sends one as slowly as its network is.
   const isSmall = body === null || Number(headers.get("content-length") ?? Number.NaN) <= BODY_BYTES_MAX;
-  return ask(url, { method, headers: requestHeaders(headers), body }, isSmall ? PROXY_TIMEOUT_MS : UPLOAD_TIMEOUT_MS);
+  return ask(url, { method, headers, body }, isSmall ? PROXY_TIMEOUT_MS : UPLOAD_TIMEOUT_MS);
 }
 
 async function passOn(call: Call): Promise<Response> {
@@ -174,7 +176,7 @@ async function hasEnded({ c, app, session }: Call, uid: string): Promise<boolean
   const found = { id: session, issuedAt: null, usableUntil: null };
   // Without an answer the login goes on: chat does not depend on the registry.
   const outcome = await callUser(c.env, app, uid, "check", found).catch(() => null);
-  return outcome?.ok === false;
+  return outcome?.ok === false && outcome.reason !== "unavailable";
 }
 
 /** Tells CometChat of the logout that it missed. */
@@ -209,23 +211,26 @@ function rewritten({ status, headers }: Response, body: unknown): Response {
  */
 async function logout(call: Call): Promise<Response> {
   const { c, app, session, authToken } = call;
-  await limitAddress(c, app);
+  if (!isVouchedFor(app, session)) await limitAddress(c, app);
   const ended = await endHere(call).catch((error) => {
     log.error("a session did not end at once", { requestId: c.var.requestId, app: app.appId, error });
-    return false;
+    return null;
   });
-  const { status, statusText, headers, body } = await forward(call).catch(async (error) => {
-    if (!ended) await endHere(call);
+  // CometChat's reply must be about this auth token, and about no other that came along.
+  call.url.search = "";
+  const { status, statusText, headers, body } = await forward(call, ["authorization"]).catch(async (error) => {
+    if (ended !== true) await endHere(call);
     throw error;
   });
   const [read, passed] = body?.tee() ?? [null, null];
-  const reply = await readJson(read, ERROR_BYTES_MAX);
-  const verdict = verdictOfLogout(status, reply);
+  const reply = verdictOfLogout(status, await readJson(read, ERROR_BYTES_MAX));
+  // Whoever was called dead just before is not alive for being let go of: logging out twice may be no error.
+  const verdict: typeof reply = reply !== null && ended === false ? { is: "dead" } : reply;
   if (verdict !== null) await note(c.env, app, session, authToken, verdict);
-  if (!ended) {
+  if (ended !== true) {
     // Nobody says whose it was, and another isolate may still know it as alive.
     if (verdict?.wasAlive === true && knownUid(app, session) === null) throw unavailable(RETRY_AFTER_SECONDS);
-    await endHere(call);
+    await endHere(call, verdict !== null);
   }
   return new Response(passed, { status, statusText, headers: replyHeaders(headers) });
 }
@@ -241,8 +246,8 @@ function verdictOfLogout(status: number, reply: unknown): (Verdict & { is: "dead
  * the auth token dead, and it holds nothing here. Whoever makes one up gets nothing written.
  * @throws {ApiError} if the session may live on
  */
-async function endHere({ c, app, session, authToken }: Call): Promise<boolean> {
-  const confirmed = isKnownDead(app, session);
+async function endHere({ c, app, session, authToken }: Call, isDead = false): Promise<boolean> {
+  const confirmed = isDead || isKnownDead(app, session);
   const end = (uid: string, certain: boolean) => endSession(c.env, app, { session, uid, certain, confirmed });
   const known = knownUid(app, session);
   const hint = uidHint(authToken);

@@ -291,6 +291,18 @@ describe("the limit of unknown auth tokens", () => {
     expect(reached % 5).toBe(0);
   });
 
+  it("keeps nobody logged in whose auth token CometChat vouches for", async ({ expect }) => {
+    await withinOneMinute();
+    const from = { "cf-connecting-ip": "2001:db8::c5" };
+    const session = await chatSession({ app: "chat-rated-ip" });
+    await session.register({ fcmToken: uniqueToken() });
+    const unknown = () => call("GET", "/v2/tokens", { headers: { appId: session.app, authToken: "x_1", ...from } });
+    for (let i = 0; i < 7; i += 1) await unknown();
+    expect((await unknown()).status).toBe(429);
+    expect((await session.call("DELETE", "/v3.0/me", { headers: from })).status).toBe(200);
+    expect(await pushTokens(session.app, session.uid)).toEqual([]);
+  });
+
   it("does not count a back end with an API key, which asks for many users from one address", async ({ expect }) => {
     await withinOneMinute();
     const path = "/v3/notifications/push/v1/tokens";

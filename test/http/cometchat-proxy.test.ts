@@ -210,21 +210,25 @@ describe("a call that is not ours", () => {
 
   it("may take as long as it takes to send a file, and no other so long", async ({ expect }) => {
     const session = await chatSession();
-    await answer(session, { delayMs: 1_500 });
     const { setTimeout } = globalThis;
-    // Time for timers is a hundredth of what it is.
+    // Time for timers is a hundredth of what it is: 300 ms for what is small, 6 s for a file.
     const spy = vi
       .spyOn(globalThis, "setTimeout")
       .mockImplementation(((callback: () => void, ms = 0) => setTimeout(callback, ms / 100)) as typeof setTimeout);
     onTestFinished(() => spy.mockRestore());
-    const [file, chunked, message, none] = await Promise.all([
-      session.call("POST", "/v3.0/messages", { body: "m".repeat(100_000) }),
-      session.call("POST", "/v3.0/messages", { body: new Blob(["m"]).stream().pipeThrough(new TransformStream()) }),
+    await answer(session, { delayMs: 10_000 });
+    const small = [
       session.call("POST", "/v3.0/messages", { body: { text: "hello" } }),
       session.call("GET", "/v3.0/users"),
-    ]);
-    for (const reply of [file, chunked]) expect(reply.status).toBe(200);
-    for (const reply of [message, none]) expect(reply).toMatchObject(TROUBLE);
+    ];
+    for (const reply of await Promise.all(small)) expect(reply).toMatchObject(TROUBLE);
+    await cometchat.heal({ authToken: session.authToken });
+    await answer(session, { delayMs: 1_000 });
+    const files = [
+      session.call("POST", "/v3.0/messages", { body: "m".repeat(100_000) }),
+      session.call("POST", "/v3.0/messages", { body: new Blob(["m"]).stream().pipeThrough(new TransformStream()) }),
+    ];
+    for (const reply of await Promise.all(files)) expect(reply.status).toBe(200);
   });
 
   it("comes back piece by piece", async ({ expect }) => {
@@ -599,6 +603,26 @@ describe("logout", () => {
       expect(await session.logout()).toMatchObject(TROUBLE);
       expect(await cometchat.isAlive("chat", session.authToken)).toBe(false);
     });
+  });
+
+  it("writes nothing for an auth token that CometChat calls dead and then lets go of all the same", async ({
+    expect,
+  }) => {
+    const uid = uniqueUid();
+    const session = new TestSession("chat", uid, `${uid}_${crypto.randomUUID()}`);
+    await answer(session, { method: "DELETE", status: 200, body: { data: { success: true } } });
+    expect((await session.logout()).status).toBe(200);
+    expect(await isUntouched("chat", uid)).toBe(true);
+  });
+
+  it("asks CometChat about the very auth token, whatever else comes along", async ({ expect }) => {
+    const session = await chatSession();
+    const headers = { Authorization: "Bearer another_token" };
+    await session.call("DELETE", "/v3.0/me?authToken=another_token", { headers });
+    const [asked] = await received(session, { method: "DELETE" });
+    expect(asked?.path).toBe("/v3.0/me");
+    expect(asked?.headers.authtoken).toBe(session.authToken);
+    expect(asked?.headers).not.toHaveProperty("authorization");
   });
 
   it("tries again to end the session when CometChat cannot be reached at all", async ({ expect }) => {

@@ -6,7 +6,7 @@ import * as z from "zod/mini";
 import type { App } from "../config.ts";
 import { KINDS, type Kind } from "../domain/registration.ts";
 import { AUTH_TOKEN_LENGTH_MAX } from "../limits.ts";
-import { cryptoKey, HMAC_ALGORITHM, keyOf } from "./keys.ts";
+import { cryptoKey, HMAC_ALGORITHM, keyOf, misconfigured } from "./keys.ts";
 
 const TYPE = "unregister+jwt";
 
@@ -52,8 +52,12 @@ export function appIdOfTicket(ticket: string): string | null {
   }
 }
 
-/** What the ticket allows; `null` if it is not genuine, of another app, or over. */
+/**
+ * What the ticket allows; `null` if it is not genuine, of another app, or over.
+ * @throws {ApiError} 500 if the app has no key that could tell: clients throw a refused ticket away
+ */
 export async function verifyTicket(app: App, ticket: string): Promise<Ticket | null> {
+  if (app.signingKeys.length === 0) throw misconfigured([`${app.secretsName}.signingKeys: is missing`]);
   try {
     const { payload } = await jwtVerify(ticket, ({ kid }) => keyOf(app, kid), {
       algorithms: [HMAC_ALGORITHM],

@@ -306,6 +306,12 @@ describe("a wrong configuration", () => {
   );
 });
 
+it("an app without signing keys refuses no ticket for good: its client would throw it away", async ({ expect }) => {
+  const ticket = (text: string) => btoa(text).replaceAll("=", "");
+  const made = `${ticket('{"alg":"HS256","typ":"unregister+jwt","kid":"gone"}')}.${ticket('{"app":"leaky"}')}.c2ln`;
+  expectRefusal(expect, await call("POST", "/v2/tokens/unregister", { body: made }), 500, "ERR_OPERATION_FAILED", []);
+});
+
 describe("logs", () => {
   it("hold no token, key or uid, whatever happens", async ({ expect }) => {
     const spies = [vi.spyOn(console, "log"), vi.spyOn(console, "warn"), vi.spyOn(console, "error")];

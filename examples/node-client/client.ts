@@ -26,7 +26,7 @@ export function createRegistryClient({ url, appId, apiKey }: RegistryOptions) {
     },
     /** Ends all sessions of the user: every device is logged out of pushes at once. */
     async endAllSessions(uid: string) {
-      return dataOf(await api.v3.users[":uid"].sessions.$delete({ param: { uid } }));
+      return dataOf(await api.v3.users[":uid"].sessions.$delete({ param: { uid }, json: {} }));
     },
   };
 }

@@ -430,8 +430,10 @@ export const OPERATIONS: readonly ApiOperation[] = [
     path: "/v3/users/{uid}/sessions",
     caller: ["fullAccess"],
     summary: "End all sessions of a user",
+    body: { schema: schemas.endAllBody, example: { authTokensFlushed: false } },
     description:
-      "`ended: all`: every auth token issued until now is dead, and with it its session. `ended: known`: the sessions that held " +
+      "With `authTokensFlushed` (identity `cometchat`: CometChat accepts no auth token any more that it gave this user until " +
+      "now) the fences of ended sessions need not outlast that. `ended: all`: every auth token issued until now is dead, and with it its session. `ended: known`: the sessions that held " +
       "a registration are ended; others may go on, for the app's login gives them new auth tokens (identity `jwt`), or its auth " +
       "tokens carry no trusted time (`cometchat`).",
     data: z.strictObject({ success: z.literal(true), removed: z.int(), ended: z.enum(["all", "known"]) }),
@@ -485,8 +487,8 @@ export const OPERATIONS: readonly ApiOperation[] = [
     caller: ["fullAccess"],
     summary: "Erase a user",
     description:
-      "Everything, owner entries included; what is left is one timestamp, until no older auth token can live. 503 if an object " +
-      "did not answer: repeat it.",
+      "Everything, owner entries included; what is left is one timestamp, until no older auth token can live, and where that " +
+      "keeps no session out (identity `jwt`, `cometchat`) the fences. 503 if an object did not answer: repeat it.",
     data: success,
     example: { success: true },
     refusals: [400, 403],

@@ -20,7 +20,7 @@ export interface Ending {
  * guess removes what this very session holds, and writes nothing else. Answers whether the user knows the session.
  */
 export async function endSession(env: Env, app: CometChatApp, ending: Ending): Promise<boolean> {
-  const fenceMs = ending.confirmed ? app.cometchat.cacheSeconds * 1000 + HOUR_MS : app.rules.fenceMs;
+  const fenceMs = ending.confirmed ? confirmedFenceMs(app) : app.rules.fenceMs;
   const { known } = await callUser(env, app, ending.uid, "endSession", {
     session: ending.session,
     issuedAt: null,
@@ -28,6 +28,11 @@ export async function endSession(env: Env, app: CometChatApp, ending: Ending): P
     onlyIfKnown: !ending.certain,
   });
   return known;
+}
+
+/** How long an isolate may still know an auth token as alive that CometChat calls dead, with room for clocks. */
+export function confirmedFenceMs(app: CometChatApp): number {
+  return app.cometchat.cacheSeconds * 1000 + HOUR_MS;
 }
 
 /** The uid before the last `_` of an auth token, if there is one: CometChat's form, which it does not promise. */

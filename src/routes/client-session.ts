@@ -2,9 +2,9 @@
 import type { Context } from "hono";
 import { Hono } from "hono/tiny";
 import { client, knownApp } from "../auth/middleware.ts";
-import { deadAuthToken } from "../errors.ts";
 import type { AppEnv } from "../http.ts";
 import { callUser } from "../objects.ts";
+import { refusal } from "./registrations.ts";
 import { howSessionsEnd } from "./server-users.ts";
 import { settingsOf } from "./settings.ts";
 
@@ -38,5 +38,5 @@ async function me(c: Context<AppEnv>) {
 async function requireLiveSession(c: Context<AppEnv>): Promise<void> {
   const { app, caller } = c.var;
   const outcome = await callUser(c.env, app, caller.uid, "check", caller.session);
-  if (!outcome.ok) throw deadAuthToken();
+  if (!outcome.ok) throw refusal(outcome.reason);
 }

@@ -6,7 +6,7 @@ import { ApiError, deadAuthToken, unavailable } from "../errors.ts";
 import type { AppEnv } from "../http.ts";
 import { RETRY_AFTER_SECONDS } from "../limits.ts";
 import { callUser } from "../objects.ts";
-import type { RegisterOutcome } from "../user-tokens/outcomes.ts";
+import type { Refusal, RegisterOutcome } from "../user-tokens/outcomes.ts";
 
 export async function toPushToken(token: Omit<PushToken, "hash">): Promise<PushToken> {
   return { ...token, hash: await tokenHash(token.kind, token.token) };
@@ -25,9 +25,8 @@ export async function register(c: Context<AppEnv>, tokens: PushToken[]): Promise
     case "expired":
     case "revoked":
     case "ended":
-      throw deadAuthToken();
     case "unavailable":
-      throw unavailable(RETRY_AFTER_SECONDS);
+      throw refusal(outcome.reason);
     case "too_many_takeovers":
       throw new ApiError(
         "ERR_TOO_MANY_REQUESTS",
@@ -41,15 +40,20 @@ export async function register(c: Context<AppEnv>, tokens: PushToken[]): Promise
   }
 }
 
+/** What a session is told that may not act: SDKs log their users out on the word that an auth token is dead. */
+export function refusal(reason: Refusal): ApiError {
+  return reason === "unavailable" ? unavailable(RETRY_AFTER_SECONDS) : deadAuthToken();
+}
+
 /**
  * What may be pushed for the caller's user, of all sessions.
- * @throws {ApiError} 401 if the caller's session is over
+ * @throws {ApiError} 401 if the caller's session is over, 503 if nobody can tell
  */
 export async function list(c: Context<AppEnv>): Promise<Registration[]> {
   const { app, caller } = c.var;
   const request = { session: caller.session, retentionMs: app.rules.retentionMs };
   const outcome = await callUser(c.env, app, caller.uid, "list", request);
-  if (!outcome.ok) throw deadAuthToken();
+  if (!outcome.ok) throw refusal(outcome.reason);
   return outcome.registrations;
 }
 
@@ -58,16 +62,16 @@ export async function listTokens(c: Context<AppEnv>): Promise<ListedToken[]> {
   const { app, caller } = c.var;
   const request = { session: caller.session, retentionMs: app.rules.retentionMs };
   const outcome = await callUser(c.env, app, caller.uid, "tokens", request);
-  if (!outcome.ok) throw deadAuthToken();
+  if (!outcome.ok) throw refusal(outcome.reason);
   return outcome.tokens;
 }
 
 /**
  * Empties the slots of the caller's session, or all of the user's.
- * @throws {ApiError} 401 if the caller's session is over and means all
+ * @throws {ApiError} 401 if the caller's session is over and means all, 503 if nobody can tell
  */
 export async function remove(c: Context<AppEnv>, { all }: { all: boolean }): Promise<void> {
   const { app, caller } = c.var;
   const outcome = await callUser(c.env, app, caller.uid, "remove", { session: caller.session, all });
-  if (!outcome.ok) throw deadAuthToken();
+  if (!outcome.ok) throw refusal(outcome.reason);
 }

@@ -1,6 +1,6 @@
 // What back ends ask about one user (API keys).
 
-import { etag, RETAINED_304_HEADERS } from "hono/etag";
+import { etag } from "hono/etag";
 import { Hono } from "hono/tiny";
 import { mintAuthToken } from "../auth/issued.ts";
 import { knownApp, server, serverCallLog } from "../auth/middleware.ts";
@@ -11,12 +11,10 @@ import { ApiError, unavailable } from "../errors.ts";
 import { type AppEnv, body, invalid } from "../http.ts";
 import { OBJECT_CONCURRENCY, RETRY_AFTER_SECONDS } from "../limits.ts";
 import { callUser, ownersOf } from "../objects.ts";
+import { confirmedFenceMs } from "../proxy/sessions.ts";
 import * as schemas from "../schemas.ts";
 import { listUser } from "../sender.ts";
 import { uidOf } from "../uids.ts";
-
-/** A reply to "not changed" keeps what browsers need to read it. */
-const RETAINED_HEADERS = [...RETAINED_304_HEADERS, "access-control-allow-origin", "access-control-expose-headers"];
 
 export const serverUsers = new Hono<AppEnv>()
   .use(serverCallLog)
@@ -33,17 +31,11 @@ export const serverUsers = new Hono<AppEnv>()
     const minted = await mintAuthToken(app, uid, lifetimeSeconds ?? defaultSeconds, validFrom);
     return c.json({ data: { uid, ...minted } });
   })
-  .get(
-    "/:uid/push_tokens",
-    etag({ weak: true, retainedHeaders: RETAINED_HEADERS }),
-    knownApp,
-    server("fullAccess", "sender"),
-    async (c) => {
-      const data = await listUser(c.env, c.var.app, c.req.param("uid"));
-      // A copy may be kept, and must be asked about before it is used: after a logout it is wrong at once.
-      return c.json({ data }, 200, { "Cache-Control": "private, no-cache" });
-    },
-  )
+  .get("/:uid/push_tokens", etag({ weak: true }), knownApp, server("fullAccess", "sender"), async (c) => {
+    const data = await listUser(c.env, c.var.app, c.req.param("uid"));
+    // A copy may be kept, and must be asked about before it is used: after a logout it is wrong at once.
+    return c.json({ data }, 200, { "Cache-Control": "private, no-cache" });
+  })
   .get("/:uid/sessions", knownApp, server("fullAccess", "sender"), async (c) => {
     const { app } = c.var;
     const uid = uidOf(app, c.req.param("uid"));
@@ -72,11 +64,16 @@ export const serverUsers = new Hono<AppEnv>()
     });
     return c.json({ data: { success: true, removed } });
   })
-  .delete("/:uid/sessions", knownApp, server("fullAccess"), async (c) => {
+  .delete("/:uid/sessions", knownApp, server("fullAccess"), body(schemas.endAllBody), async (c) => {
     const { app } = c.var;
+    const isFlushed = c.req.valid("json").authTokensFlushed === true;
+    if (isFlushed && app.identity !== "cometchat") {
+      throw invalid({ authTokensFlushed: ["The authTokensFlushed field is only for identity cometchat."] });
+    }
     const { removed } = await callUser(c.env, app, uidOf(app, c.req.param("uid")), "endAllSessions", {
       rules: app.rules,
       ...howSessionsEnd(app),
+      ...(isFlushed && app.identity === "cometchat" ? { fencesUntil: Date.now() + confirmedFenceMs(app) } : {}),
     });
     return c.json({ data: { success: true, removed, ended: app.identity === "issued" ? "all" : "known" } });
   })

@@ -5,9 +5,10 @@ import type { Change, Kind, ListedToken, PushToken, Registration, Rules, Session
 
 /**
  * Why a session may not act: its auth token `expired`, is older than `tokens_valid_from` (`revoked`), or the session
- * `ended`. All three are final: the auth token is dead.
+ * `ended`. These are final: the auth token is dead. `unavailable`: so many sessions ended that nobody can tell whether
+ * this one did.
  */
-export type Refusal = "expired" | "revoked" | "ended";
+export type Refusal = "expired" | "revoked" | "ended" | "unavailable";
 
 export interface Refused {
   ok: false;
@@ -76,6 +77,8 @@ export interface EndSessionRequest extends SessionsEnd {
 
 export interface EndAllSessionsRequest extends SessionsEnd {
   rules: Rules;
+  /** Where the issuer accepts no auth token any more that it made until now: when every fence may end, epoch ms. */
+  fencesUntil?: number;
 }
 
 /** As {@link EndAllSessionsRequest}. */

@@ -117,7 +117,9 @@ export class UserTokensStore {
 
   /** Whether any session holds the token of that hash. */
   holdsHash(hash: string): boolean {
-    return this.#exists && this.#storage.sql.exec("SELECT 1 FROM registrations WHERE hash = ?", hash).toArray().length > 0;
+    return (
+      this.#exists && this.#storage.sql.exec("SELECT 1 FROM registrations WHERE hash = ?", hash).toArray().length > 0
+    );
   }
 
   slot(session: string, kind: Kind): Registration | undefined {

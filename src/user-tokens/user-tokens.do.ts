@@ -114,7 +114,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     if (!this.#store.exists) return null;
     if (this.#store.isFenced(session.id)) return "ended";
     if (session.issuedAt !== null && session.issuedAt <= this.#store.validFrom()) return "revoked";
-    return null;
+    return this.#isShutOut(session.id, now) ? "unavailable" : null;
   }
 
   // Registration
@@ -132,7 +132,6 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
       await this.#arm(now);
       return { ok: true, changed: false, held };
     }
-    if (this.#isShutOut(request.session.id, now)) return { ok: false, reason: "unavailable" };
     const operation = new Operation(request.session, request.tokens);
     this.#operations.add(operation);
     return await this.#inTurn(() => this.#registerInTurn(request, operation));
@@ -188,7 +187,9 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     } finally {
       this.#operations.delete(operation);
       operation.settle();
-      const unused = [...new Map([...operation.owed, ...operation.granted])].filter(([hash]) => !this.#store.holdsHash(hash));
+      const unused = [...new Map([...operation.owed, ...operation.granted])].filter(
+        ([hash]) => !this.#store.holdsHash(hash),
+      );
       this.#forget(unused.map(([hash, version]) => ({ hash, version })));
       if (taken > 0) this.#countTakeovers(request.session.id, taken);
       await this.#arm(Date.now());
@@ -383,6 +384,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     const now = Date.now();
     const rows = this.#store.registrations();
     const { fenced } = this.#refuseAllSessions(rows, request);
+    if (request.fencesUntil !== undefined) this.#shortenFences(request.fencesUntil);
     const cancelled = this.#cancel(() => true);
     this.#delete(rows, "ended", now);
     await Promise.all(cancelled);
@@ -390,10 +392,16 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     return { removed: rows.length, fenced };
   }
 
+  #shortenFences(until: number): void {
+    this.#store.transaction(() => {
+      for (const fence of this.#store.fences()) if (fence.until > until) this.#store.setFence({ ...fence, until });
+    });
+  }
+
   /**
    * Beyond FENCES_MAX the oldest auth tokens' fences give way, and `tokens_valid_from` rises over them instead. Where that
    * keeps nobody out, those give way that end soonest, beyond UNDATED_FENCES_MAX, and until they would have ended no session
-   * registers that holds nothing: an ended one never does.
+   * may act that holds nothing: an ended one never does.
    */
   #fence(fences: Fence[], ending: SessionsEnd): void {
     for (const fence of fences) this.#store.setFence(fence);
@@ -405,7 +413,13 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     const all = this.#store.fences().filter((fence) => fence.session !== ANY_OTHER);
     const excess = all.length - max;
     if (excess <= 0) return;
-    const first = all.sort((a, b) => (byTime ? a.issuedAt - b.issuedAt : a.until - b.until)).slice(0, excess);
+    // Rows may outlive the end of their session only by a reconciliation; they must not vouch for it.
+    const holding = new Set(byTime ? [] : this.#store.registrations().map((row) => row.session));
+    const first = all
+      .filter((fence) => !holding.has(fence.session))
+      .sort((a, b) => (byTime ? a.issuedAt - b.issuedAt : a.until - b.until))
+      .slice(0, excess);
+    if (first.length === 0) return;
     for (const fence of first) this.#store.deleteFence(fence.session);
     if (byTime) {
       const before = this.#store.validFromFact() ?? { at: 0, until: 0 };
@@ -538,7 +552,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
       uid: this.#store.user()?.uid ?? null,
       validFrom: this.#store.validFrom(),
       registrations: this.#store.registrations(),
-      fences: this.#store.fences().map(({ session, until }) => ({ session, until })),
+      fences: this.#store.fences().flatMap(({ session, until }) => (session === ANY_OTHER ? [] : [{ session, until }])),
       takeovers: this.#store.allTakeovers(now),
       changes: this.#store.changes(now),
     };

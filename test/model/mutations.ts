@@ -122,8 +122,8 @@ export const MUTATIONS = {
   "fences that gave way are forgotten": [
     {
       file: USER,
-      find: 'if (this.#isShutOut(request.session.id, now)) return { ok: false, reason: "unavailable" };',
-      replace: "",
+      find: 'return this.#isShutOut(session.id, now) ? "unavailable" : null;',
+      replace: "return null;",
     },
   ],
 } as const satisfies Record<string, readonly Edit[]>;

@@ -7,6 +7,7 @@ import {
   COLLECT_EVERY_MS,
   DAY_MS,
   FENCES_MAX,
+  HOUR_MS,
   REGISTRATIONS_PER_USER_MAX,
   UNDATED_FENCES_MAX,
 } from "../../src/limits.ts";
@@ -147,7 +148,7 @@ describe("the limit of fences where no time stands in for one", () => {
     // One too many: the fence that ends soonest gives way, and nobody knows its session any more.
     await end("too-many", start + 10 * DAY_MS, ending);
     const { fences, validFrom } = await object.export();
-    expect(fences).toHaveLength(UNDATED_FENCES_MAX + 1);
+    expect(fences).toHaveLength(UNDATED_FENCES_MAX);
     expect(validFrom).toBe(0);
     for (const id of ["ended-1", "last", "too-many"]) expect(await register(id, `${uid}-3`)).toEqual(ENDED);
     expect(await register("ended-0", `${uid}-3`)).toEqual(SHUT);
@@ -163,13 +164,62 @@ describe("the limit of fences where no time stands in for one", () => {
     expect(await register("newer", `${uid}-5`)).toMatchObject({ ok: true });
   });
 
+  it("leaves nothing to read or to empty for a session that may be one of those that ended", async ({ expect }) => {
+    const start = Date.now();
+    setClock(start);
+    const { uid, object, end, register } = await withFences(UNDATED_FENCES_MAX, start);
+    expect(await register("holds", `${uid}-1`)).toMatchObject({ ok: true });
+    await end("too-many", start + 10 * DAY_MS);
+    const reading = { session: session("ended-0"), retentionMs: rules.retentionMs };
+    expect(await object.tokens(reading)).toEqual(SHUT);
+    expect(await object.list(reading)).toEqual(SHUT);
+    expect(await object.check(reading.session)).toEqual(SHUT);
+    expect(await object.remove({ session: reading.session, all: true })).toEqual(SHUT);
+    expect(await object.remove({ session: reading.session, all: false })).toEqual({ ok: true, removed: 0 });
+    expect(await object.tokens({ ...reading, session: session("holds") })).toMatchObject({ ok: true, tokens: [{}] });
+  });
+
+  it("drops no fence of a session that holds something: a reconciliation may leave that", async ({ expect }) => {
+    const start = Date.now();
+    setClock(start);
+    const { uid, object, end, register } = await withFences(UNDATED_FENCES_MAX - 1, start);
+    await register("restored", `${uid}-1`);
+    await runInDurableObject(object, (_, { storage }) => {
+      storage.sql.exec("INSERT INTO facts VALUES ('fence', 'restored', '0', ?)", start + DAY_MS - 1000);
+    });
+    await evictDurableObject(object);
+    await end("too-many", start + 10 * DAY_MS);
+    expect(await register("restored", `${uid}-2`)).toEqual(ENDED);
+    expect(await register("ended-0", `${uid}-2`)).toEqual(SHUT);
+  });
+
+  it("is over once CometChat accepts no auth token of that time any more", async ({ expect }) => {
+    const start = Date.now();
+    setClock(start);
+    const { uid, object } = await withFences(UNDATED_FENCES_MAX, start);
+    await object.endSession({ session: "too-many", issuedAt: null, fenceUntil: start + 10 * DAY_MS });
+    const sessions = `/v3/users/${uid}/sessions`;
+    expect((await serverCall("DELETE", sessions, { body: {} }, "chat")).status).toBe(200);
+    const phone = await chatSession({ uid });
+    expect((await phone.register({ fcmToken: uniqueToken() })).status).toBe(503);
+    const flushed = await serverCall("DELETE", sessions, { body: { authTokensFlushed: true } }, "chat");
+    expect(flushed.status).toBe(200);
+    setClock(start + 3 * HOUR_MS);
+    expect((await (await chatSession({ uid })).register({ fcmToken: uniqueToken() })).status).toBe(200);
+    const other = await serverCall("DELETE", sessions, { body: { authTokensFlushed: true } }, "test");
+    expect(other.body.error).toMatchObject({
+      code: "ERR_BAD_REQUEST",
+      details: { authTokensFlushed: [expect.any(String)] },
+    });
+  });
+
   it("is counted by the Worker for the sessions of each identity", async ({ expect }) => {
     const start = Date.now();
     const chat = await withFences(UNDATED_FENCES_MAX, start);
     const phone = await chatSession({ uid: chat.uid });
     await phone.register({ fcmToken: uniqueToken() });
     await phone.logout();
-    expect((await chat.object.export()).fences).toHaveLength(UNDATED_FENCES_MAX + 1);
+    expect((await chat.object.export()).fences).toHaveLength(UNDATED_FENCES_MAX);
     const late = await (await chatSession({ uid: chat.uid })).register({ fcmToken: uniqueToken() });
     expect(late).toMatchObject({ status: 503, body: { error: { code: "ERR_OPERATION_FAILED" } } });
     // Minted auth tokens carry a time.

@@ -1,6 +1,7 @@
 import { describe, it } from "vitest";
 import guide from "../../docs/feedback.md?raw";
 import { APNS_CODES, decideFeedback, FCM_CODES, feedbackCode } from "../../src/domain/feedback.ts";
+import type { Kind } from "../../src/domain/registration.ts";
 
 const WINDOW = 7;
 const REFRESHED_AT = 100;
@@ -27,13 +28,16 @@ describe("the decision on a report", () => {
 
 describe("the table of codes", () => {
   it("calls dead or doubtful only what a provider says of the token itself", ({ expect }) => {
-    const blamed = (codes: typeof FCM_CODES) =>
-      Object.entries(codes).filter(([, { verdict }]) => verdict !== "not_about_the_token");
-    expect(Object.fromEntries(blamed(FCM_CODES).map(([code, { verdict }]) => [code, verdict]))).toEqual({
+    const blamed = (kind: Kind, codes: typeof FCM_CODES) =>
+      Object.keys(codes).flatMap((code) => {
+        const verdict = feedbackCode(kind, code)?.verdict;
+        return verdict === "not_about_the_token" ? [] : [[code, verdict]];
+      });
+    expect(Object.fromEntries(blamed("fcm", FCM_CODES))).toEqual({
       UNREGISTERED: "dead",
       SENDER_ID_MISMATCH: "doubtful",
     });
-    expect(Object.fromEntries(blamed(APNS_CODES).map(([code, { verdict }]) => [code, verdict]))).toEqual({
+    expect(Object.fromEntries(blamed("apns", APNS_CODES))).toEqual({
       Unregistered: "dead",
       ExpiredToken: "dead",
       BadDeviceToken: "doubtful",
@@ -47,11 +51,12 @@ describe("the table of codes", () => {
   });
 
   it("is the one in the guide for senders", ({ expect }) => {
-    const rows = (codes: typeof FCM_CODES) =>
-      Object.entries(codes).map(([code, { verdict, meaning }]) => {
-        const does = { dead: "dead", doubtful: "suspect", not_about_the_token: "kept" }[verdict];
+    const rows = (kind: Kind, codes: typeof FCM_CODES) =>
+      Object.keys(codes).map((code) => {
+        const { verdict = "", meaning = "" } = feedbackCode(kind, code) ?? {};
+        const does = { dead: "dead", doubtful: "suspect", not_about_the_token: "kept", "": "unknown" }[verdict];
         return `| \`${code}\` | ${does} | ${meaning} |`;
       });
-    for (const row of [...rows(FCM_CODES), ...rows(APNS_CODES)]) expect(guide).toContain(row);
+    for (const row of [...rows("fcm", FCM_CODES), ...rows("apns", APNS_CODES)]) expect(guide).toContain(row);
   });
 });

@@ -129,6 +129,9 @@ async function landed(flight: Flight, now: number): Promise<void> {
     await withTimeout(promise, flight.endsAt - now);
   } catch (error) {
     if (!(error instanceof TimeoutError)) throw error;
+  } finally {
+    // A request that is over must not be woken: the runtime complains.
+    flight.waiting.delete(resolve);
   }
 }
 

@@ -91,7 +91,7 @@ describe("the cost of", () => {
     expect(read.rowsWritten).toBe(0);
     expect(read.rowsRead).toBeLessThanOrEqual(3 + 3);
     const own = await metered(() => session.tokens());
-    expect(own.calls).toEqual(["UserTokens.list"]);
+    expect(own.calls).toEqual(["UserTokens.tokens"]);
     expect(own.rowsWritten).toBe(0);
     expect(own.rowsRead).toBeLessThanOrEqual(3 + 3);
   });

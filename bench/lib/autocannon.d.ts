@@ -5,7 +5,7 @@ declare module "autocannon" {
     non2xx: number;
     statusCodeStats: Record<string, { count: number }>;
     requests: { total: number };
-    latency: { p50: number; p99: number };
+    latency: { average: number; p50: number; p99: number };
   }
   export default function autocannon(options: object): Promise<Result>;
 }

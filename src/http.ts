@@ -50,9 +50,8 @@ export async function readText(c: Context, bytesMax = BODY_BYTES_MAX): Promise<s
   const length = c.req.header("content-length");
   if (Number(length ?? 0) > bytesMax) throw tooLarge(bytesMax);
   const { raw } = c.req;
-  if (raw.body === null) return "";
   // A length that is stated is kept by the HTTP layer: then the body is read at once, which is several times faster.
-  const reading = length === undefined ? readBytes(raw.body, bytesMax) : raw.arrayBuffer();
+  const reading = length !== undefined || raw.body === null ? raw.arrayBuffer() : readBytes(raw.body, bytesMax);
   const bytes = await reading.catch(() => {
     throw new ApiError("ERR_BAD_REQUEST", "The body ended before it was complete.");
   });

@@ -1,11 +1,11 @@
 // Identity `issued`: auth tokens that this Worker mints and verifies. JWT, HS256, `typ` and algorithm pinned, the key
 // named by `kid`, so that two keys can be alive during a rotation.
-import { errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
+import { errors, type JWTPayload, jwtVerify } from "jose";
 import type { IssuedApp } from "../config.ts";
 import { AUTH_TOKEN_LENGTH_MAX, CLOCK_TOLERANCE_MS } from "../limits.ts";
 import * as schemas from "../schemas.ts";
 import type { Verifier } from "./caller.ts";
-import { cryptoKey, HMAC_ALGORITHM, keyOf, misconfigured } from "./keys.ts";
+import { HMAC_ALGORITHM, keyOf, misconfigured, signJwt } from "./keys.ts";
 
 const TYPE = "auth+jwt";
 
@@ -21,14 +21,9 @@ export async function mintAuthToken(
 ): Promise<{ authToken: string; createdAt: number }> {
   const key = app.signingKeys[0];
   if (key === undefined) throw noSigningKey(app);
-  const issuedAt = Math.max(Date.now(), validFrom + 1) / 1000;
-  const authToken = await new SignJWT({ app: app.appId, sid: crypto.randomUUID() })
-    .setProtectedHeader({ alg: HMAC_ALGORITHM, typ: TYPE, kid: key.kid })
-    .setSubject(uid)
-    .setIssuedAt(issuedAt)
-    .setExpirationTime(issuedAt + lifetimeSeconds)
-    .sign(await cryptoKey(key));
-  return { authToken, createdAt: Math.floor(issuedAt) };
+  const iat = Math.max(Date.now(), validFrom + 1) / 1000;
+  const claims = { app: app.appId, sub: uid, sid: crypto.randomUUID(), iat, exp: iat + lifetimeSeconds };
+  return { authToken: await signJwt(key, TYPE, claims), createdAt: Math.floor(iat) };
 }
 
 function noSigningKey({ secretsName }: IssuedApp) {

@@ -1,6 +1,6 @@
 // HMAC-SHA256 keys, and the app's own signing keys among them: the first one signs, all verify.
-import { errors } from "jose";
-import type { App } from "../config.ts";
+import { CompactSign, errors, type JWTPayload } from "jose";
+import type { App, SigningKey } from "../config.ts";
 import { ApiError } from "../errors.ts";
 import { log } from "../log.ts";
 
@@ -27,6 +27,13 @@ export async function keyOf(app: App, kid: string | undefined): Promise<CryptoKe
   const key = app.signingKeys.find((candidate) => candidate.kid === kid);
   if (key === undefined) throw new errors.JWKSNoMatchingKey();
   return cryptoKey(key);
+}
+
+/** A JWT of these claims. (jose's `SignJWT` clones them first, which costs as much as signing.) */
+export async function signJwt(key: SigningKey, typ: string, claims: JWTPayload): Promise<string> {
+  return new CompactSign(new TextEncoder().encode(JSON.stringify(claims)))
+    .setProtectedHeader({ alg: HMAC_ALGORITHM, typ, kid: key.kid })
+    .sign(await cryptoKey(key));
 }
 
 /**

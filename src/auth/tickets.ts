@@ -1,12 +1,12 @@
 // Unregister tickets: a signed capability that can do one thing, remove exactly the registrations that it names, also after
 // their session ended or when the app was offline at logout. A JWT of its own `typ`, so that neither a ticket nor an auth
 // token ever passes for the other. It lives as long as a registration does without a launch.
-import { decodeJwt, errors, jwtVerify, SignJWT } from "jose";
+import { decodeJwt, errors, jwtVerify } from "jose";
 import * as z from "zod/mini";
 import type { App } from "../config.ts";
 import { KINDS, type Kind } from "../domain/registration.ts";
 import { AUTH_TOKEN_LENGTH_MAX } from "../limits.ts";
-import { cryptoKey, HMAC_ALGORITHM, keyOf, misconfigured } from "./keys.ts";
+import { HMAC_ALGORITHM, keyOf, misconfigured, signJwt } from "./keys.ts";
 
 const TYPE = "unregister+jwt";
 
@@ -34,11 +34,8 @@ const claims = z.object({
 export async function signTicket(app: App, { uid, session, slots }: Ticket): Promise<string | null> {
   const key = app.signingKeys[0];
   if (key === undefined || slots.length === 0) return null;
-  return new SignJWT({ app: app.appId, sid: session, slots })
-    .setProtectedHeader({ alg: HMAC_ALGORITHM, typ: TYPE, kid: key.kid })
-    .setSubject(uid)
-    .setExpirationTime((Date.now() + app.rules.retentionMs) / 1000)
-    .sign(await cryptoKey(key));
+  const exp = (Date.now() + app.rules.retentionMs) / 1000;
+  return signJwt(key, TYPE, { app: app.appId, sub: uid, sid: session, slots, exp });
 }
 
 /** The app that a ticket says it is of; not yet verified. `null` for what is no ticket at all. */

@@ -13,7 +13,15 @@
 //   changes       ''         the record of changes         its last entry + CHANGES_KEPT_MS
 //   forget        hash       ''                            0 (an erasure that waits for the owner object)
 import { type Migration, migrate } from "../domain/migrate.ts";
-import type { Change, ChangeKind, Kind, ListedToken, Platform, Registration } from "../domain/registration.ts";
+import type {
+  Change,
+  ChangeKind,
+  Kind,
+  ListedToken,
+  Platform,
+  PushToken,
+  Registration,
+} from "../domain/registration.ts";
 import { CHANGES_KEPT_MS, CHANGES_MAX } from "../limits.ts";
 import { MIGRATIONS } from "./migrations.ts";
 
@@ -124,6 +132,29 @@ export class UserTokensStore {
 
   slot(session: string, kind: Kind): Registration | undefined {
     return this.#select("WHERE session = ? AND kind = ?", session, kind)[0];
+  }
+
+  /**
+   * When the slot's registration was made (epoch ms), if it is this very one, refreshed after `since`, not suspect and, where
+   * it must be, claimed; else `undefined`. Asked by every launch, so the database compares: each column that it sends costs.
+   */
+  registeredAt(session: string, token: PushToken, since: number, mustBeClaimed: boolean): number | undefined {
+    if (!this.#exists) return undefined;
+    const row = this.#storage.sql
+      .exec<SqlRow>(
+        `SELECT registered_at FROM registrations WHERE session = ? AND kind = ? AND token = ? AND platform = ?
+         AND provider_id IS ? AND timezone IS ? AND refreshed_at > ? AND suspect_at IS NULL AND claimed >= ?`,
+        session,
+        token.kind,
+        token.token,
+        token.platform,
+        token.providerId,
+        token.timezone,
+        since,
+        mustBeClaimed ? 1 : 0,
+      )
+      .toArray()[0];
+    return row && Number(row.registered_at);
   }
 
   /** The registration that holds this very token, in whatever session: a user has at most one. */

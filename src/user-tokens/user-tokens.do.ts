@@ -151,14 +151,15 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
 
   /** The slots as they stand, if this request would change nothing and is not due for a refresh; else `null`. */
   #unchanged({ session, tokens, rules }: RegisterRequest, now: number) {
-    const held: Registration[] = [];
+    const held = [];
     for (const token of tokens) {
-      const slot = this.#store.slot(session.id, token.kind);
-      if (slot === undefined || !isSameRegistration(slot, token) || !isClaimed(slot, rules)) return null;
-      if (slot.suspectAt !== null || slot.refreshedAt + rules.refreshWindowMs <= now) return null;
-      held.push(slot);
+      const { kind, hash } = token;
+      const since = now - rules.refreshWindowMs;
+      const registeredAt = this.#store.registeredAt(session.id, token, since, rules.policy === "exclusive");
+      if (registeredAt === undefined) return null;
+      held.push({ kind, hash, registeredAt });
     }
-    return held.map(({ kind, hash, registeredAt }) => ({ kind, hash, registeredAt }));
+    return held;
   }
 
   async #registerInTurn(request: RegisterRequest, operation: Operation): Promise<RegisterOutcome> {
@@ -778,15 +779,6 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
 /** Whether `tokens_valid_from` keeps ended sessions out for good. */
 function isTimeEnough({ trustedTime = false, sessionsOutliveTokens = false }: SessionsEnd): boolean {
   return trustedTime && !sessionsOutliveTokens;
-}
-
-function isSameRegistration(slot: Registration, token: PushToken): boolean {
-  return (
-    slot.token === token.token &&
-    slot.platform === token.platform &&
-    slot.providerId === token.providerId &&
-    slot.timezone === token.timezone
-  );
 }
 
 /** Rows stored under `shared` have no claim: under `exclusive` they count as not held until the next registration. */

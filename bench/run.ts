@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { build, PROJECT } from "../scripts/lib/workerd.ts";
+import { checkAlike } from "./lib/alike.ts";
 import { countOperations } from "./lib/counts.ts";
 import { measureGrowth } from "./lib/growth.ts";
 import { type LoadRequest, type Measured, measure } from "./lib/load.ts";
@@ -56,13 +57,15 @@ if (!values.core) {
 
 const results: Results = {};
 try {
+  await checkAlike(subjects);
   for (const operation of OPERATIONS.filter(({ name }) => name.includes(values.only))) {
     const bySubject: Record<string, Measured[]> = {};
     results[operation.name] = bySubject;
-    for (let round = 0; round < rounds; round++) {
+    // The first round warms up: engines compile what runs often.
+    for (let round = -1; round < rounds; round++) {
       for (const subject of subjects.filter((each) => has(each, operation))) {
         const measured = await measureOnce(operation, subject);
-        bySubject[subject.name] = [...(bySubject[subject.name] ?? []), measured];
+        if (round >= 0) bySubject[subject.name] = [...(bySubject[subject.name] ?? []), measured];
       }
     }
     printOperation(operation.name, bySubject);
@@ -94,8 +97,8 @@ function has({ name }: Subject, { hasFloor, isRegistryOnly = false }: Operation)
 
 async function measureOnce(operation: Operation, subject: Subject): Promise<Measured> {
   const prepare = operation.prepare(users);
-  const { url } = subject;
-  const busy = { url, connections: operation.connections ?? connections };
+  const { url, pids } = subject;
+  const busy = { url, pids, connections: operation.connections ?? connections };
   await measure({ url, connections, amount: prepare.length, next: from(prepare.values()) });
   const requests = operation.requests(users);
   return measure({ ...busy, ...(operation.isOnce ? { amount: users } : { seconds }), next: from(requests) });
@@ -122,6 +125,7 @@ function printOperation(name: string, bySubject: Record<string, Measured[]>): vo
           "per second": Math.round(median(measured.map((m) => m.perSecond))),
           "p50 ms": median(measured.map((m) => m.p50)),
           "p99 ms": median(measured.map((m) => m.p99)),
+          "CPU µs": Math.round(median(measured.map((m) => m.cpuPerRequest ?? Number.NaN))),
         },
       ]),
     ),

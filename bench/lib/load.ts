@@ -1,5 +1,6 @@
 // Loads an HTTP server of this machine over keep-alive connections, each request its own, and says how it went.
 import autocannon from "autocannon";
+import { cpuMicros } from "./cpu.ts";
 
 export interface LoadRequest {
   method: "GET" | "POST" | "DELETE";
@@ -10,6 +11,8 @@ export interface LoadRequest {
 
 export interface Load {
   url: string;
+  /** The server's processes, for its CPU time. */
+  pids?: number[];
   connections: number;
   /** Ends after this many seconds, or after `amount` requests where there are only so many. */
   seconds?: number;
@@ -24,10 +27,13 @@ export interface Measured {
   /** Milliseconds. */
   p50: number;
   p99: number;
+  /** Of the server, microseconds; `null` where it is not known. */
+  cpuPerRequest: number | null;
 }
 
 /** @throws if any reply was not 200, for then something else was measured. */
-export async function measure({ url, connections, seconds, amount, next }: Load): Promise<Measured> {
+export async function measure({ url, pids, connections, seconds, amount, next }: Load): Promise<Measured> {
+  const cpuBefore = pids && cpuMicros(pids);
   const result = await autocannon({
     url,
     connections,
@@ -45,5 +51,7 @@ export async function measure({ url, connections, seconds, amount, next }: Load)
       amount === undefined ? result.requests.total / result.duration : (connections * 1000) / result.latency.average,
     p50: result.latency.p50,
     p99: result.latency.p99,
+    cpuPerRequest:
+      pids === undefined || cpuBefore === undefined ? null : (cpuMicros(pids) - cpuBefore) / result.requests.total,
   };
 }

@@ -4,7 +4,7 @@ import { createHmac } from "node:crypto";
 export const SIGNING_KEY = "benchmark-signing-key-0123456789abcdef";
 /** SHA-256 of API_KEY. */
 export const API_KEY = "benchmark-api-key";
-const API_KEY_SHA256 = "2a39601fdb6caf2ef64f95ff768b0a749dc53cfc4bff049e9cc437132d5250e8";
+export const API_KEY_SHA256 = "2a39601fdb6caf2ef64f95ff768b0a749dc53cfc4bff049e9cc437132d5250e8";
 
 /** Vars and secrets of the registry under test; no limit that a benchmark could meet. */
 export const REGISTRY_BINDINGS = {

@@ -1,4 +1,6 @@
 // What is measured: the operations of a launch and of a sender, as requests that any subject understands.
+import { createHash } from "node:crypto";
+import { OWNER_SHARDS } from "../../src/limits.ts";
 import type { LoadRequest } from "./load.ts";
 import { clientHeaders, SERVER_HEADERS } from "./logins.ts";
 
@@ -66,6 +68,18 @@ function onKnownUsers(
   };
 }
 
+/** A token for each of the registry's owner objects: they live as long as the app, so a new token never meets a new one. */
+function* warmOwners(run: string): Generator<LoadRequest> {
+  const missing = new Set(Array.from({ length: OWNER_SHARDS }, (_, shard) => shard));
+  for (let i = 0; missing.size > 0; i++) {
+    const token = `${run}-warm-${i}`;
+    // The shard is the first byte of the token's hash (names.ts).
+    const shard = createHash("sha256").update(`fcm:${token}`).digest()[0] ?? 0;
+    if (!missing.delete(shard % OWNER_SHARDS)) continue;
+    yield register(clientHeaders(`${run}-warm-${shard % 4}`, `${run}-warm-${shard}`), { fcmToken: token });
+  }
+}
+
 /** Every request fills an empty slot: another session, or another kind. At most 99 a user: the cap is 100. */
 function newToken(): Operation {
   let run = "";
@@ -76,7 +90,8 @@ function newToken(): Operation {
     usersPerRequest: 1,
     prepare(users) {
       run = nextRun();
-      return known(run, users).map(({ headers, token }) => register(headers, { fcmToken: token }));
+      const registered = known(run, users).map(({ headers, token }) => register(headers, { fcmToken: token }));
+      return [...warmOwners(run), ...registered];
     },
     *requests(users) {
       for (let session = 0; session < 33; session++) {

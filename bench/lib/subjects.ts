@@ -9,13 +9,16 @@ import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import pg from "pg";
 import { build, PROJECT, serve } from "../../scripts/lib/workerd.ts";
-import { REGISTRY_BINDINGS, SIGNING_KEY } from "./logins.ts";
+import { children } from "./cpu.ts";
+import { API_KEY_SHA256, REGISTRY_BINDINGS, SIGNING_KEY } from "./logins.ts";
 
 export interface Subject {
   name: string;
   /** What it runs on: only subjects of the same host are compared with each other, but for node-postgres. */
   host: "workerd" | "Miniflare" | "Node";
   url: string;
+  /** Its processes, without those that they started. */
+  pids: number[];
   stop(): Promise<void>;
 }
 
@@ -26,12 +29,12 @@ const COMPATIBILITY_DATE = readFileSync(join(PROJECT, "wrangler.toml"), "utf8").
 export async function startFloor(): Promise<Subject> {
   const bundle = await build("bench/subjects/floor/wrangler.toml");
   const server = await serve({ bundle, bindings: { SIGNING_KEY }, objects: { USERS: "FloorUser" } });
-  return { name: "floor", host: "workerd", url: server.url, stop: () => server.stop() };
+  return { name: "floor", host: "workerd", url: server.url, pids: [server.pid], stop: () => server.stop() };
 }
 
 export async function startRegistry(): Promise<Subject> {
   const server = await serve({ bundle: await build(), bindings: REGISTRY_BINDINGS });
-  return { name: "registry", host: "workerd", url: server.url, stop: () => server.stop() };
+  return { name: "registry", host: "workerd", url: server.url, pids: [server.pid], stop: () => server.stop() };
 }
 
 export async function startRegistryInMiniflare(): Promise<Subject> {
@@ -49,7 +52,7 @@ export async function startD1(): Promise<Subject> {
   return startMiniflare(
     "D1 (Miniflare)",
     bundle,
-    { bindings: { SIGNING_KEY }, d1Databases: ["DB"] },
+    { bindings: { SIGNING_KEY, API_KEY_SHA256 }, d1Databases: ["DB"] },
     async (miniflare) => {
       const database = await miniflare.getD1Database("DB");
       const schema = await readFile(join(PROJECT, "bench/subjects/d1/schema.sql"), "utf8");
@@ -62,7 +65,10 @@ export async function startD1(): Promise<Subject> {
 
 export async function startKv(): Promise<Subject> {
   const bundle = await build("bench/subjects/kv/wrangler.toml");
-  return startMiniflare("KV (Miniflare)", bundle, { bindings: { SIGNING_KEY }, kvNamespaces: ["TOKENS"] });
+  return startMiniflare("KV (Miniflare)", bundle, {
+    bindings: { SIGNING_KEY, API_KEY_SHA256 },
+    kvNamespaces: ["TOKENS"],
+  });
 }
 
 async function startMiniflare(
@@ -72,22 +78,26 @@ async function startMiniflare(
   prepare: (miniflare: Miniflare) => Promise<void> = async () => undefined,
 ): Promise<Subject> {
   const data = await mkdtemp(join(tmpdir(), "push-token-registry-miniflare-"));
+  const before = children();
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       modules: [{ type: "ESModule", path: "index.js", contents: await readFile(bundle, "utf8") }],
       compatibilityDate: COMPATIBILITY_DATE,
       // On disk, as the other subjects: an acknowledged write is an fsync.
       resourcePersistencePath: data,
+      // A log line per server call would drown the figures.
+      handleStructuredLogs: () => undefined,
       ...options,
     } as Parameters<typeof convertV4MiniflareOptions>[0]),
   );
   const url = (await miniflare.ready).origin;
+  const pids = children().filter((pid) => !before.includes(pid));
   await prepare(miniflare);
   const stop = async () => {
     await miniflare.dispose();
     await rm(data, { recursive: true, force: true });
   };
-  return { name, host: "Miniflare", url, stop };
+  return { name, host: "Miniflare", url, pids, stop };
 }
 
 /** `null` if this machine has no PostgreSQL server (Debian: `apt-get install postgresql`). */
@@ -120,7 +130,7 @@ export async function startNodePostgres(): Promise<Subject | null> {
   await createTables(databaseUrl);
   const nodePort = await freePort();
   const node = spawn(process.execPath, [join(PROJECT, "bench/subjects/node-postgres/server.ts")], {
-    env: { ...process.env, PORT: String(nodePort), DATABASE_URL: databaseUrl, SIGNING_KEY },
+    env: { ...process.env, PORT: String(nodePort), DATABASE_URL: databaseUrl, SIGNING_KEY, API_KEY_SHA256 },
     stdio: ["ignore", "ignore", "inherit"],
   });
   await answers(`http://127.0.0.1:${nodePort}/v2/tokens`);
@@ -128,6 +138,7 @@ export async function startNodePostgres(): Promise<Subject | null> {
     name: `Node + PostgreSQL ${version}`,
     host: "Node",
     url: `http://127.0.0.1:${nodePort}`,
+    pids: [node.pid ?? -1, postgres.pid ?? -1],
     stop: async () => {
       await ended(node, "SIGTERM");
       // SIGINT: PostgreSQL's fast shutdown.

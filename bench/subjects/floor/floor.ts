@@ -1,8 +1,8 @@
 // The floor: what any Worker with one Durable Object per user must do. A bare Hono route, the same JWT check, one RPC, one
-// SELECT or one INSERT. No validation, no errors, no sessions, no fences, no owners.
+// SELECT or one INSERT, the same reply. No validation, no errors, no sessions, no fences, no owners.
 import { DurableObject } from "cloudflare:workers";
 import { Hono } from "hono";
-import { jwtVerify } from "jose";
+import { KINDS, login, registered, replyHeaders, type Token } from "../wire.ts";
 
 interface FloorEnv {
   USERS: DurableObjectNamespace<FloorUser>;
@@ -40,41 +40,27 @@ export class FloorUser extends DurableObject<FloorEnv> {
   }
 }
 
-let key: Promise<CryptoKey> | undefined;
-
-async function claims(env: FloorEnv, authToken: string) {
-  key ??= crypto.subtle.importKey(
-    "raw",
-    new TextEncoder().encode(env.SIGNING_KEY),
-    { name: "HMAC", hash: "SHA-256" },
-    false,
-    ["verify"],
-  );
-  const { payload } = await jwtVerify(authToken, await key, { algorithms: ["HS256"] });
-  return { uid: String(payload.sub), session: String(payload.sid) };
-}
-
-const KINDS = { fcmToken: "fcm", apnsToken: "apns", voipToken: "voip" } as const;
-
 const app = new Hono<{ Bindings: FloorEnv }>();
 
 app.get("/v2/tokens", async (c) => {
-  const { uid } = await claims(c.env, c.req.header("authToken") ?? "");
-  return c.json({ data: await c.env.USERS.getByName(uid).list() });
+  const { uid } = await login(c.env.SIGNING_KEY, c.req.header("authToken"));
+  return c.json({ data: await c.env.USERS.getByName(uid).list() }, 200, replyHeaders());
 });
 
 /** `?unchanged`: only the SELECT that finds nothing to do; else the INSERT. */
 app.post("/v2/tokens", async (c) => {
-  const { uid, session } = await claims(c.env, c.req.header("authToken") ?? "");
+  const who = await login(c.env.SIGNING_KEY, c.req.header("authToken"));
   const body: Record<string, string> = await c.req.json();
-  const user = c.env.USERS.getByName(uid);
+  const user = c.env.USERS.getByName(who.uid);
+  const slots: Token[] = [];
   for (const [field, kind] of Object.entries(KINDS)) {
     const token = body[field];
     if (token === undefined) continue;
-    if (c.req.query("unchanged") === undefined) await user.insert(session, kind, token);
-    else await user.isRegistered(session, kind, token);
+    if (c.req.query("unchanged") === undefined) await user.insert(who.session, kind, token);
+    else await user.isRegistered(who.session, kind, token);
+    slots.push({ kind, token });
   }
-  return c.json({ data: { success: true } });
+  return c.json(await registered(c.env.SIGNING_KEY, who, slots), 200, replyHeaders());
 });
 
 export default app;

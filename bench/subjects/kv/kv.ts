@@ -1,6 +1,7 @@
 // The same API on KV, as people build it: one document per user and one key per token. KV has no transaction, reads may be
 // a minute old, and two devices that register at once overwrite each other: it cannot keep the promises, only the shape.
-import { createSubject, platformOf, type Registry, type SubjectEnv, type Token } from "../shared.ts";
+import { createSubject, platformOf, type Registry, type SubjectEnv } from "../shared.ts";
+import type { Token } from "../wire.ts";
 
 interface Env extends SubjectEnv {
   TOKENS: KVNamespace;

@@ -3,12 +3,11 @@
 import cluster from "node:cluster";
 import { availableParallelism } from "node:os";
 import Fastify from "fastify";
-import { jwtVerify } from "jose";
 import pg from "pg";
+import { checkApiKey, KINDS, login, registered, replyHeaders } from "../wire.ts";
 
-const { PORT = "0", DATABASE_URL, SIGNING_KEY = "" } = process.env;
+const { PORT = "0", DATABASE_URL, SIGNING_KEY = "", API_KEY_SHA256 = "" } = process.env;
 const REFRESH_WINDOW_MS = 7 * 24 * 3600 * 1000;
-const KINDS = { fcmToken: "fcm", apnsToken: "apns", voipToken: "voip" } as const;
 
 if (cluster.isPrimary) {
   for (let i = 0; i < availableParallelism(); i++) cluster.fork();
@@ -22,7 +21,6 @@ if (cluster.isPrimary) {
 
 async function serve(): Promise<void> {
   const pool = new pg.Pool({ connectionString: DATABASE_URL, max: 10 });
-  const key = new TextEncoder().encode(SIGNING_KEY);
   const query = (name: string, text: string, values: unknown[]) => pool.query({ name, text, values });
   /** Two users who register one token at the same moment meet at the unique index, or wait for each other: the loser repeats. */
   const write = async (name: string, text: string, values: unknown[]) => {
@@ -35,18 +33,17 @@ async function serve(): Promise<void> {
       }
     }
   };
-  const login = async (headers: Record<string, unknown>) => {
-    const { payload } = await jwtVerify(String(headers.authtoken), key, { algorithms: ["HS256"] });
-    return { uid: String(payload.sub), session: String(payload.sid) };
-  };
   const app = Fastify();
+  app.addHook("onRequest", async (_request, reply) => {
+    reply.headers(replyHeaders());
+  });
   // SDKs name a content type also where they send no body.
   app.addContentTypeParser("application/json", { parseAs: "string" }, (_request, body, done) => {
     done(null, body === "" ? {} : JSON.parse(String(body)));
   });
 
   app.get("/v2/tokens", async (request) => {
-    const { uid } = await login(request.headers);
+    const { uid } = await login(SIGNING_KEY, request.headers.authtoken);
     const { rows } = await query("list", "SELECT token, platform FROM tokens WHERE uid = $1", [uid]);
     const lists: Record<string, string[]> = { ios: [], web: [], android: [] };
     for (const row of rows) lists[row.platform]?.push(row.token);
@@ -54,11 +51,13 @@ async function serve(): Promise<void> {
   });
 
   app.post("/v2/tokens", async (request) => {
-    const { uid, session } = await login(request.headers);
+    const who = await login(SIGNING_KEY, request.headers.authtoken);
+    const { uid, session } = who;
     const body = request.body as Record<string, string>;
     const given = Object.entries(KINDS).filter(([field]) => body[field] !== undefined);
-    const kinds = given.map(([, kind]) => kind);
-    const tokens = given.map(([field]) => body[field]);
+    const slots = given.map(([field, kind]) => ({ kind, token: body[field] ?? "" }));
+    const kinds = slots.map(({ kind }) => kind);
+    const tokens = slots.map(({ token }) => token);
     const now = Date.now();
     const { rows } = await query(
       "held",
@@ -80,17 +79,17 @@ async function serve(): Promise<void> {
         [uid, session, kinds, tokens, now],
       );
     }
-    return { data: { success: true } };
+    return registered(SIGNING_KEY, who, slots);
   });
 
   app.delete("/v2/tokens", async (request) => {
-    const { uid } = await login(request.headers);
+    const { uid } = await login(SIGNING_KEY, request.headers.authtoken);
     await query("remove-all", "DELETE FROM tokens WHERE uid = $1", [uid]);
     return { data: { success: true } };
   });
 
   app.delete("/v3.0/me", async (request) => {
-    const { uid, session } = await login(request.headers);
+    const { uid, session } = await login(SIGNING_KEY, request.headers.authtoken);
     await query(
       "logout",
       `WITH gone AS (DELETE FROM tokens WHERE uid = $1 AND session = $2)
@@ -101,6 +100,7 @@ async function serve(): Promise<void> {
   });
 
   app.post("/v3/push_tokens/lookup", async (request) => {
+    await checkApiKey(API_KEY_SHA256, request.headers.apikey);
     const { uids } = request.body as { uids: string[] };
     const { rows } = await query("lookup", "SELECT uid, token, platform FROM tokens WHERE uid = ANY($1)", [uids]);
     const byUid: Record<string, object[]> = Object.fromEntries(uids.map((uid) => [uid, []]));

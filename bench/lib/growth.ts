@@ -1,11 +1,17 @@
-// Whether time per request and storage per user stay flat while users and owner entries grow.
-import { readdir, stat } from "node:fs/promises";
+// Whether time per request and storage per user stay flat while users and owner entries grow. Each size gets a store of its
+// own; then one server per store is measured in alternating rounds, so that the machine's drift meets all sizes alike.
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { cp, mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type Server, serve } from "../../scripts/lib/workerd.ts";
-import { tokenHash, tokenOwnersName } from "../../src/domain/names.ts";
+import { tokenOwnersName } from "../../src/domain/names.ts";
+import { OWNER_SHARDS } from "../../src/limits.ts";
 import { type LoadRequest, type Measured, measure } from "./load.ts";
-import { clientHeaders, REGISTRY_BINDINGS } from "./logins.ts";
+import { clientHeaders, REGISTRY_BINDINGS, SERVER_HEADERS } from "./logins.ts";
+import { median } from "./report.ts";
 
 export interface GrowthPoint {
   size: number;
@@ -19,100 +25,208 @@ export interface Growth {
   owners: GrowthPoint[];
 }
 
-const CONNECTIONS = 8;
-const SAMPLE = 300;
-
-export async function measureGrowth(bundle: string, userSizes: number[], ownerSizes: number[]): Promise<Growth> {
-  return { users: await growUsers(bundle, userSizes), owners: await growOwners(bundle, ownerSizes) };
+/** A store on disk, and whom to measure in it: as many in each. */
+interface Store {
+  size: number;
+  data: string;
+  uids: string[];
+  bytesPerUser?: number;
 }
 
-async function growUsers(bundle: string, sizes: number[]): Promise<GrowthPoint[]> {
-  const server = await serve({ bundle, bindings: REGISTRY_BINDINGS });
-  const points: GrowthPoint[] = [];
-  let filled = 0;
+const CONNECTIONS = 8;
+/** More than that are created faster: each creation waits for the disk. */
+const SEED_CONNECTIONS = 32;
+const SAMPLE = 300;
+const ROUNDS = 5;
+const LIST_SECONDS = 2;
+/** workerd closes the database of an idle object after 10 s, and writes its log back. */
+const SETTLE_MS_MAX = 120_000;
+
+export async function measureGrowth(bundle: string, userSizes: number[], ownerSizes: number[]): Promise<Growth> {
+  const directory = await mkdtemp(join(tmpdir(), "push-token-registry-growth-"));
   try {
+    const users = await growUsers(bundle, directory, userSizes);
+    return { users, owners: await growOwners(bundle, directory, ownerSizes) };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function growUsers(bundle: string, directory: string, sizes: number[]): Promise<GrowthPoint[]> {
+  const stores: Store[] = [];
+  // Users are made in memory, where no commit waits for a disk; what is measured is a copy on disk.
+  const memory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+  const seed = await mkdtemp(join(memory, "push-token-registry-seed-"));
+  try {
+    let filled = 0;
     for (const size of sizes) {
-      await requests(server, size - filled, (i) => register(`user-${filled + i}`, "phone", `token-${filled + i}`));
+      await seedUsers(bundle, seed, filled, size);
       filled = size;
-      points.push({
-        size,
-        ...(await sample(server, size, () => true)),
-        bytesPerUser: await bytesPerUser(server, size),
-      });
+      const data = join(directory, `users-${size}`);
+      await cp(seed, data, { recursive: true });
+      const step = Math.max(1, Math.floor(size / SAMPLE));
+      const uids = Array.from({ length: SAMPLE }, (_, i) => `user-${(i * step) % size}`);
+      stores.push({ size, data, uids, bytesPerUser: (await bytesOfUsers(data)) / size });
+      console.log(`growth: ${size} users are stored`);
     }
+  } finally {
+    await rm(seed, { recursive: true, force: true });
+  }
+  return measureStores(bundle, stores, () => true);
+}
+
+async function seedUsers(bundle: string, data: string, from: number, to: number): Promise<void> {
+  const server = await serve({ bundle, bindings: REGISTRY_BINDINGS, data });
+  try {
+    const user = (i: number) => register(`user-${from + i}`, "phone", `token-${from + i}`);
+    await requests(server, to - from, user, SEED_CONNECTIONS);
+    await settled(data);
   } finally {
     await server.stop();
   }
-  return points;
+}
+
+/** The database of an object; beside them lies `metadata.sqlite`, the runtime's own. */
+const OF_AN_OBJECT = /^[0-9a-f]{64}\.sqlite$/;
+
+/** Waits until the database of every object is closed: only then do files have their size. */
+async function settled(data: string): Promise<void> {
+  const end = Date.now() + SETTLE_MS_MAX;
+  for (;;) {
+    const names = [...(await readdir(join(data, "UserTokens"))), ...(await readdir(join(data, "TokenOwners")))];
+    const open = names.filter((name) => name.endsWith("-wal") && !name.startsWith("metadata")).length;
+    if (open === 0) return;
+    if (Date.now() > end) throw new Error(`${open} databases are still open`);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+}
+
+async function bytesOfUsers(data: string): Promise<number> {
+  const directory = join(data, "UserTokens");
+  let bytes = 0;
+  for (const name of await readdir(directory)) {
+    if (OF_AN_OBJECT.test(name)) bytes += (await stat(join(directory, name))).size;
+  }
+  return bytes;
 }
 
 /** Entries are put into the owner object's database while the server is down: a million claims would take an hour. */
-async function growOwners(bundle: string, sizes: number[]): Promise<GrowthPoint[]> {
-  let server = await serve({ bundle, bindings: REGISTRY_BINDINGS });
-  const { data } = server;
-  const points: GrowthPoint[] = [];
-  const shard = tokenOwnersName("bench", await tokenHash("fcm", "token-0"));
-  try {
-    await requests(server, SAMPLE, (i) => register(`user-${i}`, "phone", `user-token-${i}`));
-    await requests(server, 1, () => register("user-0", "tablet", "token-0"));
-    let filled = 1;
-    for (const size of sizes) {
-      await server.stop();
-      await addEntries(data, shard, filled, size);
-      filled = size;
-      server = await serve({ bundle, bindings: REGISTRY_BINDINGS, data });
-      const isOfShard = async (token: string) => tokenOwnersName("bench", await tokenHash("fcm", token)) === shard;
-      points.push({ size, ...(await sample(server, SAMPLE, isOfShard)) });
-    }
-  } finally {
-    await server.stop();
+async function growOwners(bundle: string, directory: string, sizes: number[]): Promise<GrowthPoint[]> {
+  const base = join(directory, "owners");
+  await seedUsers(bundle, base, 0, SAMPLE);
+  const shard = shardOf("token-0");
+  const stores: Store[] = [];
+  for (const size of sizes) {
+    const data = join(directory, `owners-${size}`);
+    await cp(base, data, { recursive: true });
+    await fillOwner(data, size);
+    stores.push({ size, data, uids: Array.from({ length: SAMPLE }, (_, i) => `user-${i}`) });
   }
-  return points;
+  return measureStores(bundle, stores, (token) => shardOf(token) === shard);
 }
 
-async function addEntries(data: string, shard: string, from: number, to: number): Promise<void> {
+/** Fills the database of the object that knows the owner of `token-0`. */
+async function fillOwner(data: string, size: number): Promise<void> {
   const directory = join(data, "TokenOwners");
-  const hash = await tokenHash("fcm", "token-0");
   for (const name of await readdir(directory)) {
-    if (!/^[0-9a-f]{64}\.sqlite$/.test(name)) continue;
+    if (!OF_AN_OBJECT.test(name)) continue;
     const database = new DatabaseSync(join(directory, name));
     try {
-      if (database.prepare("SELECT 1 FROM owners WHERE hash = ?").get(hash) === undefined) continue;
+      if (database.prepare("SELECT 1 FROM owners WHERE hash = ?").get(hashOf("token-0")) === undefined) continue;
+      const { count } = database.prepare("SELECT count(*) AS count FROM owners").get() as { count: number };
       database.exec("BEGIN");
       const insert = database.prepare("INSERT INTO owners VALUES (?, ?, ?, 0, 0)");
-      for (let i = from; i < to; i++) insert.run(`entry-${i}`.padEnd(43, "x"), `user-${i}`.padEnd(43, "x"), i);
+      for (let i = count; i < size; i++) insert.run(hashOf(`entry-${i}`), hashOf(`user-${i}`), i);
       database.exec("COMMIT");
       return;
     } finally {
       database.close();
     }
   }
-  throw new Error(`the owner object ${shard} has no database`);
+  throw new Error("no owner object knows token-0");
 }
 
-let samples = 0;
+/** As {@link tokenHash} of names.ts, at once. */
+function hashOf(fcmToken: string): string {
+  return createHash("sha256").update(`fcm:${fcmToken}`).digest("base64url");
+}
 
-/** Microseconds per request on users and tokens of this sample, after a first request to each. */
-async function sample(server: Server, users: number, isWanted: (token: string) => boolean | Promise<boolean>) {
-  samples += 1;
-  const step = Math.max(1, Math.floor(users / SAMPLE));
-  const uids = Array.from({ length: SAMPLE }, (_, i) => `user-${(i * step) % users}`);
-  const tokens: string[] = [];
-  for (let i = 0; tokens.length < SAMPLE; i++) {
-    const token = `sample-${samples}-${i}`;
-    if (await isWanted(token)) tokens.push(token);
+function shardOf(fcmToken: string): string {
+  return tokenOwnersName("bench", hashOf(fcmToken));
+}
+
+async function measureStores(
+  bundle: string,
+  stores: Store[],
+  isWanted: (token: string) => boolean,
+): Promise<GrowthPoint[]> {
+  const tokens = newTokens((ROUNDS + 1) * SAMPLE, isWanted);
+  const servers: Server[] = [];
+  const rounds: { listMicros: number; registerMicros: number }[][] = stores.map(() => []);
+  try {
+    for (const { data } of stores) servers.push(await serve({ bundle, bindings: REGISTRY_BINDINGS, data }));
+    // The first round warms up.
+    for (let round = 0; round <= ROUNDS; round++) {
+      for (const [i, server] of servers.entries()) {
+        const measured = await sample(
+          server,
+          stores[i]?.uids ?? [],
+          tokens.slice(round * SAMPLE, (round + 1) * SAMPLE),
+        );
+        if (round > 0) rounds[i]?.push(measured);
+      }
+    }
+  } finally {
+    await Promise.all(servers.map((server) => server.stop()));
   }
+  return stores.map(({ size, bytesPerUser }, i) => ({
+    size,
+    listMicros: median((rounds[i] ?? []).map(({ listMicros }) => listMicros)),
+    registerMicros: median((rounds[i] ?? []).map(({ registerMicros }) => registerMicros)),
+    ...(bytesPerUser === undefined ? {} : { bytesPerUser }),
+  }));
+}
+
+function newTokens(amount: number, isWanted: (token: string) => boolean): string[] {
+  const tokens: string[] = [];
+  for (let i = 0; tokens.length < amount; i++) if (isWanted(`new-${i}`)) tokens.push(`new-${i}`);
+  return tokens;
+}
+
+/** Microseconds per request, on objects that are in memory: idle ones went between the rounds. */
+async function sample(server: Server, uids: string[], tokens: string[]) {
   const list = (i: number): LoadRequest => ({
     method: "GET",
     path: "/v2/tokens",
-    headers: clientHeaders(uids[i % SAMPLE] ?? "", "phone"),
+    headers: clientHeaders(uids[i % uids.length] ?? "", "phone"),
   });
-  await requests(server, SAMPLE, list);
-  const listed = await requests(server, 10 * SAMPLE, list);
-  const registered = await requests(server, SAMPLE, (i) =>
-    register(uids[i] ?? "", `sample-${samples}`, tokens[i] ?? ""),
+  const owner = (i: number): LoadRequest => ({
+    method: "POST",
+    path: "/v3/push_tokens/owner",
+    headers: SERVER_HEADERS,
+    body: JSON.stringify({ token: tokenOfShard(i), kind: "fcm" }),
+  });
+  await requests(server, uids.length, list);
+  await requests(server, OWNER_SHARDS, owner);
+  let i = 0;
+  const listed = await measure({
+    url: server.url,
+    connections: CONNECTIONS,
+    seconds: LIST_SECONDS,
+    next: () => list(i++),
+  });
+  const registered = await requests(server, tokens.length, (i) =>
+    register(uids[i % uids.length] ?? "", `with-${tokens[i]}`, tokens[i] ?? ""),
   );
   return { listMicros: 1e6 / listed.perSecond, registerMicros: 1e6 / registered.perSecond };
+}
+
+const tokensOfShards = new Map<string, string>();
+
+/** One token for each owner object. */
+function tokenOfShard(index: number): string {
+  for (let i = 0; tokensOfShards.size < OWNER_SHARDS; i++) tokensOfShards.set(shardOf(`any-${i}`), `any-${i}`);
+  return [...tokensOfShards.values()][index] ?? "";
 }
 
 function register(uid: string, session: string, fcmToken: string): LoadRequest {
@@ -124,19 +238,15 @@ function register(uid: string, session: string, fcmToken: string): LoadRequest {
   };
 }
 
-function requests(server: Server, amount: number, request: (i: number) => LoadRequest): Promise<Measured> {
+function requests(
+  server: Server,
+  amount: number,
+  request: (i: number) => LoadRequest,
+  connections = CONNECTIONS,
+): Promise<Measured> {
   const last = request(amount - 1);
   let i = 0;
   // The load generator builds a request per connection ahead of what it sends.
   const next = () => (i < amount ? request(i++) : last);
-  return measure({ url: server.url, connections: Math.min(CONNECTIONS, amount), amount, next });
-}
-
-async function bytesPerUser(server: Server, users: number): Promise<number> {
-  const directory = join(server.data, "UserTokens");
-  let bytes = 0;
-  for (const name of await readdir(directory)) {
-    if (/^[0-9a-f]{64}\.sqlite$/.test(name)) bytes += (await stat(join(directory, name))).size;
-  }
-  return bytes / users;
+  return measure({ url: server.url, connections: Math.min(connections, amount), amount, next });
 }

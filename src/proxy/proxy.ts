@@ -246,8 +246,8 @@ function verdictOfLogout(status: number, reply: unknown): (Verdict & { is: "dead
  * the auth token dead, and it holds nothing here. Whoever makes one up gets nothing written.
  * @throws {ApiError} if the session may live on
  */
-async function endHere({ c, app, session, authToken }: Call, isDead = false): Promise<boolean> {
-  const confirmed = isDead || isKnownDead(app, session);
+async function endHere({ c, app, session, authToken }: Call, saidDead = false): Promise<boolean> {
+  const confirmed = saidDead || isKnownDead(app, session);
   const end = (uid: string, certain: boolean) => endSession(c.env, app, { session, uid, certain, confirmed });
   const known = knownUid(app, session);
   const hint = uidHint(authToken);

@@ -58,18 +58,21 @@ export function createApp() {
   });
   app.use((c, next) => (c.req.method === "OPTIONS" ? preflight(c, next) : next()));
   app.use(proxy);
-  app.use(methodNotAllowed({ app, onMethodNotAllowed }));
-  app.use(async (c, next) => {
+  app.use((c, next) => {
     checkPath(c.req.path);
-    await next();
+    return next();
   });
 
   mountRoutes(app);
 
-  // Returned, not thrown: what is thrown never becomes a 405.
-  app.notFound((c) =>
-    refuse(c, new ApiError("ERR_API_NOT_FOUND", "There is no such API. See the README for the calls.")),
-  );
+  // Here, not before every route: what is found needs no look at the other methods.
+  const refuseMethod = methodNotAllowed({ app, onMethodNotAllowed });
+  app.notFound(async (c) => {
+    await refuseMethod(c, async () => {
+      c.res = refuse(c, new ApiError("ERR_API_NOT_FOUND", "There is no such API. See the README for the calls."));
+    });
+    return c.res;
+  });
 
   app.onError((error, c) => {
     const context = { requestId: c.var.requestId, app: c.var.app?.appId };

@@ -77,7 +77,7 @@ export function body<T extends z.ZodMiniType>(schema: T, bytesMax = BODY_BYTES_M
   type Validated = { in: { json: z.input<T> }; out: { json: z.output<T> } };
   return createMiddleware<AppEnv, string, Validated>(async (c, next) => {
     c.req.addValidatedData("json", (await readBody(c, schema, bytesMax)) as object);
-    await next();
+    return next();
   });
 }
 

@@ -16,13 +16,13 @@ import { verifyJwt } from "./jwt.ts";
 import { misconfigured } from "./keys.ts";
 
 /** Finds the app that the `appId` header names, and checks the page's origin. */
-export const knownApp = createMiddleware<AppEnv>(async (c, next) => {
+export const knownApp = createMiddleware<AppEnv>((c, next) => {
   const appId = header(c, "appId");
   if (appId === undefined) throw new ApiError("AUTH_ERR_EMPTY_APPID", "The appId header is missing.");
   const app = appNamed(c.env, appId);
   checkOrigin(c, app);
   c.set("app", app);
-  await next();
+  return next();
 });
 
 /** @throws {ApiError} 403 for the page of an origin that the app does not list */
@@ -61,7 +61,7 @@ export function client(options: ClientOptions = {}) {
     await identify(c, authTokenOf(c), options);
     const { uid, session } = c.var.caller;
     await limitRate(c.env, app, "session", async () => `${await userHash(app.appId, uid)}:${session.id}`);
-    await next();
+    return next();
   });
 }
 
@@ -150,6 +150,6 @@ export function server(...scopes: Scope[]) {
         `The API key's scope is ${key.scope}; this call needs ${scopes.join(" or ")}.`,
       );
     }
-    await next();
+    return next();
   });
 }

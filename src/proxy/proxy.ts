@@ -11,7 +11,7 @@
 //
 // A reply that calls the auth token dead ends the session here, whatever was asked.
 import { waitUntil } from "cloudflare:workers";
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler, Next } from "hono";
 import { createMiddleware } from "hono/factory";
 import { isKnownDead, isVouchedFor, knownUid, note, noteAccepted, sessionOf, verify } from "../auth/cometchat.ts";
 import { checkOrigin, limitAddress } from "../auth/middleware.ts";
@@ -51,10 +51,15 @@ interface Call {
   url: URL;
 }
 
-export const proxy: MiddlewareHandler<AppEnv> = createMiddleware<AppEnv>(async (c, next) => {
+export const proxy: MiddlewareHandler<AppEnv> = createMiddleware<AppEnv>((c, next) => {
   const app = cometChatApp(c);
+  if (app === null || header(c, "apikey") !== undefined) return next();
   const authToken = header(c, "authToken");
-  if (app === null || authToken === undefined || header(c, "apikey") !== undefined) return next();
+  return authToken === undefined ? next() : serveApp(c, next, app, authToken);
+});
+
+/** What a client of the app asks with its auth token: answered, passed on, or left to our routes. */
+async function serveApp(c: Context<AppEnv>, next: Next, app: CometChatApp, authToken: string) {
   checkOrigin(c, app);
   c.set("app", app);
   const path = upstreamPath(c.req.raw);
@@ -82,7 +87,7 @@ export const proxy: MiddlewareHandler<AppEnv> = createMiddleware<AppEnv>(async (
     default:
       return passOn(call);
   }
-});
+}
 
 function cometChatApp(c: Context<AppEnv>): CometChatApp | null {
   const app = loadConfig(c.env).apps.get(header(c, "appId") ?? "");

@@ -47,23 +47,24 @@ const connections = Number(values.connections);
 /** What was measured, by operation and subject; a round each. */
 export type Results = Record<string, Record<string, Measured[]>>;
 
-const subjects: Subject[] = [await startFloor(), await startRegistry()];
-if (!values.core) {
-  subjects.push(await startRegistryInMiniflare(), await startD1(), await startKv());
-  const postgres = await startNodePostgres();
-  if (postgres === null) console.warn("PostgreSQL is not installed (Debian: apt-get install postgresql): not compared");
-  else subjects.push(postgres);
-}
-
+const subjects: Subject[] = [];
 const results: Results = {};
 try {
+  subjects.push(await startFloor(), await startRegistry());
+  if (!values.core) {
+    subjects.push(await startRegistryInMiniflare(), await startD1(), await startKv());
+    const postgres = await startNodePostgres();
+    if (postgres === null)
+      console.warn("PostgreSQL is not installed (Debian: apt-get install postgresql): not compared");
+    else subjects.push(postgres);
+  }
   await checkAlike(subjects);
   for (const operation of OPERATIONS.filter(({ name }) => name.includes(values.only))) {
     const bySubject: Record<string, Measured[]> = {};
     results[operation.name] = bySubject;
     // The first round warms up: engines compile what runs often.
     for (let round = -1; round < rounds; round++) {
-      for (const subject of subjects.filter((each) => has(each, operation))) {
+      for (const subject of turned(subjects, round).filter((each) => has(each, operation))) {
         const measured = await measureOnce(operation, subject);
         if (round >= 0) bySubject[subject.name] = [...(bySubject[subject.name] ?? []), measured];
       }
@@ -100,18 +101,25 @@ async function measureOnce(operation: Operation, subject: Subject): Promise<Meas
   const { url, pids } = subject;
   const busy = { url, pids, connections: operation.connections ?? connections };
   await measure({ url, connections, amount: prepare.length, next: from(prepare.values()) });
-  const requests = operation.requests(users);
-  return measure({ ...busy, ...(operation.isOnce ? { amount: users } : { seconds }), next: from(requests) });
+  const amount = operation.isOnce ? users : operation.amount;
+  return measure({
+    ...busy,
+    ...(amount === undefined ? { seconds } : { amount }),
+    next: from(operation.requests(users)),
+  });
 }
 
-/** The load generator builds a request per connection ahead of what it sends: past the end it gets the last one again. */
+/** Each round begins with another subject: what one leaves behind does not always meet the same next one. */
+function turned<T>(items: T[], by: number): T[] {
+  const start = (by + items.length) % items.length;
+  return [...items.slice(start), ...items.slice(0, start)];
+}
+
 function from(iterator: Iterator<LoadRequest>): () => LoadRequest {
-  let last: LoadRequest | undefined;
   return () => {
     const { value, done } = iterator.next();
-    if (done !== true) last = value;
-    if (last === undefined) throw new Error("there are no requests to make");
-    return last;
+    if (done === true) throw new Error("there are no more requests to make: take more --users or fewer --seconds");
+    return value;
   };
 }
 

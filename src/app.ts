@@ -35,7 +35,7 @@ const EXPOSED_HEADERS = "ETag,Retry-After,X-Request-Id";
 
 /**
  * Only preflights: on any other request this middleware makes a reply before there is one, to copy its headers over in the
- * end, which took a fifth of the time of a launch (BENCHMARKS.md).
+ * end, which took a tenth of the time of a launch (docs/performance.md).
  */
 const preflight = cors({
   origin: "*",

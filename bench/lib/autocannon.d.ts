@@ -7,5 +7,12 @@ declare module "autocannon" {
     requests: { total: number };
     latency: { average: number; p50: number; p99: number };
   }
-  export default function autocannon(options: object): Promise<Result>;
+  interface Run extends Promise<Result> {
+    /** Milliseconds, in fractions: those of the result are whole. */
+    on(
+      event: "response",
+      listener: (client: object, status: number, bytes: number, milliseconds: number) => void,
+    ): void;
+  }
+  export default function autocannon(options: object): Run;
 }

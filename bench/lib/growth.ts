@@ -2,7 +2,7 @@
 // own; then one server per store is measured in alternating rounds, so that the machine's drift meets all sizes alike.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { cp, mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { cp, mkdtemp, readdir, rm, stat, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -36,6 +36,8 @@ interface Store {
 const CONNECTIONS = 8;
 /** More than that are created faster: each creation waits for the disk. */
 const SEED_CONNECTIONS = 32;
+/** A database, and its log until it is closed. */
+const SEED_BYTES_PER_USER = 64 * 1024;
 const SAMPLE = 300;
 const ROUNDS = 5;
 const LIST_SECONDS = 2;
@@ -55,8 +57,7 @@ export async function measureGrowth(bundle: string, userSizes: number[], ownerSi
 async function growUsers(bundle: string, directory: string, sizes: number[]): Promise<GrowthPoint[]> {
   const stores: Store[] = [];
   // Users are made in memory, where no commit waits for a disk; what is measured is a copy on disk.
-  const memory = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-  const seed = await mkdtemp(join(memory, "push-token-registry-seed-"));
+  const seed = await mkdtemp(join(await memory(Math.max(...sizes)), "push-token-registry-seed-"));
   try {
     let filled = 0;
     for (const size of sizes) {
@@ -73,6 +74,13 @@ async function growUsers(bundle: string, directory: string, sizes: number[]): Pr
     await rm(seed, { recursive: true, force: true });
   }
   return measureStores(bundle, stores, () => true);
+}
+
+/** A directory in memory with room for so many users; on disk where there is none. */
+async function memory(users: number): Promise<string> {
+  if (!existsSync("/dev/shm")) return tmpdir();
+  const { bavail, bsize } = await statfs("/dev/shm");
+  return bavail * bsize > users * SEED_BYTES_PER_USER ? "/dev/shm" : tmpdir();
 }
 
 async function seedUsers(bundle: string, data: string, from: number, to: number): Promise<void> {
@@ -215,9 +223,10 @@ async function sample(server: Server, uids: string[], tokens: string[]) {
     seconds: LIST_SECONDS,
     next: () => list(i++),
   });
-  const registered = await requests(server, tokens.length, (i) =>
-    register(uids[i % uids.length] ?? "", `with-${tokens[i]}`, tokens[i] ?? ""),
-  );
+  const registration = (i: number) => register(uids[i % uids.length] ?? "", `with-${tokens[i]}`, tokens[i] ?? "");
+  const registered = await requests(server, tokens.length, registration);
+  // And away again: the store keeps its size.
+  await requests(server, tokens.length, (i) => ({ ...registration(i), method: "DELETE", body: "{}" }));
   return { listMicros: 1e6 / listed.perSecond, registerMicros: 1e6 / registered.perSecond };
 }
 
@@ -244,9 +253,6 @@ function requests(
   request: (i: number) => LoadRequest,
   connections = CONNECTIONS,
 ): Promise<Measured> {
-  const last = request(amount - 1);
   let i = 0;
-  // The load generator builds a request per connection ahead of what it sends.
-  const next = () => (i < amount ? request(i++) : last);
-  return measure({ url: server.url, connections: Math.min(connections, amount), amount, next });
+  return measure({ url: server.url, connections: Math.min(connections, amount), amount, next: () => request(i++) });
 }

@@ -34,24 +34,29 @@ export interface Measured {
 /** @throws if any reply was not 200, for then something else was measured. */
 export async function measure({ url, pids, connections, seconds, amount, next }: Load): Promise<Measured> {
   const cpuBefore = pids && cpuMicros(pids);
-  const result = await autocannon({
+  const run = autocannon({
     url,
     connections,
     ...(amount === undefined ? { duration: seconds ?? 1 } : { amount }),
     requests: [{ setupRequest: (request: object) => ({ ...request, ...next() }) }],
   });
+  let busyMs = 0;
+  run.on("response", (_client, _status, _bytes, milliseconds) => {
+    busyMs += milliseconds;
+  });
+  const result = await run;
   const failed = result.errors + result.non2xx;
   if (failed > 0) {
     throw new Error(`${failed} of ${result.requests.total} requests failed: ${JSON.stringify(result.statusCodeStats)}`);
   }
+  const { total } = result.requests;
+  if (total === 0) throw new Error(`${url} answered nothing in ${seconds} s: measure for longer`);
   return {
-    requests: result.requests.total,
+    requests: total,
     // A number of requests ends within a second that is not full: then by Little's law, for every connection is busy.
-    perSecond:
-      amount === undefined ? result.requests.total / result.duration : (connections * 1000) / result.latency.average,
+    perSecond: amount === undefined ? total / result.duration : (connections * 1000) / (busyMs / total),
     p50: result.latency.p50,
     p99: result.latency.p99,
-    cpuPerRequest:
-      pids === undefined || cpuBefore === undefined ? null : (cpuMicros(pids) - cpuBefore) / result.requests.total,
+    cpuPerRequest: pids === undefined || cpuBefore === undefined ? null : (cpuMicros(pids) - cpuBefore) / total,
   };
 }

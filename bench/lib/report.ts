@@ -33,9 +33,14 @@ export function median(values: number[]): number {
 }
 
 /** Ratio of two subjects in the same rounds: the machine's speed drifts, so each round is compared with itself. */
-export function ratio(results: Record<string, Measured[]>, a: string, b: string): number {
+export function ratio(
+  results: Record<string, Measured[]>,
+  a: string,
+  b: string,
+  figure: "perSecond" | "cpuPerRequest" = "perSecond",
+): number {
   const [of, to] = [results[a] ?? [], results[b] ?? []];
-  return median(of.map((measured, round) => measured.perSecond / (to[round]?.perSecond ?? Number.NaN)));
+  return median(of.map((measured, round) => (measured[figure] ?? Number.NaN) / (to[round]?.[figure] ?? Number.NaN)));
 }
 
 export async function writeReport(path: string, report: Report): Promise<void> {
@@ -51,7 +56,7 @@ column. Machines differ and drift, so read the ratios: all subjects ran in one r
 - Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}
 - ${versions()}
 - ${report.users} users, ${report.connections} connections, ${report.rounds} rounds of ${report.seconds} s each; medians, after a round
-  to warm up. Every subject checks the same JWT or API key, sends the same bodies and headers (the run checks that), and commits to disk
+  to warm up. Every subject checks the same JWT or API key, sends replies of the same headers and fields (the run checks that), and commits to disk
   before it answers.
 
 ## Speed
@@ -60,9 +65,6 @@ Requests per second, and the median and 99th percentile of the reply time in mil
 RPC and one SELECT (or INSERT), the same reply: the least that any Worker with one object per user must do.
 
 ${speed(report)}
-
-CPU time of a request, in microseconds, over all processes of the subject. It says what the figures above do not: workerd runs a Worker and its
-objects on one thread here, where Node and PostgreSQL take both cores.
 
 ${cpuTime(report)}
 
@@ -82,7 +84,7 @@ ${table(
 )}
 
 What the floor does not do, and a launch pays for: it finds the app and checks its origin, hashes the user and the token, refuses a session that
-ended, bounds the wait for the object, validates the body, asks for rate limits. No one of these takes more than a few percent;
+ended, bounds the wait for the object, validates the body. No one of these takes more than a few percent;
 [docs/performance.md](docs/performance.md) has what was tried. A new token is two objects' work: the owner object records the claim on disk before
 the user's object stores the registration. The floor writes once.
 
@@ -125,7 +127,7 @@ every meter, and the same for D1 and KV.
 - One machine ran the load and the server. On Cloudflare every user's object has a thread of its own somewhere.
 - D1 and KV ran in their local simulators, beside the registry in the same simulator. D1 in production is one primary in one region; KV answers
   may be a minute old, so it cannot keep the promises at any speed.
-- PostgreSQL was tuned with care (prepared statements, a pool per process, every core), and had the disk and both cores of one machine to
+- PostgreSQL was tuned with care (prepared statements, a pool per process, every core), and had the disk and all cores of one machine to
   itself, in the same place as its clients. It is one region, and somebody operates it.
 `;
 }
@@ -147,7 +149,13 @@ function speed(report: Report): string {
 }
 
 function cpuTime(report: Report): string {
-  return bySubject(report, (measured) => digits(cpuPerRequest(measured)));
+  const measured = Object.values(report.results).flatMap((each) => Object.values(each).flat());
+  if (measured.every(({ cpuPerRequest }) => cpuPerRequest === null)) return "CPU time is only known on Linux.";
+  return `CPU time of a request, in microseconds, over all processes of the subject. It says what the figures above do not: workerd runs a Worker and its
+objects on one thread here, where Node and PostgreSQL had ${cpus().length} cores. Linux counts it in hundredths of a second, so it is rough for what can be done only
+once per user (logout, delete all).
+
+${bySubject(report, (each) => digits(median(each.map(({ cpuPerRequest }) => cpuPerRequest ?? Number.NaN))))}`;
 }
 
 /** A row for each operation, a column for each subject. */
@@ -160,10 +168,6 @@ function bySubject({ results }: Report, cell: (measured: Measured[]) => string):
       ...subjects.map((subject) => (measured[subject] === undefined ? "" : cell(measured[subject]))),
     ]),
   );
-}
-
-function cpuPerRequest(measured: Measured[] = []): number {
-  return median(measured.map((m) => m.cpuPerRequest ?? Number.NaN));
 }
 
 function digits(value = Number.NaN): string {
@@ -186,8 +190,8 @@ function losses({ results }: Report): string {
   });
   if (lost.length === 0) return "The registry is ahead of every other subject on its own host in every operation.";
   return `Where the registry loses on this machine:\n\n${lost.join("\n")}\n
-Where even the floor is slower, no Worker with an object per user can win on this machine: a call of an object costs workerd more than a query costs
-PostgreSQL, and it has one thread for it. Writes cost the registry one fsync per object and file: a new token is two commits in two databases, one after
+Where even the floor is slower, no Worker with an object per user can win on this machine: it has one thread, where Node and PostgreSQL have
+${cpus().length} cores. Writes cost the registry one fsync per object and file: a new token is two commits in two databases, one after
 the other, where one database commits once, and groups the commits of concurrent requests. That is the price of one object per user, and what it buys
 is that users do not share a database, a region or a limit. A lookup asks one object per user, where one database answers with one query.`;
 }
@@ -196,8 +200,8 @@ is that users do not share a database, a region or a limit. A lookup asks one ob
 function againstFloor({ results }: Report, operation: string): [string, string] {
   const measured = results[operation];
   if (measured === undefined) return ["not measured", ""];
-  const cpu = cpuPerRequest(measured.floor) / cpuPerRequest(measured.registry);
-  return [ratio(measured, "registry", "floor").toFixed(2), cpu.toFixed(2)];
+  const cpu = ratio(measured, "floor", "registry", "cpuPerRequest");
+  return [ratio(measured, "registry", "floor").toFixed(2), Number.isNaN(cpu) ? "" : cpu.toFixed(2)];
 }
 
 function lookups({ results }: Report): string {
@@ -243,7 +247,7 @@ ${chart("users", measured.users)}
 
 ${table(["users", "list µs", "new token µs", "KiB per user"], rows(measured.users))}
 
-The same while one owner object grows; the new tokens all fall to that object:
+The same while one owner object grows; the new tokens all fall to that object (300 in a measurement, taken away after it):
 
 ${chart("entries of one owner object", measured.owners)}
 

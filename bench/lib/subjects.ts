@@ -92,11 +92,11 @@ async function startMiniflare(
   );
   const url = (await miniflare.ready).origin;
   const pids = children().filter((pid) => !before.includes(pid));
-  await prepare(miniflare);
   const stop = async () => {
     await miniflare.dispose();
     await rm(data, { recursive: true, force: true });
   };
+  await prepare(miniflare).catch(stopped(stop));
   return { name, host: "Miniflare", url, pids, stop };
 }
 
@@ -126,29 +126,41 @@ export async function startNodePostgres(): Promise<Subject | null> {
     ],
     { ...user, stdio: "ignore" },
   );
+  const processes: [ChildProcess, NodeJS.Signals][] = [[postgres, POSTGRES_FAST_SHUTDOWN]];
+  const stop = async () => {
+    for (const [child, signal] of processes.toReversed()) await ended(child, signal);
+    await rm(directory, { recursive: true, force: true });
+  };
   const databaseUrl = `postgres://bench@127.0.0.1:${port}/postgres`;
-  await createTables(databaseUrl);
+  await createTables(databaseUrl).catch(stopped(stop));
   const nodePort = await freePort();
   const node = spawn(process.execPath, [join(PROJECT, "bench/subjects/node-postgres/server.ts")], {
     env: { ...process.env, PORT: String(nodePort), DATABASE_URL: databaseUrl, SIGNING_KEY, API_KEY_SHA256 },
     stdio: ["ignore", "ignore", "inherit"],
   });
-  await answers(`http://127.0.0.1:${nodePort}/v2/tokens`);
+  processes.push([node, "SIGTERM"]);
+  await answers(`http://127.0.0.1:${nodePort}/v2/tokens`).catch(stopped(stop));
   return {
     name: `Node + PostgreSQL ${version}`,
     host: "Node",
     url: `http://127.0.0.1:${nodePort}`,
     pids: [node.pid ?? -1, postgres.pid ?? -1],
-    stop: async () => {
-      await ended(node, "SIGTERM");
-      // SIGINT: PostgreSQL's fast shutdown.
-      await ended(postgres, "SIGINT");
-      await rm(directory, { recursive: true, force: true });
-    },
+    stop,
+  };
+}
+
+const POSTGRES_FAST_SHUTDOWN = "SIGINT";
+
+/** Stops what was started, and passes the failure on. */
+function stopped(stop: () => Promise<void>) {
+  return async (error: unknown) => {
+    await stop();
+    throw error;
   };
 }
 
 async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
   const exit = once(child, "exit");
   child.kill(signal);
   await exit;

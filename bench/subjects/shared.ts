@@ -1,6 +1,16 @@
 // What the Workers that people build instead have in common: the same auth check, bodies and replies as the registry.
 import { Hono } from "hono";
-import { checkApiKey, KINDS, type Login, login, registered, replyHeaders, type Token } from "./wire.ts";
+import {
+  checkApiKey,
+  found,
+  KINDS,
+  type Login,
+  login,
+  type Row,
+  registered,
+  replyHeaders,
+  type Token,
+} from "./wire.ts";
 
 export interface SubjectEnv {
   SIGNING_KEY: string;
@@ -14,7 +24,7 @@ export interface Registry<E> {
   register(env: E, login: Login, tokens: Token[]): Promise<void>;
   removeSession(env: E, login: Login): Promise<void>;
   removeAll(env: E, login: Login): Promise<void>;
-  lookup(env: E, uids: string[]): Promise<Record<string, { token: string; platform: string }[]>>;
+  lookup(env: E, uids: string[]): Promise<Row[]>;
 }
 
 export function platformOf(kind: Token["kind"]): string {
@@ -50,7 +60,7 @@ export function createSubject<E extends SubjectEnv>(registry: Registry<E>) {
   app.post("/v3/push_tokens/lookup", async (c) => {
     await checkApiKey(c.env.API_KEY_SHA256, c.req.header("apikey"));
     const { uids } = await c.req.json<{ uids: string[] }>();
-    return c.json({ data: await registry.lookup(c.env, uids) }, 200, replyHeaders());
+    return c.json(found(uids, await registry.lookup(c.env, uids)), 200, replyHeaders());
   });
   return app;
 }

@@ -45,6 +45,24 @@ export async function checkApiKey(sha256: string, apiKey: unknown): Promise<void
   if (different !== 0) throw new Error("the API key is wrong");
 }
 
+/** A stored registration. Times are epoch milliseconds. */
+export interface Row extends Token {
+  uid: string;
+  session: string;
+  platform: string;
+  registeredAt: number;
+  refreshedAt: number;
+}
+
+/** The reply to a lookup. */
+export function found(uids: string[], rows: Row[]) {
+  const byUid = new Map<string, object[]>(uids.map((uid) => [uid, []]));
+  for (const { uid, token, kind, platform, session, registeredAt, refreshedAt } of rows) {
+    byUid.get(uid)?.push({ token, kind, platform, sessionId: session, registeredAt, refreshedAt, suspect: false });
+  }
+  return { data: { users: [...byUid].map(([uid, pushTokens]) => ({ uid, pushTokens })), errors: [] } };
+}
+
 export function replyHeaders(): Record<string, string> {
   return {
     "X-Request-Id": crypto.randomUUID(),

@@ -1,18 +1,19 @@
 // The same API on D1, as its experts would ship it: one table, prepared statements, one batch (a transaction) per call, a
 // unique index that keeps a token with one user, and no write for an unchanged launch.
 import { createSubject, platformOf, type Registry, type SubjectEnv } from "../shared.ts";
+import type { Row } from "../wire.ts";
 
 interface Env extends SubjectEnv {
   DB: D1Database;
 }
 
-type Row = { token: string; platform: string };
-
 const REFRESH_WINDOW_MS = 7 * 24 * 3600 * 1000;
 
 const registry: Registry<Env> = {
   async list(env, { uid }) {
-    const { results } = await env.DB.prepare("SELECT token, platform FROM tokens WHERE uid = ?").bind(uid).all<Row>();
+    const { results } = await env.DB.prepare("SELECT token, platform FROM tokens WHERE uid = ?")
+      .bind(uid)
+      .all<Pick<Row, "token" | "platform">>();
     return results;
   },
 
@@ -32,9 +33,10 @@ const registry: Registry<Env> = {
       tokens.flatMap(({ kind, token }) => [
         env.DB.prepare("DELETE FROM tokens WHERE kind = ? AND token = ?").bind(kind, token),
         env.DB.prepare(
-          `INSERT INTO tokens (uid, session, kind, token, platform, refreshed_at)
-           SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS (SELECT 1 FROM ended WHERE session = ?2)
-           ON CONFLICT (uid, session, kind) DO UPDATE SET token = excluded.token, refreshed_at = excluded.refreshed_at`,
+          `INSERT INTO tokens (uid, session, kind, token, platform, registered_at, refreshed_at)
+           SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6 WHERE NOT EXISTS (SELECT 1 FROM ended WHERE session = ?2)
+           ON CONFLICT (uid, session, kind) DO UPDATE SET token = excluded.token,
+             registered_at = excluded.registered_at, refreshed_at = excluded.refreshed_at`,
         ).bind(uid, session, kind, token, platformOf(kind), now),
       ]),
     );
@@ -53,13 +55,12 @@ const registry: Registry<Env> = {
 
   async lookup(env, uids) {
     const { results } = await env.DB.prepare(
-      "SELECT uid, token, platform FROM tokens WHERE uid IN (SELECT value FROM json_each(?))",
+      `SELECT uid, session, kind, token, platform, registered_at AS registeredAt, refreshed_at AS refreshedAt
+       FROM tokens WHERE uid IN (SELECT value FROM json_each(?))`,
     )
       .bind(JSON.stringify(uids))
-      .all<Row & { uid: string }>();
-    const byUid: Record<string, Row[]> = Object.fromEntries(uids.map((uid) => [uid, []]));
-    for (const { uid, token, platform } of results) byUid[uid]?.push({ token, platform });
-    return byUid;
+      .all<Row>();
+    return results;
   },
 };
 

@@ -1,19 +1,17 @@
 // The same API on KV, as people build it: one document per user and one key per token. KV has no transaction, reads may be
 // a minute old, and two devices that register at once overwrite each other: it cannot keep the promises, only the shape.
 import { createSubject, platformOf, type Registry, type SubjectEnv } from "../shared.ts";
-import type { Token } from "../wire.ts";
+import type { Row, Token } from "../wire.ts";
 
 interface Env extends SubjectEnv {
   TOKENS: KVNamespace;
 }
 
-interface Entry extends Token {
-  session: string;
-  platform: string;
-  refreshedAt: number;
-}
+type Entry = Omit<Row, "uid">;
 
 const REFRESH_WINDOW_MS = 7 * 24 * 3600 * 1000;
+/** Of one `get`: developers.cloudflare.com/kv/api/read-key-value-pairs. */
+const KEYS_PER_READ = 100;
 const ENDED_SECONDS = 90 * 24 * 3600;
 
 const read = async (env: Env, uid: string) => (await env.TOKENS.get<Entry[]>(`user:${uid}`, "json")) ?? [];
@@ -51,20 +49,34 @@ const registry: Registry<Env> = {
     }
     const replaced = (e: Entry) =>
       tokens.some((t) => e.kind === t.kind && (e.session === session || e.token === t.token));
-    const added = tokens.map((t) => ({ ...t, session, platform: platformOf(t.kind), refreshedAt: now }));
+    const added = tokens.map((t) => ({
+      ...t,
+      session,
+      platform: platformOf(t.kind),
+      registeredAt: now,
+      refreshedAt: now,
+    }));
     await write(env, uid, [...entries.filter((entry) => !replaced(entry)), ...added]);
   },
 
   async removeSession(env, { uid, session }) {
-    await env.TOKENS.put(`ended:${session}`, "1", { expirationTtl: ENDED_SECONDS });
-    await replace(env, uid, (entry) => entry.session !== session);
+    await Promise.all([
+      env.TOKENS.put(`ended:${session}`, "1", { expirationTtl: ENDED_SECONDS }),
+      replace(env, uid, (entry) => entry.session !== session),
+    ]);
   },
 
   removeAll: (env, { uid }) => replace(env, uid, () => false),
 
   async lookup(env, uids) {
-    const users = await Promise.all(uids.map(async (uid) => [uid, await read(env, uid)] as const));
-    return Object.fromEntries(users);
+    const keys = uids.map((uid) => `user:${uid}`);
+    const chunks = Array.from({ length: Math.ceil(keys.length / KEYS_PER_READ) }, (_, i) =>
+      keys.slice(i * KEYS_PER_READ, (i + 1) * KEYS_PER_READ),
+    );
+    const found = await Promise.all(chunks.map((chunk) => env.TOKENS.get<Entry[]>(chunk, "json")));
+    return found.flatMap((users) =>
+      [...users].flatMap(([key, entries]) => (entries ?? []).map((e) => ({ ...e, uid: key.slice("user:".length) }))),
+    );
   },
 };
 

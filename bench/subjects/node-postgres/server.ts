@@ -4,7 +4,7 @@ import cluster from "node:cluster";
 import { availableParallelism } from "node:os";
 import Fastify from "fastify";
 import pg from "pg";
-import { checkApiKey, KINDS, login, registered, replyHeaders } from "../wire.ts";
+import { checkApiKey, found, KINDS, login, registered, replyHeaders } from "../wire.ts";
 
 const { PORT = "0", DATABASE_URL, SIGNING_KEY = "", API_KEY_SHA256 = "" } = process.env;
 const REFRESH_WINDOW_MS = 7 * 24 * 3600 * 1000;
@@ -72,10 +72,11 @@ async function serve(): Promise<void> {
         `WITH given AS (SELECT * FROM unnest($3::text[], $4::text[]) AS g(kind, token)),
               gone AS (DELETE FROM tokens t USING given g
                        WHERE t.kind = g.kind AND t.token = g.token AND (t.uid, t.session) <> ($1, $2))
-         INSERT INTO tokens (uid, session, kind, token, platform, refreshed_at)
-         SELECT $1, $2, kind, token, CASE kind WHEN 'fcm' THEN 'android' ELSE 'ios' END, $5 FROM given
+         INSERT INTO tokens (uid, session, kind, token, platform, registered_at, refreshed_at)
+         SELECT $1, $2, kind, token, CASE kind WHEN 'fcm' THEN 'android' ELSE 'ios' END, $5, $5 FROM given
          WHERE NOT EXISTS (SELECT 1 FROM ended WHERE ended.session = $2)
-         ON CONFLICT (uid, session, kind) DO UPDATE SET token = excluded.token, refreshed_at = excluded.refreshed_at`,
+         ON CONFLICT (uid, session, kind) DO UPDATE
+         SET token = excluded.token, registered_at = excluded.registered_at, refreshed_at = excluded.refreshed_at`,
         [uid, session, kinds, tokens, now],
       );
     }
@@ -102,10 +103,13 @@ async function serve(): Promise<void> {
   app.post("/v3/push_tokens/lookup", async (request) => {
     await checkApiKey(API_KEY_SHA256, request.headers.apikey);
     const { uids } = request.body as { uids: string[] };
-    const { rows } = await query("lookup", "SELECT uid, token, platform FROM tokens WHERE uid = ANY($1)", [uids]);
-    const byUid: Record<string, object[]> = Object.fromEntries(uids.map((uid) => [uid, []]));
-    for (const { uid, ...token } of rows) byUid[uid]?.push(token);
-    return { data: byUid };
+    const { rows } = await query(
+      "lookup",
+      `SELECT uid, session, kind, token, platform, registered_at::float8 AS "registeredAt", refreshed_at::float8 AS "refreshedAt"
+       FROM tokens WHERE uid = ANY($1)`,
+      [uids],
+    );
+    return found(uids, rows);
   });
 
   await app.listen({ port: Number(PORT), host: "127.0.0.1" });

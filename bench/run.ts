@@ -47,6 +47,10 @@ const connections = Number(values.connections);
 /** What was measured, by operation and subject; a round each. */
 export type Results = Record<string, Record<string, Measured[]>>;
 
+const bundle = await build();
+// First, for it takes seconds and what follows takes long.
+const counted = values.write ? { counts: await countOperations(), sizes: await measureSizes(bundle) } : null;
+
 const subjects: Subject[] = [];
 const results: Results = {};
 try {
@@ -79,16 +83,14 @@ if (values.json !== undefined) {
 } else console.log(JSON.stringify(results));
 
 const sizes = (text: string) => text.split(",").map(Number);
-const bundle = await build();
 const growth = values.growth
   ? await measureGrowth(bundle, sizes(values["growth-users"]), sizes(values["growth-owners"]))
   : null;
 if (growth !== null) console.log(JSON.stringify(growth));
-if (values.write) {
+if (counted !== null) {
   await writeReport(join(PROJECT, "BENCHMARKS.md"), {
     ...{ users, seconds, rounds, connections, results, growth },
-    counts: await countOperations(),
-    sizes: await measureSizes(bundle),
+    ...counted,
   });
 }
 

@@ -50,7 +50,7 @@ export async function writeReport(path: string, report: Report): Promise<void> {
 function toMarkdown(report: Report): string {
   return `# Benchmarks
 
-Written by \`npm run bench -- --write\` on ${new Date().toISOString().slice(0, 10)}. Repeat it: \`npm ci && npm run bench -- --write\`; Debian's \`postgresql\` for the last
+Written by \`npm run bench -- --write\` on ${new Date().toISOString().slice(0, 10)}. Repeat it: \`npm ci && npm run bench -- --write --growth\`; Debian's \`postgresql\` for the last
 column. Machines differ and drift, so read the ratios: all subjects ran in one run, in alternating rounds.
 
 - Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}
@@ -189,9 +189,11 @@ function losses({ results }: Report): string {
     return pairs.length === 0 ? [] : [`- ${name}: slower than ${pairs.join(", ")}`];
   });
   if (lost.length === 0) return "The registry is ahead of every other subject on its own host in every operation.";
+  const isFloorSlower = lost.some((line) => line.includes("so is the floor"));
+  const whyFloor = `Where even the floor is slower, no Worker with an object per user can win on this machine: it has one thread where Node and PostgreSQL have
+${cpus().length} cores, and a call of an object costs the CPU time that the floor shows. `;
   return `Where the registry loses on this machine:\n\n${lost.join("\n")}\n
-Where even the floor is slower, no Worker with an object per user can win on this machine: it has one thread, where Node and PostgreSQL have
-${cpus().length} cores. Writes cost the registry one fsync per object and file: a new token is two commits in two databases, one after
+${isFloorSlower ? whyFloor : ""}Writes cost the registry one fsync per object and file: a new token is two commits in two databases, one after
 the other, where one database commits once, and groups the commits of concurrent requests. That is the price of one object per user, and what it buys
 is that users do not share a database, a region or a limit. A lookup asks one object per user, where one database answers with one query.`;
 }

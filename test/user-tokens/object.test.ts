@@ -71,6 +71,68 @@ describe("the limit of registrations", () => {
   });
 });
 
+describe("a registration that is already there", () => {
+  async function registered(over: Partial<typeof rules> = {}) {
+    const uid = uniqueUid();
+    const object = await userObject("test", uid);
+    const token = await pushToken(`${uid}-token`);
+    const again = async (change: object = {}, changedRules: object = {}) => {
+      const request = { uid, session: session("phone"), tokens: [{ ...token, ...change }] };
+      const outcome = await object.register({ ...request, rules: { ...rules, ...changedRules } });
+      return outcome.ok && outcome.changed;
+    };
+    await again({}, over);
+    return { object, token, again };
+  }
+
+  it("is not written again", async ({ expect }) => {
+    const { again } = await registered();
+    expect(await again()).toBe(false);
+  });
+
+  it.for([
+    ["platform", { platform: "web" }],
+    ["provider", { providerId: "another" }],
+    ["time zone", { timezone: "Asia/Kolkata" }],
+  ] as const)("is written with another %s, once", async ([, change], { expect }) => {
+    const { again } = await registered();
+    expect(await again(change)).toBe(true);
+    expect(await again(change)).toBe(false);
+    expect(await again()).toBe(true);
+  });
+
+  it("is written once a provider reported trouble, and clears that", async ({ expect }) => {
+    const { object, token, again } = await registered();
+    const report = {
+      kind: token.kind,
+      token: token.token,
+      code: "UNREGISTERED",
+      verdict: "dead",
+      at: Date.now(),
+    } as const;
+    expect(await object.feedback([report], rules.refreshWindowMs)).toMatchObject([{ outcome: "suspect" }]);
+    expect(await again()).toBe(true);
+    expect(await again()).toBe(false);
+  });
+
+  it("is written at the end of the refresh window, and not before", async ({ expect }) => {
+    const start = Date.now();
+    setClock(start);
+    const { again } = await registered();
+    setClock(start + rules.refreshWindowMs - 1);
+    expect(await again()).toBe(false);
+    setClock(start + rules.refreshWindowMs);
+    expect(await again()).toBe(true);
+  });
+
+  it("of policy shared is claimed under exclusive, and stands under shared", async ({ expect }) => {
+    const { again } = await registered({ policy: "shared" });
+    expect(await again({}, { policy: "shared" })).toBe(false);
+    expect(await again()).toBe(true);
+    expect(await again()).toBe(false);
+  });
+});
+
 describe("the limit of fences", () => {
   it("gives way to tokens_valid_from, so that every session that ended stays out", async ({ expect }) => {
     const object = await userObject("test", uniqueUid());

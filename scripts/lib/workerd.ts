@@ -68,6 +68,9 @@ export interface Server {
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
+/** What is shown of the log of a server that ended unasked. */
+const LOG_LINES_SHOWN = 20;
+
 /** Serves a bundle; answers when it listens. */
 export async function serve(options: ServeOptions): Promise<Server> {
   const directory = await mkdtemp(join(tmpdir(), "push-token-registry-serve-"));
@@ -85,6 +88,11 @@ export async function serve(options: ServeOptions): Promise<Server> {
     if (stream !== null) createInterface({ input: stream }).on("line", (line) => logs.push(line));
   }
   const port = await listening(child, logs);
+  let isStopping = false;
+  child.once("exit", (code, signal) => {
+    if (!isStopping)
+      console.error(`workerd ended by itself (${signal ?? code}):\n${logs.slice(-LOG_LINES_SHOWN).join("\n")}`);
+  });
   return {
     url: `${options.tls === undefined ? "http" : "https"}://127.0.0.1:${port}`,
     port,
@@ -92,6 +100,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
     data,
     logs,
     stop: async (signal = "SIGTERM") => {
+      isStopping = true;
       if (child.exitCode !== null || child.signalCode !== null) return;
       const exited = once(child, "exit");
       child.kill(signal);

@@ -11,6 +11,7 @@ import { type LoadRequest, type Measured, measure } from "./lib/load.ts";
 import { OPERATIONS, type Operation } from "./lib/operations.ts";
 import { median, writeReport } from "./lib/report.ts";
 import { measureSizes } from "./lib/sizes.ts";
+import { measureStartUp } from "./lib/start-up.ts";
 import {
   type Subject,
   startD1,
@@ -49,7 +50,9 @@ export type Results = Record<string, Record<string, Measured[]>>;
 
 const bundle = await build();
 // First, for it takes seconds and what follows takes long.
-const counted = values.write ? { counts: await countOperations(), sizes: await measureSizes(bundle) } : null;
+const counted = values.write
+  ? { counts: await countOperations(), sizes: await measureSizes(bundle), startUp: await measureStartUp() }
+  : null;
 
 const subjects: Subject[] = [];
 const results: Results = {};

@@ -11,10 +11,10 @@ interface Process {
   ticks: number;
 }
 
-/** Microseconds that the processes and their descendants have used so far; `NaN` where there is no /proc. */
-export function cpuMicros(pids: number[]): number {
+/** Microseconds that the processes and their descendants have used so far; `null` where there is no /proc. */
+export function cpuMicros(pids: number[]): number | null {
   const processes = allProcesses();
-  if (processes.length === 0) return Number.NaN;
+  if (processes.length === 0) return null;
   const wanted = new Set(pids);
   // A process is younger than its parent, and so is its id, but for a wrap: then go through them once more.
   for (let before = -1; before < wanted.size; ) {

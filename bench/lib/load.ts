@@ -33,7 +33,8 @@ export interface Measured {
 
 /** @throws if any reply was not 200, for then something else was measured. */
 export async function measure({ url, pids, connections, seconds, amount, next }: Load): Promise<Measured> {
-  const cpuBefore = pids && cpuMicros(pids);
+  const cpu = () => (pids === undefined ? null : cpuMicros(pids));
+  const cpuBefore = cpu();
   const run = autocannon({
     url,
     connections,
@@ -45,6 +46,7 @@ export async function measure({ url, pids, connections, seconds, amount, next }:
     busyMs += milliseconds;
   });
   const result = await run;
+  const cpuAfter = cpu();
   const failed = result.errors + result.non2xx;
   if (failed > 0) {
     throw new Error(`${failed} of ${result.requests.total} requests failed: ${JSON.stringify(result.statusCodeStats)}`);
@@ -57,6 +59,6 @@ export async function measure({ url, pids, connections, seconds, amount, next }:
     perSecond: amount === undefined ? total / result.duration : (connections * 1000) / (busyMs / total),
     p50: result.latency.p50,
     p99: result.latency.p99,
-    cpuPerRequest: pids === undefined || cpuBefore === undefined ? null : (cpuMicros(pids) - cpuBefore) / total,
+    cpuPerRequest: cpuBefore === null || cpuAfter === null ? null : (cpuAfter - cpuBefore) / total,
   };
 }

@@ -23,6 +23,8 @@ export interface Report {
   results: Record<string, Record<string, Measured[]>>;
   counts: Record<Counted, Counts>;
   sizes: Sizes;
+  /** Milliseconds. */
+  startUp: number;
   growth: Growth | null;
 }
 
@@ -106,6 +108,7 @@ ${table(
 )}
 
 - Bundle: ${(report.sizes.bundleBytes / 1024).toFixed(1)} KiB, gzip ${(report.sizes.gzipBytes / 1024).toFixed(1)} KiB (budget 50).
+- Start-up: ${report.startUp} ms of computing on this machine, by \`wrangler check startup\`.
 - Storage of a user: ${Object.entries(report.sizes.userBytes)
     .map(([devices, bytes]) => `${devices} device${devices === "1" ? "" : "s"} ${(bytes / 1024).toFixed(0)} KiB`)
     .join(", ")} (budget 20 KiB for 3 devices).

@@ -19,18 +19,25 @@ const require = createRequire(import.meta.url);
  */
 export async function build(config = "wrangler.toml"): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "push-token-registry-build-"));
-  const wrangler = join(dirname(require.resolve("wrangler/package.json")), "bin/wrangler.js");
-  const child = spawn(process.execPath, [wrangler, "deploy", "--dry-run", "--config", config, "--outdir", directory], {
+  await wrangler("deploy", "--dry-run", "--config", config, "--outdir", directory);
+  const script = (await readdir(directory)).find((file) => file.endsWith(".js"));
+  if (script === undefined) throw new Error(`the build wrote no script into ${directory}`);
+  return join(directory, script);
+}
+
+/** Runs a command of wrangler in this project; answers what it printed. */
+export async function wrangler(...args: string[]): Promise<string> {
+  const script = join(dirname(require.resolve("wrangler/package.json")), "bin/wrangler.js");
+  const child = spawn(process.execPath, [script, ...args], {
     cwd: PROJECT,
     env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const output = Promise.all([text(child.stdout), text(child.stderr)]);
   const [code] = await once(child, "exit");
-  if (code !== 0) throw new Error(`the build failed:\n${(await output).join("")}`);
-  const script = (await readdir(directory)).find((file) => file.endsWith(".js"));
-  if (script === undefined) throw new Error(`the build wrote no script into ${directory}`);
-  return join(directory, script);
+  const printed = (await output).join("");
+  if (code !== 0) throw new Error(`wrangler ${args[0]} failed:\n${printed}`);
+  return printed;
 }
 
 async function text(stream: Readable): Promise<string> {

@@ -5,7 +5,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type App, ConfigError, parseConfig } from "../src/config.ts";
+import { type App, ConfigError, parseConfig } from "../src/config/apps.ts";
 import { PROJECT } from "./lib/workerd.ts";
 
 /** What of an app must not change unnoticed, by appId, as it was last deployed. */

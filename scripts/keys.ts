@@ -2,7 +2,7 @@
 // signing key and only the SHA-256 of the API keys. See --help.
 import { createHash, randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
-import { SCOPES, type Scope } from "../src/config.ts";
+import { SCOPES, type Scope } from "../src/config/apps.ts";
 
 const HELP = `Makes the secrets of an app.
 

@@ -1,7 +1,7 @@
 // The Worker's entry: its HTTP handler, and the classes that Cloudflare must find in this module.
 import { createApp } from "./app.ts";
 
-export { PushTokens } from "./push-tokens-entrypoint.ts";
+export { PushTokens } from "./sender/entrypoint.ts";
 export { TokenOwners } from "./token-owners/token-owners.do.ts";
 export { UserTokens } from "./user-tokens/user-tokens.do.ts";
 

@@ -6,7 +6,6 @@
 //   blob2     which: `registered`, `taken_from_another_user`, `pruned`, … or the error's code
 //   double1   how many
 import type { ChangeKind } from "./domain/registration.ts";
-import type { ErrorCode } from "./errors.ts";
 
 /** The binding is optional: it can only be deployed by accounts that have switched Analytics Engine on. */
 interface MetricsEnv {
@@ -23,6 +22,6 @@ export function countChanges(env: object, app: string, changes: readonly { chang
 }
 
 /** Counts an error reply. `app` is `""` where the request named no app of ours. */
-export function countRefusal(env: object, app: string, code: ErrorCode): void {
+export function countRefusal(env: object, app: string, code: string): void {
   (env as MetricsEnv).METRICS?.writeDataPoint({ indexes: [app], blobs: ["refusal", code], doubles: [1] });
 }

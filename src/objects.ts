@@ -11,12 +11,12 @@
 // thrown by our own code in the object  logged                                         500
 //
 // A 503 leaves open whether the operation took effect, for nobody here can know; clients repeat it.
-import type { App } from "./config.ts";
-import type { Owner } from "./domain/claims.ts";
-import { inJurisdiction } from "./domain/jurisdiction.ts";
-import { tokenOwnersName, userHash, userTokensName } from "./domain/names.ts";
-import { TimeoutError, withTimeout } from "./domain/timeout.ts";
-import { ApiError, unavailable } from "./errors.ts";
+import type { App } from "./config/apps.ts";
+import type { Owner } from "./durable/claims.ts";
+import { inJurisdiction } from "./durable/jurisdiction.ts";
+import { tokenOwnersName, userHash, userTokensName } from "./durable/names.ts";
+import { TimeoutError, withTimeout } from "./durable/timeout.ts";
+import { ApiError, unavailable } from "./http/errors.ts";
 import {
   OBJECT_TIMEOUT_MS,
   OVERLOAD_RETRY_AFTER_SECONDS,

@@ -1,7 +1,7 @@
 // What each operation costs in the units that Cloudflare bills, counted on the real Worker (subjects/counted).
 
 import { build, type Server, serve } from "../../scripts/lib/workerd.ts";
-import { tokenHash, tokenOwnersName } from "../../src/domain/names.ts";
+import { tokenHash, tokenOwnersName } from "../../src/durable/names.ts";
 import type { Counts } from "../subjects/counted/counted.ts";
 import { clientHeaders, REGISTRY_BINDINGS, SERVER_HEADERS } from "./logins.ts";
 

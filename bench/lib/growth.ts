@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type Server, serve } from "../../scripts/lib/workerd.ts";
-import { tokenOwnersName } from "../../src/domain/names.ts";
+import { tokenOwnersName } from "../../src/durable/names.ts";
 import { OWNER_SHARDS } from "../../src/limits.ts";
 import { type LoadRequest, type Measured, measure } from "./load.ts";
 import { clientHeaders, REGISTRY_BINDINGS, SERVER_HEADERS } from "./logins.ts";

@@ -3,8 +3,8 @@
 import * as z from "zod/mini";
 import { PUSH_PLATFORM_NAMES } from "../../src/domain/push-platforms.ts";
 import { KINDS, PLATFORMS } from "../../src/domain/registration.ts";
+import * as schemas from "../../src/http/schemas.ts";
 import { BATCH_MAX } from "../../src/limits.ts";
-import * as schemas from "../../src/schemas.ts";
 
 export interface ApiOperation {
   id: string;

@@ -1,4 +1,4 @@
-import type { ApiKey, App } from "../config.ts";
+import type { ApiKey, App } from "../config/apps.ts";
 
 /** The app's key whose SHA-256 is that of `presented`; digests are compared in constant time, and all of them. */
 export async function findApiKey(app: App, presented: string): Promise<ApiKey | null> {

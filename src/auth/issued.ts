@@ -1,11 +1,11 @@
 // Identity `issued`: auth tokens that this Worker mints and verifies. JWT, HS256, `typ` and algorithm pinned, the key
 // named by `kid`, so that two keys can be alive during a rotation.
 import { errors, type JWTPayload, jwtVerify } from "jose";
-import type { IssuedApp } from "../config.ts";
+import type { IssuedApp } from "../config/apps.ts";
+import * as schemas from "../http/schemas.ts";
 import { AUTH_TOKEN_LENGTH_MAX, CLOCK_TOLERANCE_MS } from "../limits.ts";
-import * as schemas from "../schemas.ts";
-import type { Verifier } from "./caller.ts";
 import { HMAC_ALGORITHM, keyOf, misconfigured, signJwt } from "./keys.ts";
+import type { Verifier } from "./verifier.ts";
 
 const TYPE = "auth+jwt";
 

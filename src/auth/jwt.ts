@@ -7,14 +7,14 @@
 // genuine, but without the claims that this server needs               400: a mistake of the login, not of the user
 // not valid yet, or nobody can tell because the issuer is silent       503: repeat it
 import { decodeJwt, errors, type JWSHeaderParameters, type JWTPayload, jwtVerify } from "jose";
-import type { App, JwtApp, JwtSecret, JwtSettings } from "../config.ts";
-import { ApiError, unavailable } from "../errors.ts";
+import type { App, JwtApp, JwtSecret, JwtSettings } from "../config/apps.ts";
+import { ApiError, unavailable } from "../http/errors.ts";
+import * as schemas from "../http/schemas.ts";
 import { AUTH_TOKEN_LENGTH_MAX, DAY_MS, RETRY_AFTER_SECONDS } from "../limits.ts";
 import { log } from "../log.ts";
-import * as schemas from "../schemas.ts";
-import type { Verifier } from "./caller.ts";
 import { cryptoKey, HMAC_ALGORITHM, misconfigured } from "./keys.ts";
 import { type KeyFinder, keyFinder, RemoteKeySet } from "./remote-keys.ts";
+import type { Verifier } from "./verifier.ts";
 
 /** Who the auth token names; `null` if it is dead. */
 export const verifyJwt: Verifier<JwtApp> = async (app, authToken) => {

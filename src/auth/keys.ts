@@ -1,7 +1,7 @@
 // HMAC-SHA256 keys, and the app's own signing keys among them: the first one signs, all verify.
 import { CompactSign, errors, type JWTPayload } from "jose";
-import type { App, SigningKey } from "../config.ts";
-import { ApiError } from "../errors.ts";
+import type { App, SigningKey } from "../config/apps.ts";
+import { ApiError } from "../http/errors.ts";
 import { log } from "../log.ts";
 
 export const HMAC_ALGORITHM = "HS256";

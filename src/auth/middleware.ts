@@ -2,18 +2,19 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { routePath as routePathOf } from "hono/route";
-import { type App, ConfigError, loadConfig, type Scope } from "../config.ts";
-import { userHash } from "../domain/names.ts";
-import { ApiError, deadAuthToken } from "../errors.ts";
-import { type AppEnv, header } from "../http.ts";
+import { verifyCometChat } from "../cometchat/identity.ts";
+import { type App, ConfigError, loadConfig, type Scope } from "../config/apps.ts";
+import { userHash } from "../durable/names.ts";
+import type { AppEnv } from "../http/context.ts";
+import { ApiError, deadAuthToken } from "../http/errors.ts";
+import { limitRate } from "../http/rate-limits.ts";
+import { header } from "../http/request.ts";
 import { log } from "../log.ts";
-import { limitRate } from "../rate-limits.ts";
 import { findApiKey } from "./api-keys.ts";
-import type { Verifier } from "./caller.ts";
-import { verifyCometChat } from "./cometchat.ts";
 import { verifyIssued } from "./issued.ts";
 import { verifyJwt } from "./jwt.ts";
 import { misconfigured } from "./keys.ts";
+import type { Verifier } from "./verifier.ts";
 
 /** Finds the app that the `appId` header names, and checks the page's origin. */
 export const knownApp = createMiddleware<AppEnv>((c, next) => {

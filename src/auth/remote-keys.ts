@@ -9,10 +9,10 @@
 // - "The token is dead" is said only on the ground of a key set that came after the question. Else nobody can tell: 503.
 import { waitUntil } from "cloudflare:workers";
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWSHeaderParameters } from "jose";
-import { readBytes } from "../bytes.ts";
 import { isPublicJwk } from "../domain/jwk.ts";
-import { TimeoutError, withTimeout } from "../domain/timeout.ts";
-import { unavailable } from "../errors.ts";
+import { TimeoutError, withTimeout } from "../durable/timeout.ts";
+import { readBytes } from "../http/bytes.ts";
+import { unavailable } from "../http/errors.ts";
 import {
   JWKS_BYTES_MAX,
   JWKS_COOLDOWN_MS,

@@ -3,7 +3,7 @@
 // token ever passes for the other. It lives as long as a registration does without a launch.
 import { decodeJwt, errors, jwtVerify } from "jose";
 import * as z from "zod/mini";
-import type { App } from "../config.ts";
+import type { App } from "../config/apps.ts";
 import { KINDS, type Kind } from "../domain/registration.ts";
 import { AUTH_TOKEN_LENGTH_MAX } from "../limits.ts";
 import { HMAC_ALGORITHM, keyOf, misconfigured, signJwt } from "./keys.ts";

@@ -2,11 +2,11 @@
 import type { Context } from "hono";
 import { Hono } from "hono/tiny";
 import { client, knownApp } from "../auth/middleware.ts";
-import type { AppEnv } from "../http.ts";
+import type { AppEnv } from "../http/context.ts";
+import { settingsOf } from "../http/settings.ts";
 import { callUser } from "../objects.ts";
 import { refusal } from "./registrations.ts";
 import { howSessionsEnd } from "./server-users.ts";
-import { settingsOf } from "./settings.ts";
 
 export const clientSession = new Hono<AppEnv>()
   .put("/me", knownApp, client(), async (c) => c.json({ data: await me(c) }))

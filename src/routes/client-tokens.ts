@@ -5,10 +5,11 @@ import { appNamed, checkOrigin, client, knownApp, limitAddress } from "../auth/m
 import { appIdOfTicket, signTicket, verifyTicket } from "../auth/tickets.ts";
 import { platformOf } from "../domain/platform.ts";
 import { type Kind, type ListedToken, PLATFORMS, type Platform, type PushToken } from "../domain/registration.ts";
-import { ApiError } from "../errors.ts";
-import { type AppEnv, body, header, readText } from "../http.ts";
+import type { AppEnv } from "../http/context.ts";
+import { ApiError } from "../http/errors.ts";
+import { body, header, readText } from "../http/request.ts";
+import * as schemas from "../http/schemas.ts";
 import { callUser } from "../objects.ts";
-import * as schemas from "../schemas.ts";
 import { listTokens, register, remove, toPushToken } from "./registrations.ts";
 
 export const clientTokens = new Hono<AppEnv>()

@@ -1,11 +1,11 @@
 // Whether this deployment works: the Worker alone, for anyone; and the objects too, for its operator.
 import { Hono } from "hono/tiny";
 import { knownApp, server } from "../auth/middleware.ts";
-import type { App } from "../config.ts";
-import { tokenHash } from "../domain/names.ts";
+import type { App } from "../config/apps.ts";
 import type { PushToken, Session } from "../domain/registration.ts";
-import { type ApiError, unavailable } from "../errors.ts";
-import type { AppEnv } from "../http.ts";
+import { tokenHash } from "../durable/names.ts";
+import type { AppEnv } from "../http/context.ts";
+import { type ApiError, unavailable } from "../http/errors.ts";
 import { DAY_MS, RETRY_AFTER_SECONDS } from "../limits.ts";
 import { log } from "../log.ts";
 import { callUserByHash, ownersOf } from "../objects.ts";

@@ -3,8 +3,8 @@
 
 import type { Context } from "hono";
 import { Hono } from "hono/tiny";
-import { ApiError } from "../errors.ts";
-import type { AppEnv } from "../http.ts";
+import type { AppEnv } from "../http/context.ts";
+import { ApiError } from "../http/errors.ts";
 
 export const reference = new Hono<AppEnv>()
   .get("/openapi.json", (c) => asset(c, "/openapi.json"))

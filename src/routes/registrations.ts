@@ -1,9 +1,9 @@
 // What all routes do with push tokens, whichever API they came by: the slots are the same.
 import type { Context } from "hono";
-import { tokenHash } from "../domain/names.ts";
 import type { ListedToken, PushToken, Registration } from "../domain/registration.ts";
-import { ApiError, deadAuthToken, unavailable } from "../errors.ts";
-import type { AppEnv } from "../http.ts";
+import { tokenHash } from "../durable/names.ts";
+import type { AppEnv } from "../http/context.ts";
+import { ApiError, deadAuthToken, unavailable } from "../http/errors.ts";
 import { RETRY_AFTER_SECONDS } from "../limits.ts";
 import { callUser } from "../objects.ts";
 import type { Refusal, RegisterOutcome } from "../user-tokens/outcomes.ts";

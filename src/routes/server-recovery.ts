@@ -2,14 +2,15 @@
 // docs/operations.md has the steps.
 import { Hono } from "hono/tiny";
 import { knownApp, server } from "../auth/middleware.ts";
-import type { App } from "../config.ts";
-import { ApiError, unavailable } from "../errors.ts";
-import { type AppEnv, body } from "../http.ts";
+import type { App } from "../config/apps.ts";
+import type { AppEnv } from "../http/context.ts";
+import { ApiError, unavailable } from "../http/errors.ts";
+import { body } from "../http/request.ts";
+import * as schemas from "../http/schemas.ts";
+import { uidOf } from "../http/uids.ts";
 import { RETRY_AFTER_SECONDS } from "../limits.ts";
 import { log } from "../log.ts";
 import { callUser } from "../objects.ts";
-import * as schemas from "../schemas.ts";
-import { uidOf } from "../uids.ts";
 import { howSessionsEnd } from "./server-users.ts";
 
 export const serverRecovery = new Hono<AppEnv>()

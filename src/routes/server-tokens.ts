@@ -1,10 +1,11 @@
 // What senders ask and report about tokens, for many users at once (API keys). Tokens never stand in a URL.
 import { Hono } from "hono/tiny";
 import { knownApp, server, serverCallLog } from "../auth/middleware.ts";
-import { type AppEnv, body } from "../http.ts";
+import type { AppEnv } from "../http/context.ts";
+import { body } from "../http/request.ts";
+import * as schemas from "../http/schemas.ts";
 import { BATCH_BODY_BYTES_MAX } from "../limits.ts";
-import * as schemas from "../schemas.ts";
-import { findOwners, lookupUsers, reportFeedback } from "../sender.ts";
+import { findOwners, lookupUsers, reportFeedback } from "../sender/lookup.ts";
 
 export const serverTokens = new Hono<AppEnv>()
   .use(serverCallLog)

@@ -4,17 +4,18 @@ import { etag } from "hono/etag";
 import { Hono } from "hono/tiny";
 import { mintAuthToken } from "../auth/issued.ts";
 import { knownApp, server, serverCallLog } from "../auth/middleware.ts";
-import { mapBounded } from "../concurrency.ts";
-import type { App } from "../config.ts";
-import { userHash } from "../domain/names.ts";
-import { ApiError, unavailable } from "../errors.ts";
-import { type AppEnv, body, invalid } from "../http.ts";
+import { confirmedFenceMs } from "../cometchat/sessions.ts";
+import type { App } from "../config/apps.ts";
+import { mapBounded } from "../durable/concurrency.ts";
+import { userHash } from "../durable/names.ts";
+import type { AppEnv } from "../http/context.ts";
+import { ApiError, unavailable } from "../http/errors.ts";
+import { body, invalid } from "../http/request.ts";
+import * as schemas from "../http/schemas.ts";
+import { uidOf } from "../http/uids.ts";
 import { OBJECT_CONCURRENCY, RETRY_AFTER_SECONDS } from "../limits.ts";
 import { callUser, ownersOf } from "../objects.ts";
-import { confirmedFenceMs } from "../proxy/sessions.ts";
-import * as schemas from "../schemas.ts";
-import { listUser } from "../sender.ts";
-import { uidOf } from "../uids.ts";
+import { listUser } from "../sender/lookup.ts";
 
 export const serverUsers = new Hono<AppEnv>()
   .use(serverCallLog)

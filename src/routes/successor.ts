@@ -9,9 +9,10 @@ import { Hono } from "hono/tiny";
 import { clientOrServer, identify, isServer, knownApp, serverCallLog } from "../auth/middleware.ts";
 import { PUSH_PLATFORMS, pushPlatformOf } from "../domain/push-platforms.ts";
 import type { Registration } from "../domain/registration.ts";
-import { type AppEnv, body, header, invalid } from "../http.ts";
+import type { AppEnv } from "../http/context.ts";
+import { body, header, invalid } from "../http/request.ts";
+import * as schemas from "../http/schemas.ts";
 import { callUser } from "../objects.ts";
-import * as schemas from "../schemas.ts";
 import { list, register, remove, toPushToken } from "./registrations.ts";
 
 export const successor = new Hono<AppEnv>()

@@ -1,6 +1,6 @@
 // The schema of an owner object, append-only: a released migration is never edited, moved or removed.
 // docs/storage.md describes the table; change both in one commit.
-import type { Migration } from "../domain/migrate.ts";
+import type { Migration } from "../durable/migrate.ts";
 
 export const MIGRATIONS: readonly Migration[] = [
   {

@@ -1,6 +1,6 @@
 // Every SQL statement of an owner object: who owns a token, by its hash. Neither a uid nor a token stands here.
 // Tables are made by the first write, never by a read.
-import { type Migration, migrate } from "../domain/migrate.ts";
+import { type Migration, migrate } from "../durable/migrate.ts";
 import { MIGRATIONS } from "./migrations.ts";
 
 export interface OwnerEntry {

@@ -2,10 +2,10 @@
 
 import { retryable } from "cloudflare:durable-objects";
 import { DurableObject } from "cloudflare:workers";
-import type { ClaimOutcome, ClaimRequest, Owner, TokenOwnersRpc, UserTokensRpc } from "../domain/claims.ts";
-import { inJurisdiction } from "../domain/jurisdiction.ts";
-import { appOfName, userTokensName } from "../domain/names.ts";
-import { withTimeout } from "../domain/timeout.ts";
+import type { ClaimOutcome, ClaimRequest, Owner, TokenOwnersRpc, UserTokensRpc } from "../durable/claims.ts";
+import { inJurisdiction } from "../durable/jurisdiction.ts";
+import { appOfName, userTokensName } from "../durable/names.ts";
+import { withTimeout } from "../durable/timeout.ts";
 import { RELEASE_TIMEOUT_MS, TAKEOVER_WINDOW_MS } from "../limits.ts";
 import { log } from "../log.ts";
 import { type OwnerEntry, TokenOwnersStore } from "./store.ts";

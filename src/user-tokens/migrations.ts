@@ -1,6 +1,6 @@
 // The schema of a user's object, append-only: a released migration is never edited, moved or removed.
 // docs/storage.md describes the tables; change both in one commit.
-import type { Migration } from "../domain/migrate.ts";
+import type { Migration } from "../durable/migrate.ts";
 
 export const MIGRATIONS: readonly Migration[] = [
   {

@@ -12,7 +12,7 @@
 //   takeovers     session    tokens taken from others      end of the window
 //   changes       ''         the record of changes         its last entry + CHANGES_KEPT_MS
 //   forget        hash       ''                            0 (an erasure that waits for the owner object)
-import { type Migration, migrate } from "../domain/migrate.ts";
+
 import type {
   Change,
   ChangeKind,
@@ -22,6 +22,7 @@ import type {
   PushToken,
   Registration,
 } from "../domain/registration.ts";
+import { type Migration, migrate } from "../durable/migrate.ts";
 import { CHANGES_KEPT_MS, CHANGES_MAX } from "../limits.ts";
 import { MIGRATIONS } from "./migrations.ts";
 

@@ -2,10 +2,7 @@
 
 import { retryable } from "cloudflare:durable-objects";
 import { DurableObject } from "cloudflare:workers";
-import type { ClaimOutcome, TokenOwnersRpc, UserTokensRpc } from "../domain/claims.ts";
 import { decideFeedback } from "../domain/feedback.ts";
-import { inJurisdiction } from "../domain/jurisdiction.ts";
-import { appOfName, shortUser, tokenOwnersName, userOfName } from "../domain/names.ts";
 import {
   type Change,
   type ChangeKind,
@@ -16,7 +13,10 @@ import {
   type Session,
   SHORT_HASH_LENGTH,
 } from "../domain/registration.ts";
-import { withTimeout } from "../domain/timeout.ts";
+import type { ClaimOutcome, TokenOwnersRpc, UserTokensRpc } from "../durable/claims.ts";
+import { inJurisdiction } from "../durable/jurisdiction.ts";
+import { appOfName, shortUser, tokenOwnersName, userOfName } from "../durable/names.ts";
+import { withTimeout } from "../durable/timeout.ts";
 import {
   ALARM_LATE_MS,
   CHANGES_KEPT_MS,
@@ -30,7 +30,7 @@ import {
 } from "../limits.ts";
 import { log } from "../log.ts";
 import { countChanges } from "../metrics.ts";
-import { Operation } from "./operation.ts";
+import { Operation } from "./in-flight.ts";
 import type {
   EndAllSessionsRequest,
   EndSessionRequest,

@@ -2,7 +2,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, it, vi } from "vitest";
-import { tokenHash, tokenOwnersName } from "../../src/domain/names.ts";
+import { tokenHash, tokenOwnersName } from "../../src/durable/names.ts";
 import { CHANGES_MAX, FENCES_MAX, TAKEOVER_WINDOW_MS } from "../../src/limits.ts";
 import { call, login, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
 import { userObject } from "../support/faults.ts";

@@ -2,8 +2,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, it } from "vitest";
-import { type App, ConfigError, parseConfig } from "../../src/config.ts";
-import { tokenHash, tokenOwnersName, userHash } from "../../src/domain/names.ts";
+import { type App, ConfigError, parseConfig } from "../../src/config/apps.ts";
+import { tokenHash, tokenOwnersName, userHash } from "../../src/durable/names.ts";
 import { callUser, ownersOf } from "../../src/objects.ts";
 import { call, login, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
 import { userObject } from "../support/faults.ts";

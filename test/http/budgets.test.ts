@@ -1,7 +1,7 @@
 // What each operation may cost (docs: README "Budgets"): calls of objects and rows, by SQLite's own counters.
 import { env } from "cloudflare:workers";
 import { describe, it, vi } from "vitest";
-import { tokenHash, tokenOwnersName } from "../../src/domain/names.ts";
+import { tokenHash, tokenOwnersName } from "../../src/durable/names.ts";
 import { DAY_MS } from "../../src/limits.ts";
 import { login, serverCall, uniqueToken } from "../support/client.ts";
 import { metered } from "../support/meter.ts";

@@ -1,7 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, it, vi } from "vitest";
-import { tokenHash, tokenOwnersName } from "../../src/domain/names.ts";
+import { tokenHash, tokenOwnersName } from "../../src/durable/names.ts";
 import {
   ALARM_LATE_MS,
   DAY_MS,

@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, it, vi } from "vitest";
 import { createApp } from "../../src/app.ts";
 import { APNS_CODES, FCM_CODES } from "../../src/domain/feedback.ts";
-import { userHash, userTokensName } from "../../src/domain/names.ts";
+import { userHash, userTokensName } from "../../src/durable/names.ts";
 import { API_KEYS } from "../support/apps.ts";
 import { login, serverCall, type TestSession, uniqueToken } from "../support/client.ts";
 import { platformErrors, withFault } from "../support/faults.ts";

@@ -3,7 +3,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, it, vi } from "vitest";
-import { tokenHash, tokenOwnersName, userHash } from "../../src/domain/names.ts";
+import { tokenHash, tokenOwnersName, userHash } from "../../src/durable/names.ts";
 import { DAY_MS } from "../../src/limits.ts";
 import { login, serverCall, type TestSession, uniqueToken } from "../support/client.ts";
 import {

@@ -2,7 +2,7 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, it, vi } from "vitest";
-import { tokenHash, tokenOwnersName, userHash } from "../../src/domain/names.ts";
+import { tokenHash, tokenOwnersName, userHash } from "../../src/durable/names.ts";
 import type { UserTokens } from "../../src/user-tokens/user-tokens.do.ts";
 import { login, serverCall, type TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
 import {

@@ -1,7 +1,7 @@
 // What an attacker can do with tokens, key ids and key sets, and what an operator can get wrong in the configuration.
 import { exportSPKI, importJWK } from "jose";
 import { beforeAll, describe, it } from "vitest";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/apps.ts";
 import { AUTH_TOKEN_LENGTH_MAX } from "../../src/limits.ts";
 import { JWT_SECRETS } from "../support/apps.ts";
 import { login, type TestSession, uniqueToken, uniqueUid } from "../support/client.ts";

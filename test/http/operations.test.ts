@@ -2,7 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, it } from "vitest";
 import { createApp } from "../../src/app.ts";
-import { userTokensName } from "../../src/domain/names.ts";
+import { userTokensName } from "../../src/durable/names.ts";
 import { API_KEYS } from "../support/apps.ts";
 import { call, login, serverCall, type TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
 import { breakOwnersFor, callWith, failBefore, platformErrors, userObject, withFault } from "../support/faults.ts";

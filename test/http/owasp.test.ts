@@ -3,7 +3,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { base64url, SignJWT } from "jose";
 import { describe, it } from "vitest";
-import { loadConfig } from "../../src/config.ts";
+import { loadConfig } from "../../src/config/apps.ts";
 import { AUTH_TOKEN_LENGTH_MAX, BATCH_MAX, BODY_BYTES_MAX, REGISTRATIONS_PER_USER_MAX } from "../../src/limits.ts";
 import { API_KEYS } from "../support/apps.ts";
 import { call, login, serverCall, TestSession, uniqueToken, uniqueUid } from "../support/client.ts";

@@ -1,7 +1,7 @@
 // What a client could try with a Worker that passes its calls on: to reach another host, another path, another user, or to
 // put something into a request or reply that is not its own. What needs bytes on the wire is in test/system/cometchat.test.ts.
 import { describe, it } from "vitest";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/apps.ts";
 import { call, type TestSession, uniqueToken } from "../support/client.ts";
 import { chatSession, cometchat, pushTokens } from "../support/cometchat.ts";
 

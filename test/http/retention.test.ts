@@ -2,7 +2,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, it, vi } from "vitest";
-import { tokenHash, tokenOwnersName } from "../../src/domain/names.ts";
+import { tokenHash, tokenOwnersName } from "../../src/durable/names.ts";
 import { login, serverCall, type TestSession, uniqueToken } from "../support/client.ts";
 import { userObject } from "../support/faults.ts";
 

@@ -3,7 +3,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, it } from "vitest";
-import { tokenHash, tokenOwnersName, userHash } from "../../src/domain/names.ts";
+import { tokenHash, tokenOwnersName, userHash } from "../../src/durable/names.ts";
 import { login, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
 import { breakOwnersFor, failBefore, platformErrors, userObject } from "../support/faults.ts";
 

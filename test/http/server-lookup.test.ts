@@ -2,7 +2,7 @@
 import { env, exports } from "cloudflare:workers";
 import { describe, it, vi } from "vitest";
 import { createApp } from "../../src/app.ts";
-import { userHash, userTokensName } from "../../src/domain/names.ts";
+import { userHash, userTokensName } from "../../src/durable/names.ts";
 import { API_KEYS } from "../support/apps.ts";
 import { login, type Reply, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
 import { withFault } from "../support/faults.ts";

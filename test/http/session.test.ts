@@ -1,7 +1,7 @@
 // The calls of the SDKs' init, login and logout: what they are told, and that a logout is for good.
 import { exports } from "cloudflare:workers";
 import { describe, it } from "vitest";
-import { tokenHash } from "../../src/domain/names.ts";
+import { tokenHash } from "../../src/durable/names.ts";
 import { DEAD, forge, outcome } from "../support/auth-tokens.ts";
 import { login, type TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
 import { breakOwnersFor, on } from "../support/faults.ts";

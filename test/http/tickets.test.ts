@@ -1,7 +1,7 @@
 import { decodeJwt, decodeProtectedHeader, type JWTHeaderParameters, SignJWT, UnsecuredJWT } from "jose";
 import { describe, it, vi } from "vitest";
 import { signTicket, verifyTicket } from "../../src/auth/tickets.ts";
-import { type App, ConfigError, parseConfig } from "../../src/config.ts";
+import { type App, ConfigError, parseConfig } from "../../src/config/apps.ts";
 import { call, login, type Reply, uniqueToken } from "../support/client.ts";
 
 /** As `navigator.sendBeacon(url, ticket)`: text, and no header of the SDK. */

@@ -1,7 +1,8 @@
 // Knows what was promised. It follows the operations of clients and the calls between objects, and after every event compares
 // what the objects hold with what they may and must hold. It knows versions only to compare a row with its owner entry.
-import type { ClaimOutcome, ClaimRequest } from "../../src/domain/claims.ts";
+
 import type { PushToken, Rules, Session } from "../../src/domain/registration.ts";
+import type { ClaimOutcome, ClaimRequest } from "../../src/durable/claims.ts";
 import { APP, type Call, type ModelObject, type Observer, type Reply, Violation, type World } from "./world.ts";
 
 export type Action =

@@ -1,8 +1,8 @@
 // One schedule: a script of operations, and the choices that say what happens next at every step. fast-check generates and
 // shrinks both; the same schedule always runs the same way.
 import fc from "fast-check";
-import { tokenOwnersName } from "../../src/domain/names.ts";
 import { KINDS, type PushToken } from "../../src/domain/registration.ts";
+import { tokenOwnersName } from "../../src/durable/names.ts";
 import { Clients, type Setup } from "./clients.ts";
 import type { Protocol } from "./native.ts";
 import type { Action } from "./oracle.ts";

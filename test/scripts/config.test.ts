@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, it } from "vitest";
 import { type Configuration, check, problemsOf } from "../../scripts/check-config.ts";
 import { PROJECT } from "../../scripts/lib/workerd.ts";
-import { ConfigError, parseConfig } from "../../src/config.ts";
+import { ConfigError, parseConfig } from "../../src/config/apps.ts";
 
 const VALID: Configuration = {
   vars: { APP_ACME: { appId: "acme" } },

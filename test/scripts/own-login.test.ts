@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, it } from "vitest";
 import { unstable_readConfig } from "wrangler";
 import { PROJECT } from "../../scripts/lib/workerd.ts";
-import { type JwtApp, parseConfig } from "../../src/config.ts";
+import { type JwtApp, parseConfig } from "../../src/config/apps.ts";
 
 const guide = await readFile(join(PROJECT, "docs/own-login.md"), "utf8");
 const blocks = (language: string) =>

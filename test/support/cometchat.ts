@@ -1,7 +1,7 @@
 // The fake CometChat as tests inside workerd reach it, and clients whose users log in there.
 import { env } from "cloudflare:workers";
-import { ConfigError, loadConfig } from "../../src/config.ts";
-import { sha256, tokenHash } from "../../src/domain/names.ts";
+import { ConfigError, loadConfig } from "../../src/config/apps.ts";
+import { sha256, tokenHash } from "../../src/durable/names.ts";
 import { serverCall, TestSession, uniqueUid } from "./client.ts";
 import type { Control, FakeCometChat } from "./fake-cometchat.ts";
 import { userObject } from "./faults.ts";

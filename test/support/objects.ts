@@ -1,9 +1,9 @@
 // The objects behind the Worker, and what stands in them.
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { ConfigError, loadConfig } from "../../src/config.ts";
-import { tokenHash, tokenOwnersName, userHash, userTokensName } from "../../src/domain/names.ts";
+import { ConfigError, loadConfig } from "../../src/config/apps.ts";
 import type { Kind, PushToken, Rules } from "../../src/domain/registration.ts";
+import { tokenHash, tokenOwnersName, userHash, userTokensName } from "../../src/durable/names.ts";
 
 /** The object of a user. */
 export async function userObject(app: string, uid: string) {

@@ -4,7 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { inject, it } from "vitest";
 import { type Server, serve } from "../../scripts/lib/workerd.ts";
-import { tokenHash, tokenOwnersName, userHash } from "../../src/domain/names.ts";
+import { tokenHash, tokenOwnersName, userHash } from "../../src/durable/names.ts";
 import { API_KEYS, testBindings } from "../support/apps.ts";
 
 it("leaves neither uid, nor token, nor hash of the user in the files of both classes", async ({ expect }) => {

@@ -2,8 +2,8 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, it, vi } from "vitest";
-import type { ClaimRequest } from "../../src/domain/claims.ts";
-import { tokenHash, userHash } from "../../src/domain/names.ts";
+import type { ClaimRequest } from "../../src/durable/claims.ts";
+import { tokenHash, userHash } from "../../src/durable/names.ts";
 import { RELEASE_TIMEOUT_MS, TAKEOVER_WINDOW_MS } from "../../src/limits.ts";
 import { uniqueToken, uniqueUid } from "../support/client.ts";
 import { breakUsersFor, type Fault, failBefore, holdBack, on, platformErrors } from "../support/faults.ts";

@@ -6,7 +6,7 @@
 // 3. update the snapshot, and docs/storage.md in the same commit.
 import { runInDurableObject } from "cloudflare:test";
 import { describe, it } from "vitest";
-import type { Migration } from "../../src/domain/migrate.ts";
+import type { Migration } from "../../src/durable/migrate.ts";
 import { MIGRATIONS as OWNERS_MIGRATIONS } from "../../src/token-owners/migrations.ts";
 import { TokenOwnersStore } from "../../src/token-owners/store.ts";
 import { MIGRATIONS } from "../../src/user-tokens/migrations.ts";

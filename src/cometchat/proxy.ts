@@ -13,12 +13,12 @@
 import { waitUntil } from "cloudflare:workers";
 import type { Context, MiddlewareHandler, Next } from "hono";
 import { createMiddleware } from "hono/factory";
-import { isKnownDead, isVouchedFor, knownUid, note, noteAccepted, sessionOf, verify } from "../auth/cometchat.ts";
 import { checkOrigin, limitAddress } from "../auth/middleware.ts";
-import { limitUnverified } from "../auth/unverified.ts";
-import { type CometChatApp, loadConfig } from "../config.ts";
-import { ApiError, deadAuthToken, unavailable } from "../errors.ts";
-import { type AppEnv, cleanPath, header, withoutMinorVersion } from "../http.ts";
+import { type CometChatApp, loadConfig } from "../config/apps.ts";
+import type { AppEnv } from "../http/context.ts";
+import { ApiError, deadAuthToken, unavailable } from "../http/errors.ts";
+import { cleanPath, header, withoutMinorVersion } from "../http/request.ts";
+import { hostSettingsOf } from "../http/settings.ts";
 import {
   AUTH_TOKEN_LENGTH_MAX,
   BODY_BYTES_MAX,
@@ -30,10 +30,11 @@ import {
 } from "../limits.ts";
 import { log } from "../log.ts";
 import { callUser } from "../objects.ts";
-import { hostSettingsOf } from "../routes/settings.ts";
 import { replyHeaders, requestHeaders } from "./headers.ts";
+import { isKnownDead, isVouchedFor, knownUid, note, noteAccepted, sessionOf, verify } from "./identity.ts";
 import { mirror } from "./mirror.ts";
 import { endSession, uidHint } from "./sessions.ts";
+import { limitUnverified } from "./unverified.ts";
 import { ask, clientApiUrl, extensionUrl, isDead, isObject, readJson, type Verdict, verdictOf } from "./upstream.ts";
 
 /** The extension whose token API is ours. */

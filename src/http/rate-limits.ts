@@ -9,10 +9,10 @@
 //
 // Counters are per app, and per Cloudflare location: they stop floods, they are no quota. Senders have one address and many
 // calls, so a right API key is not counted by its address. A class without a binding does not limit: workerd has none.
-import type { App } from "./config.ts";
+import type { App } from "../config/apps.ts";
+import { RATE_LIMIT_RETRY_AFTER_SECONDS } from "../limits.ts";
+import { log } from "../log.ts";
 import { ApiError } from "./errors.ts";
-import { RATE_LIMIT_RETRY_AFTER_SECONDS } from "./limits.ts";
-import { log } from "./log.ts";
 
 /** @throws {ApiError} 429 once the counter of `who` is used up */
 export async function limitRate(

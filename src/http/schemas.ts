@@ -1,7 +1,7 @@
 // The wire: what calls of ours accept. Unknown fields are ignored.
 import * as z from "zod/mini";
-import { PUSH_PLATFORM_NAMES } from "./domain/push-platforms.ts";
-import { KINDS, PLATFORMS } from "./domain/registration.ts";
+import { PUSH_PLATFORM_NAMES } from "../domain/push-platforms.ts";
+import { KINDS, PLATFORMS } from "../domain/registration.ts";
 import {
   AUTH_TOKEN_SECONDS_MIN,
   BATCH_MAX,
@@ -11,7 +11,7 @@ import {
   RESTORABLE_MS,
   TOKEN_LENGTH_MAX,
   UID_LENGTH_MAX,
-} from "./limits.ts";
+} from "../limits.ts";
 
 /** 1–4096 characters from U+0021 to U+007E: no provider's token holds a space or a control character. */
 export const pushToken = z

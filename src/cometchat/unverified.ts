@@ -1,7 +1,8 @@
 import type { Context } from "hono";
-import type { CometChatApp } from "../config.ts";
-import { type AppEnv, header } from "../http.ts";
-import { limitRate } from "../rate-limits.ts";
+import type { CometChatApp } from "../config/apps.ts";
+import type { AppEnv } from "../http/context.ts";
+import { limitRate } from "../http/rate-limits.ts";
+import { header } from "../http/request.ts";
 
 /**
  * Counts a question to CometChat with an auth token that nothing vouches for, by the client's address: nobody can make this

@@ -1,5 +1,5 @@
 // The one form of a uid: the form under which the app's user has an object, whoever names the user.
-import type { App } from "./config.ts";
+import type { App } from "../config/apps.ts";
 import { ApiError } from "./errors.ts";
 import * as schemas from "./schemas.ts";
 

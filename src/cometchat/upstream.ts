@@ -1,11 +1,12 @@
 // CometChat's hosts and how they are asked. A host comes from the app's configuration alone, with a slug put before it that
 // can be no more than one label; the path is set on that URL and never resolved against it.
-import { readBytes } from "../bytes.ts";
-import type { CometChatApp } from "../config.ts";
-import { withTimeout } from "../domain/timeout.ts";
-import { unavailable } from "../errors.ts";
+
+import type { CometChatApp } from "../config/apps.ts";
+import { withTimeout } from "../durable/timeout.ts";
+import { readBytes } from "../http/bytes.ts";
+import { unavailable } from "../http/errors.ts";
+import { chatUid } from "../http/uids.ts";
 import { REPLY_BODY_TIMEOUT_MS, RETRY_AFTER_SECONDS } from "../limits.ts";
-import { chatUid } from "../uids.ts";
 
 /** A URL of the app's client API, the one that SDKs call. `path` begins with a slash. */
 export function clientApiUrl(app: CometChatApp, path: string, search = ""): URL {

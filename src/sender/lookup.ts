@@ -1,15 +1,16 @@
 // What senders ask and report, whichever way they come: over HTTP with an API key, or through the service binding.
-import { mapBounded } from "./concurrency.ts";
-import type { App } from "./config.ts";
-import { type FeedbackVerdict, feedbackCode } from "./domain/feedback.ts";
-import { tokenHash, userHash } from "./domain/names.ts";
-import { KINDS, type Kind, type Platform, type Registration } from "./domain/registration.ts";
-import { ApiError, type ErrorCode } from "./errors.ts";
-import { OBJECT_CONCURRENCY } from "./limits.ts";
-import { log } from "./log.ts";
-import { callUser, callUserByHash, ownersOf } from "./objects.ts";
-import { uidOf } from "./uids.ts";
-import type { FeedbackReport, FeedbackResult } from "./user-tokens/outcomes.ts";
+
+import type { App } from "../config/apps.ts";
+import { type FeedbackVerdict, feedbackCode } from "../domain/feedback.ts";
+import { KINDS, type Kind, type Platform, type Registration } from "../domain/registration.ts";
+import { mapBounded } from "../durable/concurrency.ts";
+import { tokenHash, userHash } from "../durable/names.ts";
+import { ApiError, type ErrorCode } from "../http/errors.ts";
+import { uidOf } from "../http/uids.ts";
+import { OBJECT_CONCURRENCY } from "../limits.ts";
+import { log } from "../log.ts";
+import { callUser, callUserByHash, ownersOf } from "../objects.ts";
+import type { FeedbackReport, FeedbackResult } from "../user-tokens/outcomes.ts";
 
 /** A push token as senders see it. Times are epoch milliseconds. */
 export interface SenderToken {

@@ -2,12 +2,12 @@
 // counts: only what was done here is sent on, after the reply, and what becomes of it there changes nothing for the client.
 import { waitUntil } from "cloudflare:workers";
 import type { Context, Next } from "hono";
-import { note, sessionOf } from "../auth/cometchat.ts";
-import type { CometChatApp } from "../config.ts";
-import type { AppEnv } from "../http.ts";
+import type { CometChatApp } from "../config/apps.ts";
+import type { AppEnv } from "../http/context.ts";
 import { ERROR_BYTES_MAX, PROXY_TIMEOUT_MS } from "../limits.ts";
 import { log } from "../log.ts";
 import { requestHeaders } from "./headers.ts";
+import { note, sessionOf } from "./identity.ts";
 import { ask, clientApiUrl, extensionUrl, isDead, readJson } from "./upstream.ts";
 
 interface Call {

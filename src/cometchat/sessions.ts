@@ -1,8 +1,8 @@
 // How a session ends here when it ends at CometChat.
-import type { CometChatApp } from "../config.ts";
+import type { CometChatApp } from "../config/apps.ts";
+import { chatUid } from "../http/uids.ts";
 import { HOUR_MS } from "../limits.ts";
 import { callUser } from "../objects.ts";
-import { chatUid } from "../uids.ts";
 
 export interface Ending {
   /** Session id: the hash of the auth token. */

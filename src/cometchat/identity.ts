@@ -7,11 +7,12 @@
 // may never settle (that request may be gone), so followers wait for a limited time and then ask themselves.
 import { waitUntil } from "cloudflare:workers";
 import type { Context } from "hono";
-import type { CometChatApp } from "../config.ts";
-import { sha256 } from "../domain/names.ts";
-import { TimeoutError, withTimeout } from "../domain/timeout.ts";
-import { unavailable } from "../errors.ts";
-import type { AppEnv } from "../http.ts";
+import type { Verifier } from "../auth/verifier.ts";
+import type { CometChatApp } from "../config/apps.ts";
+import { sha256 } from "../durable/names.ts";
+import { TimeoutError, withTimeout } from "../durable/timeout.ts";
+import type { AppEnv, Caller } from "../http/context.ts";
+import { unavailable } from "../http/errors.ts";
 import {
   AUTH_TOKEN_LENGTH_MAX,
   DEAD_CACHE_MS,
@@ -22,10 +23,9 @@ import {
   VERIFIED_MAX,
 } from "../limits.ts";
 import { log } from "../log.ts";
-import { endSession, uidHint } from "../proxy/sessions.ts";
-import { ask, clientApiUrl, readJson, type Verdict, verdictOf } from "../proxy/upstream.ts";
-import type { Caller, Verifier } from "./caller.ts";
+import { endSession, uidHint } from "./sessions.ts";
 import { limitUnverified } from "./unverified.ts";
+import { ask, clientApiUrl, readJson, type Verdict, verdictOf } from "./upstream.ts";
 
 /** What CometChat said of an auth token. `uid` stays true when `until` is over; it may be unknown but of a live one. */
 interface Known {

@@ -1,16 +1,6 @@
 import type { Context } from "hono";
-import type { App } from "../config.ts";
-import type { Session } from "../domain/registration.ts";
-import type { AppEnv } from "../http.ts";
-
-/** Who calls with an auth token. */
-export interface Caller {
-  uid: string;
-  session: Session;
-  /** The auth token is genuine but over: its session may still remove its tokens, never add or read. */
-  expired: boolean;
-  authToken: string;
-}
+import type { App } from "../config/apps.ts";
+import type { AppEnv, Caller } from "../http/context.ts";
 
 /**
  * Who an auth token names, by the app's identity; `null` for a token that is dead: not genuine, of another app, unknown.

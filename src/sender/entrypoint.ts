@@ -1,12 +1,12 @@
 // The sender binding: what a Worker of the same account calls without an HTTP request.
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type * as z from "zod/mini";
-import { appNamed } from "./auth/middleware.ts";
-import type { App } from "./config.ts";
-import { ApiError } from "./errors.ts";
-import { toDetails } from "./http.ts";
-import { log } from "./log.ts";
-import * as schemas from "./schemas.ts";
+import { appNamed } from "../auth/middleware.ts";
+import type { App } from "../config/apps.ts";
+import { ApiError } from "../http/errors.ts";
+import { toDetails } from "../http/request.ts";
+import * as schemas from "../http/schemas.ts";
+import { log } from "../log.ts";
 import {
   type FeedbackAnswer,
   type FeedbackItem,
@@ -15,7 +15,7 @@ import {
   lookupUsers,
   reportFeedback,
   type UserPushTokens,
-} from "./sender.ts";
+} from "./lookup.ts";
 
 /** What the binding's `props` say. */
 export interface PushTokensProps {

@@ -1,6 +1,6 @@
 // The settings that send an SDK back to this Worker for every later call.
 import type { Context } from "hono";
-import type { AppEnv } from "../http.ts";
+import type { AppEnv } from "./context.ts";
 
 /**
  * SDKs call `https://<slug>-<REGION>.<EXTENSION_DOMAIN>/…` for extensions and `https://<CLIENT_API_HOST>/<CHAT_API_VERSION>/…`

@@ -2,16 +2,10 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type * as z from "zod/mini";
-import type { Caller } from "./auth/caller.ts";
+import { BODY_BYTES_MAX } from "../limits.ts";
 import { readBytes } from "./bytes.ts";
-import type { App } from "./config.ts";
+import type { AppEnv } from "./context.ts";
 import { ApiError, type ErrorDetails } from "./errors.ts";
-import { BODY_BYTES_MAX } from "./limits.ts";
-
-export interface AppEnv {
-  Bindings: Env;
-  Variables: { requestId: string; app: App; caller: Caller; apiKey: string };
-}
 
 /**
  * The path that routes match: doubled and trailing slashes are nothing (SDKs build `https://host//v2/tokens`, and a

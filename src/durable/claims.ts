@@ -1,6 +1,6 @@
 // What a user's object and an owner object say to each other. Only pure types: the two objects import each other's
 // words from here, never each other.
-import type { Kind, Policy } from "./registration.ts";
+import type { Kind, Policy } from "../domain/registration.ts";
 
 export interface ClaimRequest {
   kind: Kind;

@@ -1,9 +1,15 @@
 // The apps that this deployment serves: one var `APP_<NAME>` each, and its secrets in `SECRETS_<NAME>`. Validated once per
 // isolate. An app with a mistake answers 500 and a log line names the field; the other apps go on.
 import * as z from "zod/mini";
-import { isPublicJwk } from "./domain/jwk.ts";
-import { POLICIES, type Rules } from "./domain/registration.ts";
-import { AUTH_TOKEN_SECONDS_MIN, CLOCK_TOLERANCE_MS, DAY_MS, JWT_SECRETS_MAX, UNCONFIRMED_FENCE_MS } from "./limits.ts";
+import { isPublicJwk } from "../domain/jwk.ts";
+import { POLICIES, type Rules } from "../domain/registration.ts";
+import {
+  AUTH_TOKEN_SECONDS_MIN,
+  CLOCK_TOLERANCE_MS,
+  DAY_MS,
+  JWT_SECRETS_MAX,
+  UNCONFIRMED_FENCE_MS,
+} from "../limits.ts";
 
 const DAY_SECONDS = DAY_MS / 1000;
 
@@ -114,7 +120,7 @@ const appSchema = z.strictObject({
     }),
     { perSessionAndHour: 5, perTokenAndHour: 10 },
   ),
-  /** Classes of rate limits (src/rate-limits.ts): class X is the binding RATE_LIMIT_X; `none` is no limit. */
+  /** Classes of rate limits (src/http/rate-limits.ts): class X is the binding RATE_LIMIT_X; `none` is no limit. */
   rateLimits: z._default(
     z.strictObject({
       ip: z._default(rateLimitClass, "IP"),

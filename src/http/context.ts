@@ -1,0 +1,17 @@
+// What a request carries on its way through the middleware.
+import type { App } from "../config/apps.ts";
+import type { Session } from "../domain/registration.ts";
+
+/** Who calls with an auth token. */
+export interface Caller {
+  uid: string;
+  session: Session;
+  /** The auth token is genuine but expired: its session may still remove its tokens, never add or read. */
+  expired: boolean;
+  authToken: string;
+}
+
+export interface AppEnv {
+  Bindings: Env;
+  Variables: { requestId: string; app: App; caller: Caller; apiKey: string };
+}

@@ -1,4 +1,5 @@
 // The words of the product as types (design: app, user, session, kind, slot, platform, registration). Pure: no I/O.
+import type { LabelChanges, Labels } from "./labels.ts";
 
 /** The three token fields of the API: an FCM registration token, an APNs device token, an APNs VoIP (PushKit) token. */
 export const KINDS = ["fcm", "apns", "voip"] as const;
@@ -24,14 +25,14 @@ export interface PushToken {
   /** {@link tokenHash} of kind and token: its name in owner objects and in the record of changes. */
   hash: string;
   platform: Platform;
-  /** What the successor API's clients send along; `null` otherwise. */
-  providerId: string | null;
-  timezone: string | null;
+  /** What the call states of the slot's labels. */
+  labels: LabelChanges;
 }
 
 /** What a slot (session, kind) holds. All times are epoch milliseconds. */
 export interface Registration extends PushToken {
   session: string;
+  labels: Labels;
   /** The version that the owner object gave to this user's claim; a release of a lower version than this is stale. */
   version: number;
   /** Whether `version` is a claim under policy `exclusive`; a row stored under `shared` has none. */

@@ -1,11 +1,9 @@
 // What a user's object and an owner object say to each other. Only pure types: the two objects import each other's
 // words from here, never each other.
-import type { Kind, Policy } from "../domain/registration.ts";
+import type { Policy } from "../domain/registration.ts";
 
 export interface ClaimRequest {
-  kind: Kind;
-  token: string;
-  /** {@link tokenHash} of kind and token. */
+  /** {@link tokenHash} of the token. */
   hash: string;
   /** {@link userHash} of the claiming user. */
   user: string;
@@ -41,5 +39,5 @@ export interface TokenOwnersRpc {
 
 /** The method of a user's object that owner objects call. */
 export interface UserTokensRpc {
-  release(kind: Kind, token: string, version: number): Promise<void>;
+  release(hash: string, version: number): Promise<void>;
 }

@@ -55,7 +55,7 @@ async function toPushTokens(
   return Promise.all(
     given.map(([kind, token]) => {
       const platform = platformOf({ kind, stated, sdk, userAgent });
-      return toPushToken({ kind, token, platform, providerId: null, timezone: null });
+      return toPushToken({ kind, token, platform, labels: {} });
     }),
   );
 }

@@ -34,8 +34,7 @@ async function checkObjects(env: Env, app: App): Promise<void> {
     token: text,
     hash: await tokenHash("fcm", text),
     platform: "web",
-    providerId: null,
-    timezone: null,
+    labels: {},
   };
   const rules = { ...app.rules, retentionMs: DAY_MS };
 

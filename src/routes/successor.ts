@@ -25,7 +25,7 @@ export const successor = new Hono<AppEnv>()
     if (token == null) {
       throw invalid({ [field]: [`The ${field} field is missing: a token of platform ${platform} is sent in it.`] });
     }
-    const pushToken = { ...where, token, providerId: providerId ?? null, timezone: timezone ?? null };
+    const pushToken = { ...where, token, labels: { providerId, timezone } };
     await register(c, [await toPushToken(pushToken)]);
     return c.json({ data: { success: true } });
   })
@@ -83,13 +83,13 @@ async function removeToken(c: Context<AppEnv>, pushToken: string) {
 /** In CometChat's words. Of another session than the caller's nobody here knows the auth token. */
 function shown(c: Context<AppEnv>, registration: Registration) {
   const { uid, session, authToken } = c.var.caller;
-  const { kind, platform, providerId, token } = registration;
+  const { kind, platform, labels, token } = registration;
   return {
     authToken: registration.session === session.id ? authToken : null,
     pushTokenType: "chat",
     createdAt: new Date(registration.registeredAt).toISOString(),
     platform: pushPlatformOf(kind, platform),
-    providerId,
+    providerId: labels.providerId ?? null,
     pushToken: token,
     uid,
     updatedAt: new Date(registration.refreshedAt).toISOString(),

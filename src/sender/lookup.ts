@@ -112,8 +112,7 @@ function toSenderToken(r: Registration): SenderToken {
     registeredAt: r.registeredAt,
     refreshedAt: r.refreshedAt,
     suspect: r.suspectAt !== null,
-    ...(r.providerId === null ? {} : { providerId: r.providerId }),
-    ...(r.timezone === null ? {} : { timezone: r.timezone }),
+    ...r.labels,
   };
 }
 
@@ -121,9 +120,10 @@ function toSenderToken(r: Registration): SenderToken {
 export async function findOwners(env: Env, app: App, token: string, kind?: Kind | null): Promise<TokenOwner[]> {
   const kinds = kind == null ? KINDS : [kind];
   const found = await mapBounded(kinds, OBJECT_CONCURRENCY, async (each) => {
-    const owners = await ownersOf(env, app, await tokenHash(each, token));
+    const hash = await tokenHash(each, token);
+    const owners = await ownersOf(env, app, hash);
     return mapBounded(owners, OBJECT_CONCURRENCY, ({ user }) =>
-      callUserByHash(env, app, user, "holding", each, token, app.rules.retentionMs),
+      callUserByHash(env, app, user, "holding", hash, app.rules.retentionMs),
     );
   });
   return found.flat().flatMap((holding) => {
@@ -146,9 +146,10 @@ export async function reportFeedback(env: Env, app: App, items: readonly Feedbac
       answers[index] = { outcome: "kept", why: code?.meaning ?? "not a code that says that a token is dead" };
       return;
     }
-    const users = await orUnavailable(() => holdersOf(env, app, item, uids[index]));
+    const hash = await tokenHash(item.kind, item.token);
+    const users = await orUnavailable(() => holdersOf(env, app, hash, uids[index]));
     if ("outcome" in users) answers[index] = users;
-    else for (const user of users) push(byUser, user, { index, report: toReport(item, verdict, now) });
+    else for (const user of users) push(byUser, user, { index, report: toReport(item, hash, verdict, now) });
   });
   await mapBounded([...byUser], OBJECT_CONCURRENCY, async ([user, reports]) => {
     const results = await orUnavailable(() =>
@@ -172,23 +173,19 @@ export async function reportFeedback(env: Env, app: App, items: readonly Feedbac
 }
 
 /** The users to tell: the one that is named, else whoever the owner object names. */
-async function holdersOf(
-  env: Env,
-  app: App,
-  { kind, token }: FeedbackItem,
-  uid: string | null | undefined,
-): Promise<string[]> {
+async function holdersOf(env: Env, app: App, hash: string, uid: string | null | undefined): Promise<string[]> {
   if (uid != null) return [await userHash(app.appId, uid)];
-  const owners = await ownersOf(env, app, await tokenHash(kind, token));
+  const owners = await ownersOf(env, app, hash);
   return owners.map(({ user }) => user);
 }
 
 function toReport(
-  { kind, token, code, at, sentAt }: FeedbackItem,
+  { code, at, sentAt }: FeedbackItem,
+  hash: string,
   verdict: Exclude<FeedbackVerdict, "not_about_the_token">,
   now: number,
 ): FeedbackReport {
-  return { kind, token, code, verdict, at: at ?? sentAt ?? now };
+  return { hash, code, verdict, at: at ?? sentAt ?? now };
 }
 
 async function orUnavailable<T>(call: () => Promise<T[]>): Promise<T[] | FeedbackAnswer> {

@@ -1,5 +1,6 @@
 // The schema of an owner object, append-only: a released migration is never edited, moved or removed.
 // docs/storage.md describes the table; change both in one commit.
+import { FACTS_DDL } from "../durable/facts-table.ts";
 import type { Migration } from "../durable/migrate.ts";
 
 export const MIGRATIONS: readonly Migration[] = [
@@ -14,9 +15,7 @@ export const MIGRATIONS: readonly Migration[] = [
         takeovers_until INTEGER NOT NULL,
         PRIMARY KEY (hash, version)
       ) STRICT, WITHOUT ROWID;
-      CREATE TABLE schema (
-        version TEXT NOT NULL PRIMARY KEY
-      ) STRICT, WITHOUT ROWID;
+      ${FACTS_DDL}
     `,
   },
 ];

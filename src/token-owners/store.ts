@@ -1,6 +1,7 @@
 // Every SQL statement of an owner object: who owns a token, by its hash. Neither a uid nor a token stands here.
 // Tables are made by the first write, never by a read.
-import { type Migration, migrate } from "../durable/migrate.ts";
+import { LazyTables } from "../durable/lazy-tables.ts";
+import type { Migration } from "../durable/migrate.ts";
 import { MIGRATIONS } from "./migrations.ts";
 
 export interface OwnerEntry {
@@ -18,22 +19,16 @@ export interface OwnerEntry {
 const NOBODY = "-".repeat(43);
 
 export class TokenOwnersStore {
-  readonly #storage: DurableObjectStorage;
-  readonly #migrations: readonly Migration[];
-  #exists: boolean;
+  readonly #tables: LazyTables;
 
   constructor(storage: DurableObjectStorage, migrations: readonly Migration[] = MIGRATIONS) {
-    this.#storage = storage;
-    this.#migrations = migrations;
-    this.#exists =
-      storage.sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema'").toArray().length > 0;
-    if (this.#exists) this.#migrate();
+    this.#tables = new LazyTables(storage, migrations);
   }
 
   /** The owners on record: at most one under policy `exclusive`. */
   owners(hash: string): OwnerEntry[] {
-    if (!this.#exists) return [];
-    return this.#storage.sql
+    if (!this.#tables.exists) return [];
+    return this.#tables.sql
       .exec("SELECT hash, user, version, takeovers, takeovers_until FROM owners WHERE hash = ?", hash)
       .toArray()
       .map((row) => ({
@@ -47,23 +42,23 @@ export class TokenOwnersStore {
 
   /** Makes `entry` the only owner of its token. */
   setOnlyOwner(entry: OwnerEntry): void {
-    this.#write(() => {
-      this.#storage.sql.exec("DELETE FROM owners WHERE hash = ?", entry.hash);
+    this.#tables.transaction(() => {
+      this.#tables.sql.exec("DELETE FROM owners WHERE hash = ?", entry.hash);
       this.#insert(entry);
     });
   }
 
   /** Adds `entry` to the owners of its token (policy `shared`). */
   addOwner(entry: OwnerEntry): void {
-    this.#write(() => {
-      this.#storage.sql.exec("DELETE FROM owners WHERE hash = ? AND user = ?", entry.hash, entry.user);
+    this.#tables.transaction(() => {
+      this.#tables.sql.exec("DELETE FROM owners WHERE hash = ? AND user = ?", entry.hash, entry.user);
       this.#insert(entry);
     });
   }
 
   delete(hash: string, user: string, version: number): void {
-    if (!this.#exists) return;
-    this.#storage.sql.exec("DELETE FROM owners WHERE hash = ? AND user = ? AND version = ?", hash, user, version);
+    if (!this.#tables.exists) return;
+    this.#tables.sql.exec("DELETE FROM owners WHERE hash = ? AND user = ? AND version = ?", hash, user, version);
   }
 
   /**
@@ -72,16 +67,16 @@ export class TokenOwnersStore {
    * the key for that reason. One more row written.
    */
   erase(hash: string, user: string, version: number): void {
-    if (!this.#exists) return;
+    if (!this.#tables.exists) return;
     const where = "WHERE hash = ? AND user = ? AND version = ?";
-    this.#storage.transactionSync(() => {
-      this.#storage.sql.exec(`UPDATE owners SET user = ? ${where}`, NOBODY, hash, user, version);
-      this.#storage.sql.exec(`DELETE FROM owners ${where}`, hash, NOBODY, version);
+    this.#tables.transaction(() => {
+      this.#tables.sql.exec(`UPDATE owners SET user = ? ${where}`, NOBODY, hash, user, version);
+      this.#tables.sql.exec(`DELETE FROM owners ${where}`, hash, NOBODY, version);
     });
   }
 
   #insert(entry: OwnerEntry): void {
-    this.#storage.sql.exec(
+    this.#tables.sql.exec(
       "INSERT INTO owners (hash, user, version, takeovers, takeovers_until) VALUES (?, ?, ?, ?, ?)",
       entry.hash,
       entry.user,
@@ -89,29 +84,5 @@ export class TokenOwnersStore {
       entry.takeovers,
       entry.takeoversUntil,
     );
-  }
-
-  #write(write: () => void): void {
-    const existed = this.#exists;
-    try {
-      this.#storage.transactionSync(() => {
-        if (!existed) this.#migrate();
-        write();
-      });
-    } catch (error) {
-      this.#exists = existed;
-      throw error;
-    }
-  }
-
-  #migrate(): void {
-    const applied = this.#exists
-      ? String(this.#storage.sql.exec("SELECT version FROM schema").toArray()[0]?.version ?? "")
-      : "";
-    migrate(this.#storage, this.#migrations, applied, (version) => {
-      this.#exists = true;
-      this.#storage.sql.exec("DELETE FROM schema");
-      this.#storage.sql.exec("INSERT INTO schema (version) VALUES (?)", version);
-    });
   }
 }

@@ -4,8 +4,10 @@ import { retryable } from "cloudflare:durable-objects";
 import { DurableObject } from "cloudflare:workers";
 import type { ClaimOutcome, ClaimRequest, Owner, TokenOwnersRpc, UserTokensRpc } from "../durable/claims.ts";
 import { inJurisdiction } from "../durable/jurisdiction.ts";
-import { appOfName, userTokensName } from "../durable/names.ts";
+import { userTokensName } from "../durable/names.ts";
+import { appOf } from "../durable/platform.ts";
 import { withTimeout } from "../durable/timeout.ts";
+import { Turns } from "../durable/turns.ts";
 import { RELEASE_TIMEOUT_MS, TAKEOVER_WINDOW_MS } from "../limits.ts";
 import { log } from "../log.ts";
 import { type OwnerEntry, TokenOwnersStore } from "./store.ts";
@@ -20,8 +22,8 @@ import { type OwnerEntry, TokenOwnersStore } from "./store.ts";
  */
 export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
   readonly #store: TokenOwnersStore;
-  /** The end of the last claim's turn, by token hash; only while a claim is under way. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  /** Of claims, by token hash. */
+  readonly #turns = new Turns();
   /** The highest version given since this object woke: one that was forgotten within its millisecond never returns. */
   #lastVersion = 0;
 
@@ -36,15 +38,7 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
 
   /** Makes the token the user's. Claims of one token take turns. */
   async claim(request: ClaimRequest): Promise<ClaimOutcome> {
-    const before = this.#turns.get(request.hash) ?? Promise.resolve();
-    const turn = before.then(() => this.#claimInTurn(request));
-    const ended = turn.catch(() => undefined);
-    this.#turns.set(request.hash, ended);
-    try {
-      return await turn;
-    } finally {
-      if (this.#turns.get(request.hash) === ended) this.#turns.delete(request.hash);
-    }
+    return await this.#turns.take(request.hash, () => this.#claimInTurn(request));
   }
 
   async #claimInTurn(request: ClaimRequest): Promise<ClaimOutcome> {
@@ -75,7 +69,7 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
       return { ok: false, reason: "token_limit", retryAfterMs: window.takeoversUntil - now };
     }
     try {
-      await Promise.all(others.map((other) => this.#release(other.user, request, version)));
+      await Promise.all(others.map((other) => this.#release(other.user, request.hash, version)));
     } catch (error) {
       log.warn("release failed, the claim is refused", { error });
       return { ok: false, reason: "unavailable" };
@@ -91,12 +85,11 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
     return this.#lastVersion;
   }
 
-  #release(user: string, { kind, token }: ClaimRequest, version: number): Promise<void> {
-    const { name, jurisdiction } = this.ctx.id;
-    if (name === undefined) throw new Error("TokenOwners objects are addressed by name");
-    const users = inJurisdiction(this.env.USER_TOKENS, jurisdiction);
-    const owner: UserTokensRpc = users.getByName(userTokensName(appOfName(name), user));
-    return withTimeout(owner.release(kind, token, version), RELEASE_TIMEOUT_MS);
+  #release(user: string, hash: string, version: number): Promise<void> {
+    const { ctx, env } = this;
+    const users = inJurisdiction(env.USER_TOKENS, ctx.id.jurisdiction);
+    const owner: UserTokensRpc = users.getByName(userTokensName(appOf({ ctx, env }), user));
+    return withTimeout(owner.release(hash, version), RELEASE_TIMEOUT_MS);
   }
 
   /** The user let the token go. Deletes the entry only if that claim is still the one on record. */

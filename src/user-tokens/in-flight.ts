@@ -1,26 +1,27 @@
-// A registration under way. What happens to it while it waits is marked on it, not on the token: two registrations of the
-// same token may be under way at once.
-import type { Kind, PushToken, Session } from "../domain/registration.ts";
+// Registrations under way: their turns, and what happens to each while it waits. Marks stand on the registration, not on the
+// token: two registrations of the same token may be under way at once. Memory only; it ends with the object's instance.
+import type { PushToken, Session } from "../domain/registration.ts";
+import { Turns } from "../durable/turns.ts";
 
 export class Operation {
   readonly session: string;
   /** Versions by token hash: what the owner objects granted, or what the user held already. */
   readonly granted = new Map<string, number>();
-  /** Versions by token hash of rows that went meanwhile, and of which the owner object is told when this has settled. */
+  /** Versions by token hash of rows that went meanwhile; their owner objects are told when this has settled. */
   readonly owed = new Map<string, number>();
   /** Hashes of the tokens that were another user's. */
   readonly taken = new Set<string>();
   /** Settles when the registration has: nothing more will be stored for it. */
   readonly settled: Promise<void>;
   readonly settle: () => void;
-  readonly #tokens: readonly PushToken[];
+  readonly hashes: readonly string[];
   /** The highest version under which another user took the token meanwhile, by token hash. */
   readonly #released = new Map<string, number>();
   #cancelled = false;
 
   constructor(session: Session, tokens: readonly PushToken[]) {
     this.session = session.id;
-    this.#tokens = tokens;
+    this.hashes = tokens.map((token) => token.hash);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.settled = promise;
     this.settle = resolve;
@@ -35,21 +36,68 @@ export class Operation {
     this.#cancelled = true;
   }
 
-  get hashes(): string[] {
-    return this.#tokens.map((token) => token.hash);
-  }
-
   concerns(hash: string): boolean {
     return this.hashes.includes(hash);
   }
 
-  release(kind: Kind, token: string, version: number): void {
-    const mine = this.#tokens.find((t) => t.kind === kind && t.token === token);
-    if (mine !== undefined) this.#released.set(mine.hash, Math.max(version, this.#released.get(mine.hash) ?? 0));
+  release(hash: string, version: number): void {
+    if (this.concerns(hash)) this.#released.set(hash, Math.max(version, this.#released.get(hash) ?? 0));
   }
 
   /** Whether another user took the token after `version` was granted. */
   isReleasedSince(hash: string, version: number): boolean {
     return (this.#released.get(hash) ?? 0) > version;
+  }
+}
+
+export class Operations {
+  readonly #running = new Set<Operation>();
+  readonly #turns = new Turns();
+
+  get isEmpty(): boolean {
+    return this.#running.size === 0;
+  }
+
+  begin(session: Session, tokens: readonly PushToken[]): Operation {
+    const operation = new Operation(session, tokens);
+    this.#running.add(operation);
+    return operation;
+  }
+
+  /** From now on nothing can happen to it. */
+  end(operation: Operation): void {
+    this.#running.delete(operation);
+  }
+
+  /** Runs `work` when the work before it has ended: registrations, erasures and reconciliations of one user take turns. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    return this.#turns.take("", work);
+  }
+
+  /** Cancels the registrations that `covers` covers; settles when each of them has. */
+  async cancel(covers: (operation: Operation) => boolean): Promise<void> {
+    const covered = [...this.#running].filter(covers);
+    for (const operation of covered) operation.cancel();
+    await Promise.all(covered.map((operation) => operation.settled));
+  }
+
+  /** Another user took the token under `version`. */
+  release(hash: string, version: number): void {
+    for (const operation of this.#running) operation.release(hash, version);
+  }
+
+  /** Whether the token of that hash is being registered; then those registrations owe its owner object the news of `version`. */
+  owe(hash: string, version: number): boolean {
+    const concerned = [...this.#running].filter((operation) => operation.concerns(hash));
+    for (const operation of concerned) operation.owed.set(hash, version);
+    return concerned.length > 0;
+  }
+
+  sessions(): string[] {
+    return [...this.#running].map((operation) => operation.session);
+  }
+
+  hashes(): string[] {
+    return [...this.#running].flatMap((operation) => operation.hashes);
   }
 }

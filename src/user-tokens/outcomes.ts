@@ -23,9 +23,16 @@ export interface RegisterRequest {
   rules: Rules;
 }
 
+/** A registration as a ticket names it: a later one of the same token in the same slot is another one. */
+export interface HeldSlot {
+  kind: Kind;
+  hash: string;
+  registeredAt: number;
+}
+
 export type RegisterOutcome =
   /** Acknowledged. `held` are the slots as they stand now: a token that was displaced meanwhile is missing. */
-  | { ok: true; changed: boolean; held: { kind: Kind; hash: string; registeredAt: number }[] }
+  | { ok: true; changed: boolean; held: HeldSlot[] }
   | Refused
   /** The present owner's object or the owner object did not answer in time: nothing changed, a repeat helps. */
   | { ok: false; reason: "unavailable" }
@@ -54,10 +61,10 @@ export type RemoveOutcome = { ok: true; removed: number } | Refused;
 /** One slot's removal by a ticket: only while the slot holds the very registration that the ticket names. */
 export interface UnregisterRequest {
   session: string;
-  slots: { kind: Kind; hash: string; registeredAt: number }[];
+  slots: HeldSlot[];
 }
 
-/** What keeps ended sessions out. Whoever does not say so has neither a trusted time nor sessions that end with their token. */
+/** What keeps ended sessions out. Both default to false: no trusted time, and sessions end with their auth token. */
 export interface SessionsEnd {
   /** Whether auth tokens carry a time that can be trusted; if not, every session known here is fenced instead. */
   trustedTime?: boolean;
@@ -71,7 +78,10 @@ export interface EndSessionRequest extends SessionsEnd {
   issuedAt: number | null;
   /** Until when the fence must stand, epoch ms; `null` if its auth token is dead already and none is needed. */
   fenceUntil: number | null;
-  /** Do nothing for a session that holds nothing here, has nothing under way and no longer fence: who asks may be guessing. */
+  /**
+   * Do nothing unless the session is known here (it holds a token, is registering, or has a fence that lasts longer than this
+   * one): the caller may be guessing.
+   */
   onlyIfKnown?: boolean;
 }
 
@@ -84,6 +94,9 @@ export interface EndAllSessionsRequest extends SessionsEnd {
 /** As {@link EndAllSessionsRequest}. */
 export type EraseRequest = EndAllSessionsRequest;
 
+/** `unavailable`: an owner object did not answer; the alarm goes on, and a repeat answers `ok` once it is done. */
+export type EraseOutcome = { ok: true } | { ok: false; reason: "unavailable" };
+
 /** `kept` and `dropped` count registrations. */
 export type ReconcileOutcome = { ok: true; kept: number; dropped: number } | { ok: false; reason: "unavailable" };
 
@@ -95,8 +108,8 @@ export interface SessionSummary {
 }
 
 export interface FeedbackReport {
-  kind: Kind;
-  token: string;
+  /** {@link tokenHash} of the token. */
+  hash: string;
   code: string;
   verdict: Exclude<FeedbackVerdict, "not_about_the_token">;
   /** When the provider knew, epoch ms. */

@@ -1,42 +1,24 @@
-// The object of one user. No SQL (store.ts) and no HTTP (the Worker's routes).
+// The object of one user: what others may ask, and the user's side of the protocol. No SQL (store.ts), no HTTP.
 
 import { retryable } from "cloudflare:durable-objects";
 import { DurableObject } from "cloudflare:workers";
-import { decideFeedback } from "../domain/feedback.ts";
-import {
-  type Change,
-  type ChangeKind,
-  type Kind,
-  type PushToken,
-  type Registration,
-  type Rules,
-  type Session,
-  SHORT_HASH_LENGTH,
-} from "../domain/registration.ts";
-import type { ClaimOutcome, TokenOwnersRpc, UserTokensRpc } from "../durable/claims.ts";
-import { inJurisdiction } from "../durable/jurisdiction.ts";
-import { appOfName, shortUser, tokenOwnersName, userOfName } from "../durable/names.ts";
-import { withTimeout } from "../durable/timeout.ts";
-import {
-  ALARM_LATE_MS,
-  CHANGES_KEPT_MS,
-  CLAIM_TIMEOUT_MS,
-  COLLECT_EVERY_MS,
-  DAY_MS,
-  FENCES_MAX,
-  REGISTRATIONS_PER_USER_MAX,
-  TAKEOVER_WINDOW_MS,
-  UNDATED_FENCES_MAX,
-} from "../limits.ts";
+import type { Registration, Rules, Session } from "../domain/registration.ts";
+import type { ClaimOutcome, UserTokensRpc } from "../durable/claims.ts";
+import { shortUser } from "../durable/names.ts";
+import { userOf } from "../durable/platform.ts";
+import { COLLECT_EVERY_MS } from "../limits.ts";
 import { log } from "../log.ts";
-import { countChanges } from "../metrics.ts";
-import { Operation } from "./in-flight.ts";
+import { Alarm } from "./alarm.ts";
+import { erase, finishErasure } from "./erasure.ts";
+import { type Operation, Operations } from "./in-flight.ts";
 import type {
   EndAllSessionsRequest,
   EndSessionRequest,
+  EraseOutcome,
   EraseRequest,
   FeedbackReport,
   FeedbackResult,
+  HeldSlot,
   ListOutcome,
   ListRequest,
   ReconcileOutcome,
@@ -46,15 +28,17 @@ import type {
   RemoveOutcome,
   RemoveRequest,
   SessionSummary,
-  SessionsEnd,
   TokensOutcome,
   UnregisterRequest,
   UserExport,
 } from "./outcomes.ts";
-import { type Fence, UserTokensStore } from "./store.ts";
-
-/** No session has this id. Its fence is that of all sessions that hold nothing, in place of those that gave way. */
-const ANY_OTHER = "";
+import { OwnerObjects } from "./owner-objects.ts";
+import { reconcile } from "./reconciliation.ts";
+import type { Rooms } from "./rooms.ts";
+import { SessionEnds } from "./session-ends.ts";
+import { Slots } from "./slots.ts";
+import { UserTokensStore } from "./store.ts";
+import { Takeovers } from "./takeovers.ts";
 
 /**
  * Holds the registrations of one user and decides, alone and in order, what may happen to them. It:
@@ -63,21 +47,21 @@ const ANY_OTHER = "";
  *   that object says so;
  * - refuses sessions that ended, for as long as their auth tokens could live;
  * - keeps the record of the last changes;
- * - forgets what is too old, at reading time; an alarm collects the garbage.
+ * - ignores what has expired when it is read; an alarm collects the garbage.
  *
  * What holds at every moment: *held here ⇒ owned by this user on record*. docs/ownership.md has the protocol.
- *
- * Only reads, `endSession` and `release` may be repeated by the runtime: a lost reply of anything else is the client's
- * to repeat.
  */
 export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
+  /** What log lines say of the user. */
+  readonly #user: () => string;
   readonly #store: UserTokensStore;
-  /** Registrations under way: claims in flight, and those that wait for their turn. */
-  readonly #operations = new Set<Operation>();
-  /** The end of the last registration's turn. */
-  #turn: Promise<unknown> = Promise.resolve();
-  /** The alarm that is set, epoch ms; `undefined` until it was read once. */
-  #alarmAt: number | null | undefined;
+  readonly #slots: Slots;
+  readonly #ends: SessionEnds;
+  readonly #operations = new Operations();
+  readonly #owners: OwnerObjects;
+  readonly #takeovers: Takeovers;
+  readonly #alarm: Alarm;
+  readonly #rooms: Rooms;
 
   static {
     for (const method of [
@@ -98,23 +82,30 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
+    const platform = () => ({ ctx: this.ctx, env: this.env });
+    this.#user = () => shortUser(userOf(platform()));
     this.#store = new UserTokensStore(ctx.storage);
+    this.#slots = new Slots(this.#store, platform);
+    this.#ends = new SessionEnds(this.#store, (until) =>
+      log.warn("a user has too many ended sessions", { user: this.#user(), until }),
+    );
+    this.#owners = new OwnerObjects(platform, this.#store.registrations, this.#operations);
+    this.#takeovers = new Takeovers(this.#store);
+    this.#alarm = new Alarm(platform);
+    this.#rooms = {
+      store: this.#store,
+      slots: this.#slots,
+      ends: this.#ends,
+      operations: this.#operations,
+      owners: this.#owners,
+      alarm: this.#alarm,
+    };
   }
-
-  // What a session may do
 
   /** Whether the session may still act; the reason if not. */
   check(session: Session): { ok: true } | { ok: false; reason: Refusal } {
-    const reason = this.#refusal(session, Date.now());
+    const reason = this.#ends.refusal(session, Date.now());
     return reason === null ? { ok: true } : { ok: false, reason };
-  }
-
-  #refusal(session: Session, now: number): Refusal | null {
-    if (session.usableUntil !== null && session.usableUntil <= now) return "expired";
-    if (!this.#store.exists) return null;
-    if (this.#store.isFenced(session.id)) return "ended";
-    if (session.issuedAt !== null && session.issuedAt <= this.#store.validFrom()) return "revoked";
-    return this.#isShutOut(session.id, now) ? "unavailable" : null;
   }
 
   // Registration
@@ -125,101 +116,74 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
    */
   async register(request: RegisterRequest): Promise<RegisterOutcome> {
     const now = Date.now();
-    const reason = this.#refusal(request.session, now);
+    const reason = this.#ends.refusal(request.session, now);
     if (reason !== null) return { ok: false, reason };
     const held = this.#unchanged(request, now);
     if (held !== null) {
       await this.#arm(now);
       return { ok: true, changed: false, held };
     }
-    const operation = new Operation(request.session, request.tokens);
-    this.#operations.add(operation);
-    return await this.#inTurn(() => this.#registerInTurn(request, operation));
-  }
-
-  /** Fences gave way, and a session that holds nothing may have had one of them; that of one that holds something stands. */
-  #isShutOut(session: string, now: number): boolean {
-    return this.#store.fenceEnd(ANY_OTHER) > now && this.#store.registrationsOf(session).length === 0;
-  }
-
-  /** Runs `work` when the work before it has ended: registrations and erasures of one user take turns. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(work);
-    this.#turn = turn.catch(() => undefined);
-    return turn;
+    const operation = this.#operations.begin(request.session, request.tokens);
+    return await this.#operations.inTurn(() => this.#registerInTurn(request, operation));
   }
 
   /** The slots as they stand, if this request would change nothing and is not due for a refresh; else `null`. */
-  #unchanged({ session, tokens, rules }: RegisterRequest, now: number) {
-    const held = [];
+  #unchanged({ session, tokens, rules }: RegisterRequest, now: number): HeldSlot[] | null {
+    const held: HeldSlot[] = [];
+    const since = now - rules.refreshWindowMs;
     for (const token of tokens) {
-      const { kind, hash } = token;
-      const since = now - rules.refreshWindowMs;
-      const registeredAt = this.#store.registeredAt(session.id, token, since, rules.policy === "exclusive");
+      const mustBeClaimed = rules.policy === "exclusive";
+      const registeredAt = this.#store.registrations.unchangedSince(session.id, token, since, mustBeClaimed);
       if (registeredAt === undefined) return null;
-      held.push({ kind, hash, registeredAt });
+      held.push({ kind: token.kind, hash: token.hash, registeredAt });
     }
     return held;
   }
 
   async #registerInTurn(request: RegisterRequest, operation: Operation): Promise<RegisterOutcome> {
-    let taken = 0;
+    const { session } = request;
     try {
-      const { session, rules } = request;
-      const takeovers = this.#store.takeovers(session.id, Date.now());
-      for (const token of request.tokens) {
-        // A removal meanwhile does not end this: acknowledged, the tokens must be with no other user either.
-        if (this.#refusal(session, Date.now()) !== null) break;
-        const holding = this.#store.holding(token.kind, token.token);
-        if (holding !== undefined && isClaimed(holding, rules)) {
-          operation.granted.set(token.hash, holding.version);
-          continue;
-        }
-        const mayTake = (takeovers?.count ?? 0) + taken < rules.takeoversPerSession;
-        const claim = await this.#claim(token, rules, mayTake);
-        if (!claim.ok) return toRefusal(claim, takeovers?.until ?? Date.now() + TAKEOVER_WINDOW_MS);
-        operation.granted.set(token.hash, claim.version);
-        if (claim.taken) {
-          taken += 1;
-          operation.taken.add(token.hash);
-        }
-      }
-      return this.#storeGranted(request, operation);
+      const refused = await this.#claimAll(request, operation);
+      return refused ?? this.#storeGranted(request, operation);
     } finally {
-      this.#operations.delete(operation);
+      this.#operations.end(operation);
       operation.settle();
-      const unused = [...new Map([...operation.owed, ...operation.granted])].filter(
-        ([hash]) => !this.#store.holdsHash(hash),
-      );
-      this.#forget(unused.map(([hash, version]) => ({ hash, version })));
-      if (taken > 0) this.#countTakeovers(request.session.id, taken);
+      const ended = [...new Map([...operation.owed, ...operation.granted])];
+      this.#owners.forget(ended.map(([hash, version]) => ({ hash, version })));
+      if (operation.taken.size > 0) this.#recordTakeovers(session.id, operation.taken.size);
       await this.#arm(Date.now());
     }
   }
 
-  /** The second look, for the claims let other calls in; then the write. No await: nothing comes in between. */
-  #storeGranted({ uid, session, tokens, rules }: RegisterRequest, operation: Operation): RegisterOutcome {
+  /** Asks for each token that the user does not hold. `null`: all are granted, or there is no use in asking on. */
+  async #claimAll({ session, tokens, rules }: RegisterRequest, operation: Operation): Promise<RegisterOutcome | null> {
+    const window = this.#takeovers.window(session.id, Date.now());
+    for (const token of tokens) {
+      // A removal meanwhile does not end this: acknowledged, the tokens must be with no other user either.
+      if (this.#ends.refusal(session, Date.now()) !== null) return null;
+      const holding = this.#store.registrations.holding(token.hash);
+      if (holding !== undefined && isClaimed(holding, rules)) {
+        operation.granted.set(token.hash, holding.version);
+        continue;
+      }
+      const mayTake = window.count + operation.taken.size < rules.takeoversPerSession;
+      const claim = await this.#owners.claim(token, rules, mayTake);
+      if (!claim.ok) return toRefusal(claim, window.until);
+      operation.granted.set(token.hash, claim.version);
+      if (claim.taken) operation.taken.add(token.hash);
+    }
+    return null;
+  }
+
+  /** The second look, because the claims let other calls in; then the write. No await: nothing comes in between. */
+  #storeGranted(request: RegisterRequest, operation: Operation): RegisterOutcome {
     const now = Date.now();
-    const reason = this.#refusal(session, now);
+    const reason = this.#ends.refusal(request.session, now);
     if (reason !== null) return { ok: false, reason };
     if (operation.cancelled) return { ok: true, changed: true, held: [] };
-    const stored: Registration[] = [];
-    const gone: Registration[] = [];
-    this.#store.transaction(() => {
-      const changes: Change[] = [];
-      for (const token of tokens) {
-        const version = operation.granted.get(token.hash);
-        // Released above the claim's version: someone took the token meanwhile, as if it had been stored before.
-        if (version === undefined || operation.isReleasedSince(token.hash, version)) continue;
-        const registration = this.#put(token, { session, rules, version, now, operation, changes, gone });
-        stored.push(registration);
-      }
-      gone.push(...this.#evict(session.id, now, changes));
-      this.#store.setUser({ uid, retentionMs: rules.retentionMs });
-      this.#record(changes, now);
-    });
-    this.#operations.delete(operation);
-    this.#letGo(gone);
+    const { stored, gone } = this.#slots.fill(request, operation, now);
+    this.#operations.end(operation);
+    this.#owners.forget(gone);
     return {
       ok: true,
       changed: true,
@@ -227,109 +191,20 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     };
   }
 
-  #put(
-    token: PushToken,
-    context: {
-      session: Session;
-      rules: Rules;
-      version: number;
-      now: number;
-      operation: Operation;
-      changes: Change[];
-      gone: Registration[];
-    },
-  ): Registration {
-    const { session, rules, version, now, operation, changes, gone } = context;
-    const slot = this.#store.slot(session.id, token.kind);
-    const before = this.#store.holding(token.kind, token.token);
-    const stays = before !== undefined && before.session === session.id;
-    const registration: Registration = {
-      ...token,
-      session: session.id,
-      version,
-      claimed: rules.policy === "exclusive",
-      registeredAt: stays ? before.registeredAt : now,
-      refreshedAt: now,
-      suspectAt: null,
-    };
-    if (before !== undefined && !stays) {
-      this.#store.delete(before);
-      changes.push(change("moved", registration, now));
-    } else if (before === undefined) {
-      changes.push(
-        change(operation.taken.has(token.hash) ? "taken_from_another_user" : "registered", registration, now),
-      );
-    }
-    if (slot !== undefined && !stays) {
-      changes.push(change("displaced", slot, now));
-      gone.push(slot);
-    }
-    this.#store.put(registration);
-    return registration;
-  }
-
-  /** Makes room: the session refreshed longest ago gives way, whole; never the one that registers. */
-  #evict(current: string, now: number, changes: Change[]): Registration[] {
-    let excess = this.#store.count() - REGISTRATIONS_PER_USER_MAX;
-    if (excess <= 0) return [];
-    const sessions = [...Map.groupBy(this.#store.registrations(), (row) => row.session)]
-      .filter(([session]) => session !== current)
-      .map(([, slots]) => ({ slots, refreshedAt: Math.max(...slots.map((slot) => slot.refreshedAt)) }))
-      .sort((a, b) => a.refreshedAt - b.refreshedAt);
-    const evicted: Registration[] = [];
-    for (const { slots } of sessions) {
-      if (excess <= 0) break;
-      evicted.push(...slots);
-      excess -= slots.length;
-    }
-    for (const row of evicted) {
-      this.#store.delete(row);
-      changes.push(change("evicted", row, now));
-    }
-    return evicted;
-  }
-
-  async #claim(token: PushToken, rules: Rules, mayTake: boolean): Promise<ClaimOutcome> {
-    try {
-      return await withTimeout(
-        this.#owners(token.hash).claim({
-          kind: token.kind,
-          token: token.token,
-          hash: token.hash,
-          user: this.#me,
-          policy: rules.policy,
-          mayTake,
-          takeoversPerToken: rules.takeoversPerToken,
-          until: Date.now() + CLAIM_TIMEOUT_MS,
-        }),
-        CLAIM_TIMEOUT_MS,
-      );
-    } catch (error) {
-      log.warn("claim failed", { error });
-      return { ok: false, reason: "unavailable" };
-    }
-  }
-
-  #countTakeovers(session: string, taken: number): void {
-    const now = Date.now();
-    const window = this.#store.takeovers(session, now) ?? { count: 0, until: now + TAKEOVER_WINDOW_MS };
-    this.#store.transaction(() => this.#store.setTakeovers(session, window.count + taken, window.until, now));
-    log.info("tokens taken from another user", { user: shortUser(this.#me), taken });
+  #recordTakeovers(session: string, taken: number): void {
+    this.#takeovers.add(session, taken, Date.now());
+    log.info("tokens taken from another user", { user: this.#user(), taken });
   }
 
   /**
    * Another user claims the token: let go of it, if it is held under a lower version. A late or doubled release, of a
    * version that was since surpassed, does no harm.
    */
-  async release(kind: Kind, token: string, version: number): Promise<void> {
-    for (const operation of this.#operations) operation.release(kind, token, version);
-    const row = this.#store.holding(kind, token);
+  async release(hash: string, version: number): Promise<void> {
+    this.#operations.release(hash, version);
+    const row = this.#store.registrations.holding(hash);
     if (row === undefined || row.version >= version) return;
-    const now = Date.now();
-    this.#store.transaction(() => {
-      this.#store.delete(row);
-      this.#record([change("taken_by_another_user", row, now)], now);
-    });
+    this.#slots.empty([row], "taken_by_another_user", Date.now());
   }
 
   // Removal
@@ -337,22 +212,23 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   /** Empties slots: the session's own, or all of the user's. The session may register again. */
   async remove({ session, all }: RemoveRequest): Promise<RemoveOutcome> {
     const now = Date.now();
-    const reason = all ? this.#refusal(session, now) : null;
+    const reason = all ? this.#ends.refusal(session, now) : null;
     if (reason !== null) return { ok: false, reason };
-    const rows = all ? this.#store.registrations() : this.#store.registrationsOf(session.id);
-    const cancelled = this.#cancel((operation) => all || operation.session === session.id);
-    this.#delete(rows, "removed", now);
-    await Promise.all(cancelled);
+    const { registrations } = this.#store;
+    const rows = all ? registrations.all() : registrations.ofSession(session.id);
+    const cancelled = this.#operations.cancel((operation) => all || operation.session === session.id);
+    this.#owners.forget(this.#slots.empty(rows, "removed", now));
+    await cancelled;
     return { ok: true, removed: rows.length };
   }
 
   /** Empties exactly the slots that a ticket names, as long as they hold the registrations that it names. */
   async unregister({ session, slots }: UnregisterRequest): Promise<{ removed: number }> {
     const rows = slots.flatMap(({ kind, hash, registeredAt }) => {
-      const row = this.#store.slot(session, kind);
+      const row = this.#store.registrations.slot(session, kind);
       return row !== undefined && row.hash === hash && row.registeredAt === registeredAt ? [row] : [];
     });
-    this.#delete(rows, "removed", Date.now());
+    this.#owners.forget(this.#slots.empty(rows, "removed", Date.now()));
     return { removed: rows.length };
   }
 
@@ -360,139 +236,33 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   async endSession(request: EndSessionRequest): Promise<{ removed: number; known: boolean }> {
     const { session, issuedAt, fenceUntil, onlyIfKnown = false } = request;
     const now = Date.now();
-    const rows = this.#store.registrationsOf(session);
-    const known = rows.length > 0 || this.#isUnderWay(session) || this.#store.fenceEnd(session) > (fenceUntil ?? 0);
+    const rows = this.#store.registrations.ofSession(session);
+    const isUnderWay = this.#operations.sessions().includes(session);
+    const known = rows.length > 0 || isUnderWay || this.#ends.fenceEnd(session) > (fenceUntil ?? 0);
     if (onlyIfKnown && !known) return { removed: 0, known };
-    if (fenceUntil !== null) {
-      this.#store.transaction(() => this.#fence([{ session, issuedAt: issuedAt ?? now, until: fenceUntil }], request));
-    }
-    const cancelled = this.#cancel((operation) => operation.session === session);
-    this.#delete(rows, "ended", now);
-    await Promise.all(cancelled);
+    if (fenceUntil !== null) this.#ends.fence([{ session, issuedAt: issuedAt ?? now, until: fenceUntil }], request);
+    const cancelled = this.#operations.cancel((operation) => operation.session === session);
+    this.#owners.forget(this.#slots.empty(rows, "ended", now));
+    await cancelled;
     await this.#arm(now);
     return { removed: rows.length, known };
-  }
-
-  #isUnderWay(session: string): boolean {
-    return [...this.#operations].some((operation) => operation.session === session);
   }
 
   /**
    * Ends all sessions. Where auth tokens carry a trusted time, every one issued until now is dead. Where they do not, or a
    * session outlives them, those sessions are fenced that hold a registration or are about to.
    */
-  async endAllSessions(request: EndAllSessionsRequest): Promise<{ removed: number; fenced: number }> {
+  async endAllSessions(request: EndAllSessionsRequest): Promise<{ removed: number }> {
     const now = Date.now();
-    const rows = this.#store.registrations();
-    const { fenced } = this.#refuseAllSessions(rows, request);
-    if (request.fencesUntil !== undefined) this.#shortenFences(request.fencesUntil);
-    const cancelled = this.#cancel(() => true);
-    this.#delete(rows, "ended", now);
-    await Promise.all(cancelled);
+    const rows = this.#store.registrations.all();
+    const known = [...rows.map((row) => row.session), ...this.#operations.sessions()];
+    this.#ends.refuseAll(known, request.rules, request, now);
+    if (request.fencesUntil !== undefined) this.#ends.shorten(request.fencesUntil);
+    const cancelled = this.#operations.cancel(() => true);
+    this.#owners.forget(this.#slots.empty(rows, "ended", now));
+    await cancelled;
     await this.#arm(now);
-    return { removed: rows.length, fenced };
-  }
-
-  #shortenFences(until: number): void {
-    this.#store.transaction(() => {
-      for (const fence of this.#store.fences()) if (fence.until > until) this.#store.setFence({ ...fence, until });
-    });
-  }
-
-  /**
-   * Beyond FENCES_MAX the oldest auth tokens' fences give way, and `tokens_valid_from` rises over them instead. Where that
-   * keeps nobody out, those give way that end soonest, beyond UNDATED_FENCES_MAX, and until they would have ended no session
-   * may act that holds nothing: an ended one never does.
-   */
-  #fence(fences: Fence[], ending: SessionsEnd): void {
-    for (const fence of fences) this.#store.setFence(fence);
-    const byTime = isTimeEnough(ending);
-    const max = byTime ? FENCES_MAX : UNDATED_FENCES_MAX;
-    if (this.#store.fences().length <= max) return;
-    // Those that are over take nobody's place: no auth token of theirs can live.
-    this.#store.deleteExpiredFacts(Date.now());
-    const all = this.#store.fences().filter((fence) => fence.session !== ANY_OTHER);
-    const excess = all.length - max;
-    if (excess <= 0) return;
-    // Rows may outlive the end of their session only by a reconciliation; they must not vouch for it.
-    const holding = new Set(byTime ? [] : this.#store.registrations().map((row) => row.session));
-    const first = all
-      .filter((fence) => !holding.has(fence.session))
-      .sort((a, b) => (byTime ? a.issuedAt - b.issuedAt : a.until - b.until))
-      .slice(0, excess);
-    if (first.length === 0) return;
-    for (const fence of first) this.#store.deleteFence(fence.session);
-    if (byTime) {
-      const before = this.#store.validFromFact() ?? { at: 0, until: 0 };
-      const validFrom = Math.max(before.at, ...first.map((fence) => fence.issuedAt));
-      this.#store.setValidFrom(validFrom, Math.max(before.until, ...all.map((fence) => fence.until)));
-    } else {
-      const until = Math.max(this.#store.fenceEnd(ANY_OTHER), ...first.map((fence) => fence.until));
-      this.#store.setFence({ session: ANY_OTHER, issuedAt: 0, until });
-      log.warn("a user has too many ended sessions", { user: shortUser(this.#me), until });
-    }
-  }
-
-  /** Cancels the registrations under way that `covers` covers; answers when each has settled. */
-  #cancel(covers: (operation: Operation) => boolean): Promise<void>[] {
-    const covered = [...this.#operations].filter(covers);
-    for (const operation of covered) operation.cancel();
-    return covered.map((operation) => operation.settled);
-  }
-
-  #delete(rows: Registration[], why: ChangeKind, now: number, code?: string): void {
-    if (rows.length === 0) return;
-    this.#store.transaction(() => {
-      for (const row of rows) this.#store.delete(row);
-      this.#record(
-        rows.map((row) => change(why, row, now, code)),
-        now,
-      );
-    });
-    this.#letGo(rows);
-  }
-
-  /** Adds to the record of changes, within the transaction of what changed. */
-  #record(changes: Change[], now: number): void {
-    this.#store.addChanges(changes, now);
-    countChanges(this.env, appOfName(this.#name), changes);
-  }
-
-  // The owner objects
-
-  /** Tells owner objects that deleted registrations' tokens are nobody's. Best effort: a stale entry costs one release. */
-  #letGo(rows: Registration[]): void {
-    this.#forget(rows.filter((row) => !this.#store.holdsHash(row.hash)));
-  }
-
-  #forget(claims: { hash: string; version: number }[]): void {
-    for (const { hash, version } of claims) {
-      if (this.#isInFlight(hash)) {
-        for (const operation of this.#operations) if (operation.concerns(hash)) operation.owed.set(hash, version);
-        continue;
-      }
-      const forgotten = this.#owners(hash).forget(hash, this.#me, version);
-      this.ctx.waitUntil(forgotten.catch((error) => log.warn("forget failed", { error })));
-    }
-  }
-
-  #isInFlight(hash: string): boolean {
-    return [...this.#operations].some((operation) => operation.concerns(hash));
-  }
-
-  get #name(): string {
-    if (this.ctx.id.name === undefined) throw new Error("UserTokens objects are addressed by name");
-    return this.ctx.id.name;
-  }
-
-  /** What owner objects call this user. */
-  get #me(): string {
-    return userOfName(this.#name);
-  }
-
-  #owners(hash: string): TokenOwnersRpc {
-    const owners = inJurisdiction(this.env.TOKEN_OWNERS, this.ctx.id.jurisdiction);
-    return owners.getByName(tokenOwnersName(appOfName(this.#name), hash));
+    return { removed: rows.length };
   }
 
   // Reading
@@ -500,7 +270,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   /** What may be pushed now: registrations within their retention, oldest first. */
   list({ session, retentionMs }: ListRequest): ListOutcome {
     const now = Date.now();
-    const reason = session === null ? null : this.#refusal(session, now);
+    const reason = session === null ? null : this.#ends.refusal(session, now);
     if (reason !== null) return { ok: false, reason };
     return { ok: true, registrations: this.#live(now, retentionMs) };
   }
@@ -508,21 +278,21 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   /** As {@link list}, of each registration only what clients see. */
   tokens({ session, retentionMs }: ListRequest): TokensOutcome {
     const now = Date.now();
-    const reason = session === null ? null : this.#refusal(session, now);
+    const reason = session === null ? null : this.#ends.refusal(session, now);
     if (reason !== null) return { ok: false, reason };
-    return { ok: true, tokens: this.#store.tokens(now - retentionMs) };
+    return { ok: true, tokens: this.#store.registrations.tokens(now - retentionMs) };
   }
 
   #live(now: number, retentionMs: number): Registration[] {
-    return this.#store
-      .registrations()
+    return this.#store.registrations
+      .all()
       .filter((row) => row.refreshedAt + retentionMs > now)
       .sort((a, b) => a.registeredAt - b.registeredAt);
   }
 
-  /** The registration that holds the token and this user's uid, for whoever asks who owns a token; `null` if none does. */
-  holding(kind: Kind, token: string, retentionMs: number): { uid: string; registration: Registration } | null {
-    const row = this.#store.holding(kind, token);
+  /** The registration of the token of that hash and this user's uid, for whoever asks who owns a token; `null`: none. */
+  holding(hash: string, retentionMs: number): { uid: string; registration: Registration } | null {
+    const row = this.#store.registrations.holding(hash);
     const user = this.#store.user();
     if (row === undefined || user === undefined || row.refreshedAt + retentionMs <= Date.now()) return null;
     return { uid: user.uid, registration: row };
@@ -530,7 +300,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
 
   /** Auth tokens issued at or before this (epoch ms) are dead; 0: none are. */
   validFrom(): number {
-    return this.#store.validFrom();
+    return this.#ends.validFrom();
   }
 
   /** The sessions that hold a registration, the most recently seen first. */
@@ -551,111 +321,33 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     const now = Date.now();
     return {
       uid: this.#store.user()?.uid ?? null,
-      validFrom: this.#store.validFrom(),
-      registrations: this.#store.registrations(),
-      fences: this.#store.fences().flatMap(({ session, until }) => (session === ANY_OTHER ? [] : [{ session, until }])),
+      validFrom: this.#ends.validFrom(),
+      registrations: this.#store.registrations.all(),
+      fences: this.#ends.list(),
       takeovers: this.#store.allTakeovers(now),
       changes: this.#store.changes(now),
     };
   }
 
-  // Provider feedback
-
-  /** What each report did. Compare-and-prune: only the very token that the provider reported. */
+  /** What each report of a provider did. */
   feedback(reports: FeedbackReport[], refreshWindowMs: number): FeedbackResult[] {
     const now = Date.now();
     return reports.map((report) => {
-      const row = this.#store.holding(report.kind, report.token);
-      if (row === undefined) return { outcome: "unknown", why: "nobody holds this token" };
-      const decision = decideFeedback(row, report, refreshWindowMs);
-      if (decision.do === "keep") return { outcome: "kept", why: decision.why };
-      if (decision.do === "prune") {
-        this.#delete([row], "pruned", now, report.code);
-        return { outcome: "pruned", why: decision.why };
-      }
-      if (row.suspectAt === null) this.#store.transaction(() => this.#store.put({ ...row, suspectAt: report.at }));
-      return { outcome: "suspect", why: decision.why };
+      const { gone, ...result } = this.#slots.report(report, refreshWindowMs, now);
+      this.#owners.forget(gone);
+      return result;
     });
   }
 
-  // Erasure
+  // Erasure and recovery
 
   /**
    * Deletes everything about the user, owner entries included, and leaves what keeps older auth tokens from bringing
-   * anything back: one timestamp, and fences where that is not enough. `unavailable`: an owner object did not answer; the
-   * alarm goes on, and a repeat answers `ok` once it is done.
+   * anything back: one timestamp, and fences where that is not enough.
    */
-  async erase(request: EraseRequest): Promise<{ ok: true } | { ok: false; reason: "unavailable" }> {
-    const now = Date.now();
-    const rows = this.#store.registrations();
-    const inFlight = [...this.#operations].flatMap((operation) => operation.hashes);
-    this.#store.transaction(() => {
-      this.#refuseAllSessions(rows, request);
-      if (isTimeEnough(request)) this.#dropFencesUntil(this.#store.validFrom());
-      for (const row of rows) this.#store.delete(row);
-      for (const hash of new Set([...rows.map((row) => row.hash), ...inFlight])) this.#store.addPendingForget(hash);
-      this.#store.deleteRecord();
-    });
-    const cancelled = this.#cancel(() => true);
-    await this.#setAlarm(now);
-    await Promise.all(cancelled);
-    return await this.#inTurn(() => this.#finishErasure());
+  async erase(request: EraseRequest): Promise<EraseOutcome> {
+    return await erase(this.#rooms, request);
   }
-
-  /** `tokens_valid_from` does what these fences did. */
-  #dropFencesUntil(validFrom: number): void {
-    for (const { session, issuedAt } of this.#store.fences()) {
-      if (issuedAt <= validFrom) this.#store.deleteFence(session);
-    }
-  }
-
-  /**
-   * Deletes this user's owner entries, whatever their version: in turn, no registration is under way, so no entry of a
-   * token that is not held is needed. One that is held was registered after the erasure.
-   */
-  async #finishErasure(): Promise<{ ok: true } | { ok: false; reason: "unavailable" }> {
-    try {
-      for (const hash of this.#store.pendingForgets()) {
-        if (!this.#store.holdsHash(hash)) await this.#eraseEntry(hash);
-        this.#store.deletePendingForget(hash);
-      }
-    } catch (error) {
-      log.warn("erasure waits for an owner object", { error });
-      await this.#setAlarm(Date.now());
-      return { ok: false, reason: "unavailable" };
-    }
-    const isEmpty = this.#store.registrations().length + this.#store.pendingForgets().length === 0;
-    if (isEmpty) await this.#startOver();
-    return { ok: true };
-  }
-
-  /**
-   * Leaves nothing of the deleted rows in the database's pages. Not while there is a registration: it was acknowledged, and
-   * the pages are written over in time. No await: what must stay is back in the same transaction.
-   */
-  async #startOver(): Promise<void> {
-    const { fences, validFrom } = { fences: this.#store.fences(), validFrom: this.#store.validFromFact() };
-    this.#alarmAt = null;
-    const deleted = this.#store.deleteAll();
-    if (validFrom !== undefined || fences.length > 0) {
-      this.#store.transaction(() => {
-        if (validFrom !== undefined) this.#store.setValidFrom(validFrom.at, validFrom.until);
-        for (const fence of fences) this.#store.setFence(fence);
-      });
-    }
-    await deleted;
-    await this.#arm(Date.now());
-  }
-
-  async #eraseEntry(hash: string): Promise<void> {
-    const owners = await withTimeout(this.#owners(hash).owners(hash), CLAIM_TIMEOUT_MS);
-    const mine = owners.find((owner) => owner.user === this.#me);
-    if (mine !== undefined) {
-      await withTimeout(this.#owners(hash).erase(hash, this.#me, mine.version), CLAIM_TIMEOUT_MS);
-    }
-  }
-
-  // Recovery
 
   /**
    * Sees to it that the next instance of this object starts from its data as they were at `at` (epoch ms, in the last 30
@@ -672,113 +364,46 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   }
 
   /**
-   * What must follow a restore: registrations that were let go since that moment are back, and so are sessions that ended.
-   * Drops what the user does not own on record, and ends all sessions; the devices log in and register anew. Safe to
-   * repeat; `unavailable`: an owner object did not answer, repeat until `ok`.
+   * What must follow a restore. Drops what the user does not own on record, and ends all sessions; the devices log in and
+   * register anew. Safe to repeat; `unavailable`: an owner object did not answer, repeat until `ok`.
    */
   async reconcile(request: EndAllSessionsRequest): Promise<ReconcileOutcome> {
-    return await this.#inTurn(() => this.#reconcileInTurn(request));
-  }
-
-  async #reconcileInTurn(request: EndAllSessionsRequest): Promise<ReconcileOutcome> {
-    if (!this.#store.exists) return { ok: true, kept: 0, dropped: 0 };
-    const rows = this.#store.registrations();
-    this.#refuseAllSessions(rows, request);
-    const versions = new Map<string, number>();
-    try {
-      for (const { hash } of rows) {
-        const owners = await withTimeout(this.#owners(hash).owners(hash), CLAIM_TIMEOUT_MS);
-        const mine = owners.find(({ user }) => user === this.#me);
-        if (mine !== undefined) versions.set(hash, mine.version);
-      }
-    } catch (error) {
-      log.warn("a reconciliation waits for an owner object", { error });
-      return { ok: false, reason: "unavailable" };
-    }
-    // Sessions may have ended meanwhile, and tokens been taken.
-    const now = Date.now();
-    const present = rows.flatMap((row) => {
-      const slot = this.#store.slot(row.session, row.kind);
-      return slot !== undefined && slot.hash === row.hash && slot.version === row.version ? [slot] : [];
-    });
-    const dropped = present.filter(({ hash }) => !versions.has(hash));
-    this.#store.transaction(() => {
-      for (const row of present) {
-        const version = versions.get(row.hash);
-        if (version !== undefined && version > row.version) this.#store.put({ ...row, version });
-      }
-    });
-    this.#delete(dropped, "removed", now);
-    await this.#arm(now);
-    return { ok: true, kept: present.length - dropped.length, dropped: dropped.length };
-  }
-
-  /** Every auth token issued until now is dead; where they carry no trusted time, the sessions known here end. */
-  #refuseAllSessions(rows: Registration[], request: EndAllSessionsRequest): { fenced: number } {
-    const { rules, trustedTime } = request;
-    const now = Date.now();
-    const until = now + rules.fenceMs;
-    const known = new Set([...rows.map((row) => row.session), ...[...this.#operations].map((o) => o.session)]);
-    const fences = isTimeEnough(request) ? [] : [...known];
-    this.#store.transaction(() => {
-      if (trustedTime) this.#store.setValidFrom(Math.max(now, this.#store.validFrom()), until);
-      if (fences.length > 0)
-        this.#fence(
-          fences.map((session) => ({ session, issuedAt: now, until })),
-          request,
-        );
-    });
-    return { fenced: fences.length };
+    const outcome = await this.#operations.inTurn(() => reconcile(this.#rooms, request));
+    await this.#arm(Date.now());
+    return outcome;
   }
 
   // Time
 
-  /** Collects what is over, and sleeps until the next thing is; leaves an empty object when nothing is left. */
+  /** Collects what has expired, and sleeps until the next thing does; leaves an empty object when nothing is left. */
   override async alarm(): Promise<void> {
-    this.#alarmAt = null;
+    this.#alarm.isGone();
     if (this.#store.pendingForgets().length > 0) {
-      const erased = await this.#inTurn(() => this.#finishErasure());
+      const erased = await this.#operations.inTurn(() => finishErasure(this.#rooms));
       if (!erased.ok) return;
     }
     const now = Date.now();
+    const { registrations } = this.#store;
     const user = this.#store.user();
     if (user !== undefined) {
-      const expired = this.#store.registrations().filter((row) => row.refreshedAt + user.retentionMs <= now);
-      this.#delete(expired, "expired", now);
+      const expired = registrations.all().filter((row) => row.refreshedAt + user.retentionMs <= now);
+      this.#owners.forget(this.#slots.empty(expired, "expired", now));
     }
     this.#store.deleteExpiredFacts(now);
-    const ends = this.#store.registrations().map((row) => row.refreshedAt + (user?.retentionMs ?? 0));
-    // A user who is here writes soon: what is over beside the registrations waits for a later round. Each is billed.
+    const ends = registrations.all().map((row) => row.refreshedAt + (user?.retentionMs ?? 0));
+    // An active user writes again soon, so expired facts can wait for a later alarm: every alarm is billed.
     const next = ends.length > 0 ? Math.min(...ends, now + COLLECT_EVERY_MS) : this.#store.nextFactEnd();
-    if (this.#store.pendingForgets().length > 0) await this.#setAlarm(now);
-    else if (next !== undefined) await this.#setAlarm(next);
-    else if (this.#operations.size === 0) {
-      this.#alarmAt = null;
+    if (this.#store.pendingForgets().length > 0) await this.#alarm.set(now);
+    else if (next !== undefined) await this.#alarm.set(next);
+    else if (this.#operations.isEmpty) {
+      this.#alarm.isGone();
       await this.#store.deleteAll();
     }
   }
 
-  /**
-   * Sees to it that the alarm is set if there is anything to collect. Every write is looked at within CHANGES_KEPT_MS, and
-   * the alarm finds the exact time itself; one that is late is taken for lost.
-   */
   async #arm(now: number): Promise<void> {
-    if (!this.#store.exists) return;
-    if (this.#alarmAt === undefined) this.#alarmAt = await this.ctx.storage.getAlarm();
-    if (this.#alarmAt === null) await this.#setAlarm(now + CHANGES_KEPT_MS);
-    else if (this.#alarmAt <= now - ALARM_LATE_MS) await this.#setAlarm(now);
+    if (this.#store.exists) await this.#alarm.arm(now);
   }
-
-  /** Rounded up to the day: setting the same alarm again writes nothing. */
-  async #setAlarm(at: number): Promise<void> {
-    this.#alarmAt = Math.ceil(at / DAY_MS) * DAY_MS;
-    await this.ctx.storage.setAlarm(this.#alarmAt);
-  }
-}
-
-/** Whether `tokens_valid_from` keeps ended sessions out for good. */
-function isTimeEnough({ trustedTime = false, sessionsOutliveTokens = false }: SessionsEnd): boolean {
-  return trustedTime && !sessionsOutliveTokens;
 }
 
 /** Rows stored under `shared` have no claim: under `exclusive` they count as not held until the next registration. */
@@ -795,16 +420,4 @@ function toRefusal(claim: ClaimOutcome & { ok: false }, sessionWindowEnd: number
     case "token_limit":
       return { ok: false, reason: "too_many_takeovers", retryAfterMs: claim.retryAfterMs };
   }
-}
-
-function change(kind: ChangeKind, row: PushToken & { session: string }, at: number, code?: string): Change {
-  return {
-    at,
-    change: kind,
-    kind: row.kind,
-    platform: row.platform,
-    session: row.session,
-    token: row.hash.slice(0, SHORT_HASH_LENGTH),
-    ...(code === undefined ? {} : { code }),
-  };
 }

@@ -321,11 +321,9 @@ describe("a handover that is interrupted", () => {
     });
     await bob.register({ fcmToken: token });
     await alice.register({ fcmToken: token });
-    const [kind, released, version] = releases[0] ?? [];
+    const [released, version] = releases[0] ?? [];
     const user = await userObject("test", alice.uid);
-    await runInDurableObject(user, (instance: UserTokens) =>
-      instance.release(kind as "fcm", String(released), Number(version)),
-    );
+    await runInDurableObject(user, (instance: UserTokens) => instance.release(String(released), Number(version)));
     expect(await alice.tokens()).toEqual([token]);
   });
 });
@@ -395,7 +393,7 @@ describe("policy shared", () => {
     const request = (uid: string, policy: "shared" | "exclusive") => ({
       uid,
       session: { id: `${uid}-phone`, issuedAt: null, usableUntil: null },
-      tokens: [{ kind: "fcm" as const, token, hash, platform: "android" as const, providerId: null, timezone: null }],
+      tokens: [{ kind: "fcm" as const, token, hash, platform: "android" as const, labels: {} }],
       rules: { ...rules, policy },
     });
     const [alices, bobs] = [await userObject("test", alice), await userObject("test", bob)];

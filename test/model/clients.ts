@@ -125,9 +125,9 @@ export class Clients {
         return slots.length === 0 ? [] : ["unregister", { session: action.session.id, slots }];
       }
       case "feedback": {
-        const { kind, token } = action.token;
+        const { hash } = action.token;
         const at = this.#world.now() + 30 * DAY_MS;
-        const report = { kind, token, code: "UNREGISTERED", verdict: "dead", at };
+        const report = { hash, code: "UNREGISTERED", verdict: "dead", at };
         return ["feedback", [report], rules.refreshWindowMs];
       }
       case "list":

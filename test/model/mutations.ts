@@ -2,12 +2,17 @@
 import type { Edit } from "./native.ts";
 
 const USER = "user-tokens/user-tokens.do.ts";
+const SLOTS = "user-tokens/slots.ts";
+const ENDS = "user-tokens/session-ends.ts";
+const IN_FLIGHT = "user-tokens/in-flight.ts";
+const OWNER_OBJECTS = "user-tokens/owner-objects.ts";
+const ERASURE = "user-tokens/erasure.ts";
 const OWNERS = "token-owners/token-owners.do.ts";
 
 export const MUTATIONS = {
   "a registration does not look again for releases": [
     {
-      file: USER,
+      file: SLOTS,
       find: "if (version === undefined || operation.isReleasedSince(token.hash, version)) continue;",
       replace: "if (version === undefined) continue;",
     },
@@ -22,20 +27,26 @@ export const MUTATIONS = {
   "registrations of one user do not take turns": [
     {
       file: USER,
-      find: "return await this.#inTurn(() => this.#registerInTurn(request, operation));",
+      find: "return await this.#operations.inTurn(() => this.#registerInTurn(request, operation));",
       replace: "return await this.#registerInTurn(request, operation);",
     },
   ],
+
   "a removal does not cancel the registrations under way": [
     {
-      file: USER,
+      file: IN_FLIGHT,
       find: "for (const operation of covered) operation.cancel();",
       replace: "",
     },
   ],
   "a forget is sent while a registration is in flight": [
-    { file: USER, find: "if (this.#isInFlight(hash)) {", replace: "if (false) {" },
+    {
+      file: OWNER_OBJECTS,
+      find: "this.#registrations.holds(hash) || this.#operations.owe(hash, version)",
+      replace: "this.#registrations.holds(hash)",
+    },
   ],
+
   "a forget ignores versions": [
     {
       file: "token-owners/store.ts",
@@ -67,10 +78,11 @@ export const MUTATIONS = {
   "claims of one token do not take turns": [
     {
       file: OWNERS,
-      find: "const turn = before.then(() => this.#claimInTurn(request));",
-      replace: "const turn = this.#claimInTurn(request);",
+      find: "return await this.#turns.take(request.hash, () => this.#claimInTurn(request));",
+      replace: "return await this.#claimInTurn(request);",
     },
   ],
+
   "the present owner's claim keeps its version": [
     {
       file: OWNERS,
@@ -100,31 +112,30 @@ export const MUTATIONS = {
   ],
   "an erasure does not wait for owner objects": [
     {
-      file: USER,
-      find: "        if (!this.#store.holdsHash(hash)) await this.#eraseEntry(hash);\n",
-      replace: "        if (!this.#store.holdsHash(hash)) this.#eraseEntry(hash).catch(() => {});\n",
+      file: ERASURE,
+      find: "if (!store.registrations.holds(hash)) await owners.erase(hash);",
+      replace: "if (!store.registrations.holds(hash)) owners.erase(hash).catch(() => {});",
     },
   ],
+
   "a logout leaves no fence": [
     {
       file: USER,
-      find: "if (fenceUntil !== null) {",
-      replace: "if (fenceUntil === 0) {",
+      find: "if (fenceUntil !== null) ",
+      replace: "if (fenceUntil === 0) ",
     },
   ],
   "an erasure drops the fences of sessions without a trusted time": [
     {
-      file: USER,
-      find: "if (isTimeEnough(request)) this.#dropFencesUntil(this.#store.validFrom());",
-      replace: "this.#dropFencesUntil(now);",
+      file: ENDS,
+      find: "if (!isTimeEnough(ending)) return;\n    for (const { session, issuedAt }",
+      replace: "for (const { session }",
     },
+    { file: ENDS, find: "      if (issuedAt <= this.validFrom()) this.#store", replace: "      this.#store" },
   ],
+
   "fences that gave way are forgotten": [
-    {
-      file: USER,
-      find: 'return this.#isShutOut(session.id, now) ? "unavailable" : null;',
-      replace: "return null;",
-    },
+    { file: ENDS, find: 'return this.#isShutOut(session.id, now) ? "unavailable" : null;', replace: "return null;" },
   ],
 } as const satisfies Record<string, readonly Edit[]>;
 

@@ -127,8 +127,8 @@ export class Oracle implements Observer {
   arrived(call: Call): void {
     const { step } = this.#world;
     if (call.method === "release") {
-      const [kind, token] = call.args;
-      const key = `${userOf(call.to)} ${kind}:${token}`;
+      const [hash] = call.args;
+      const key = `${userOf(call.to)} ${hash}`;
       this.#released.set(key, Math.max(call.sentAt, this.#released.get(key) ?? 0));
     }
     const operation = this.#byCall.get(call);
@@ -320,7 +320,7 @@ export class Oracle implements Observer {
     const { user, arrivedAt, grantedAt, invokedAtMs } = operation;
     const key = `${user} ${token.hash}`;
     // Another user's claim, begun after this user's own was granted.
-    const released = this.#released.get(`${user} ${token.kind}:${token.token}`) ?? -1;
+    const released = this.#released.get(key) ?? -1;
     if (released >= (grantedAt.get(token.hash) ?? this.#granted.get(key) ?? 0)) return true;
     const { retentionMs, refreshWindowMs } = this.#promised.rules;
     if (this.#world.now() >= invokedAtMs + retentionMs - refreshWindowMs) return true;

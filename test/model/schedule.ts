@@ -20,7 +20,7 @@ export const TOKENS: readonly PushToken[] = [
 ];
 
 function pushToken(kind: (typeof KINDS)[number], token: string, hash: string): PushToken {
-  return { kind, token, hash, platform: "ios", providerId: null, timezone: null };
+  return { kind, token, hash, platform: "ios", labels: {} };
 }
 
 const SCRIPT = {
@@ -114,7 +114,7 @@ export class Runner {
   /** The objects make their tables themselves, at their first write. */
   async #makeTables(): Promise<void> {
     const world = new World(this.#protocol, (name) => this.#storage(this.#warm, name), false);
-    const claim = { kind: "fcm", token: "t", user: "nobody", policy: "shared", mayTake: true, takeoversPerToken: 1 };
+    const claim = { user: "nobody", policy: "shared", mayTake: true, takeoversPerToken: 1 };
     const calls = [
       ...USERS.map((user) =>
         world.send(`${APP}:${user}`, "endSession", [{ session: "s", issuedAt: 0, fenceUntil: 1 }], () => {}),

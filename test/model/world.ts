@@ -376,6 +376,6 @@ function short({ id, method }: Call): string {
 
 /** An argument without what every call repeats. */
 function brief(value: unknown): string {
-  const dull = new Set(["rules", "uid", "platform", "providerId", "timezone", "policy", "takeoversPerToken", "token"]);
+  const dull = new Set(["rules", "uid", "platform", "labels", "policy", "takeoversPerToken", "token"]);
   return JSON.stringify(value, (key, v) => (dull.has(key) ? undefined : v)) ?? "";
 }

@@ -49,8 +49,7 @@ export async function heldElsewhere(session: TestSession, ...tokens: string[]): 
       token,
       hash: await tokenHash(kind, token),
       platform: "android",
-      providerId: null,
-      timezone: null,
+      labels: {},
     } as const;
   });
   const outcome = await user.register({

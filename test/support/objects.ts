@@ -39,5 +39,5 @@ export function tablesIn({ sql }: DurableObjectStorage): string[] {
 /** A push token as the Worker passes it on. */
 export async function pushToken(token: string, kind: Kind = "fcm"): Promise<PushToken> {
   const platform = kind === "fcm" ? "android" : "ios";
-  return { kind, token, hash: await tokenHash(kind, token), platform, providerId: null, timezone: null };
+  return { kind, token, hash: await tokenHash(kind, token), platform, labels: {} };
 }

@@ -16,8 +16,6 @@ async function claims(token = uniqueToken()) {
   const hash = await tokenHash("fcm", token);
   const users = { alice: await newUser(), bob: await newUser(), carol: await newUser() };
   const request = (user: string, changed: Partial<ClaimRequest> = {}): ClaimRequest => ({
-    kind: "fcm",
-    token,
     hash,
     user,
     policy: "exclusive",
@@ -37,7 +35,7 @@ function newUser(): Promise<string> {
 
 async function tables(owners: DurableObjectStub): Promise<unknown[]> {
   return await runInDurableObject(owners, (_, state) =>
-    state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name IN ('owners', 'schema')").toArray(),
+    state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name IN ('owners', 'facts')").toArray(),
   );
 }
 
@@ -79,7 +77,7 @@ describe("a claim", () => {
   });
 
   it("makes the owner let go under its own version, and only then is on record", async ({ expect }) => {
-    const { owners, token, hash, claim, alice, bob } = await claims();
+    const { owners, hash, claim, alice, bob } = await claims();
     await claim(alice);
     const { fault, reached, open } = holdBack();
     const released: unknown[][] = [];
@@ -93,7 +91,7 @@ describe("a claim", () => {
     open();
     const outcome = await claiming;
     const version = outcome.ok ? outcome.version : undefined;
-    expect(released).toEqual([["release", "fcm", token, version]]);
+    expect(released).toEqual([["release", hash, version]]);
     expect(await owners.owners(hash)).toEqual([{ user: bob, version }]);
   });
 
@@ -108,7 +106,7 @@ describe("a claim", () => {
     const second = claim(carol).then(() => granted.push("carol"));
     const otherToken = uniqueToken();
     const otherHash = await tokenHash("fcm", otherToken);
-    expect(await claim(carol, { token: otherToken, hash: otherHash })).toMatchObject({ ok: true, taken: false });
+    expect(await claim(carol, { hash: otherHash })).toMatchObject({ ok: true, taken: false });
     expect(granted).toEqual([]);
     expect(calls).toEqual(["release"]);
     open();
@@ -273,7 +271,7 @@ describe("what an owner object stores", () => {
     const { owners, hash, claim, alice } = await claims();
     await claim(alice);
     await runInDurableObject(owners, (_, state) => {
-      state.storage.sql.exec("UPDATE schema SET version = '999_of_a_later_release'");
+      state.storage.sql.exec("UPDATE facts SET value = '999_of_a_later_release' WHERE fact = 'schema'");
     });
     await evictDurableObject(owners);
     await expect(async () => await owners.owners(hash)).rejects.toThrow("999_of_a_later_release");

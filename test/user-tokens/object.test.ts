@@ -90,22 +90,36 @@ describe("a registration that is already there", () => {
     expect(await again()).toBe(false);
   });
 
-  it.for([
-    ["platform", { platform: "web" }],
-    ["provider", { providerId: "another" }],
-    ["time zone", { timezone: "Asia/Kolkata" }],
-  ] as const)("is written with another %s, once", async ([, change], { expect }) => {
+  it("is written with another platform, once", async ({ expect }) => {
     const { again } = await registered();
-    expect(await again(change)).toBe(true);
-    expect(await again(change)).toBe(false);
+    expect(await again({ platform: "web" })).toBe(true);
+    expect(await again({ platform: "web" })).toBe(false);
     expect(await again()).toBe(true);
   });
+
+  it.for([
+    ["provider", { providerId: "another" }],
+    ["time zone", { timezone: "Asia/Kolkata" }],
+    ["text with quotes, escapes and other scripts", { providerId: '"\\\n\u0001é😀\ud800' }],
+  ] as const)(
+    "is written with another %s, once, and keeps it where a launch does not state it",
+    async ([, labels], { expect }) => {
+      const { object, again } = await registered();
+      const stored = async () => (await object.export()).registrations[0]?.labels;
+      expect(await again({ labels })).toBe(true);
+      expect(await again({ labels })).toBe(false);
+      expect(await again({ labels: {} })).toBe(false);
+      expect(await again({ labels: { providerId: undefined } })).toBe(false);
+      expect(await stored()).toEqual(labels);
+      expect(await again({ labels: Object.fromEntries(Object.keys(labels).map((label) => [label, null])) })).toBe(true);
+      expect(await stored()).toEqual({});
+    },
+  );
 
   it("is written once a provider reported trouble, and clears that", async ({ expect }) => {
     const { object, token, again } = await registered();
     const report = {
-      kind: token.kind,
-      token: token.token,
+      hash: token.hash,
       code: "UNREGISTERED",
       verdict: "dead",
       at: Date.now(),

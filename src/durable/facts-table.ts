@@ -1,0 +1,80 @@
+// What an object keeps beside its main table, one row per fact. It is one table because every table costs a page in every
+// object's file; `until` is the end of any fact's time, so one statement collects them all, and one finds the next end.
+import type { LazyTables } from "./lazy-tables.ts";
+
+/** Part of the first migration of every object. */
+export const FACTS_DDL = `
+  CREATE TABLE facts (
+    fact TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (fact, key)
+  ) STRICT, WITHOUT ROWID;
+`;
+
+export interface Fact {
+  key: string;
+  value: string;
+  /** When its time ends, epoch ms; 0: it has no end of its own. */
+  until: number;
+}
+
+export class FactsTable {
+  readonly #tables: LazyTables;
+
+  constructor(tables: LazyTables) {
+    this.#tables = tables;
+  }
+
+  one(fact: string, key = ""): Fact | undefined {
+    return this.#select("WHERE fact = ? AND key = ?", fact, key)[0];
+  }
+
+  all(fact: string): Fact[] {
+    return this.#select("WHERE fact = ?", fact);
+  }
+
+  /** Writes only a change. */
+  set(fact: string, { key = "", value, until }: { key?: string; value: string; until: number }): void {
+    this.#tables.sql.exec(
+      `INSERT INTO facts (fact, key, value, until) VALUES (?, ?, ?, ?)
+       ON CONFLICT (fact, key) DO UPDATE SET value = excluded.value, until = excluded.until
+       WHERE value <> excluded.value OR until <> excluded.until`,
+      fact,
+      key,
+      value,
+      until,
+    );
+  }
+
+  delete(fact: string, key = ""): void {
+    if (this.#tables.exists) this.#tables.sql.exec("DELETE FROM facts WHERE fact = ? AND key = ?", fact, key);
+  }
+
+  deleteAll(facts: readonly string[]): void {
+    for (const fact of this.#tables.exists ? facts : []) {
+      this.#tables.sql.exec("DELETE FROM facts WHERE fact = ?", fact);
+    }
+  }
+
+  /** Deletes the facts whose time has ended. */
+  deleteExpired(now: number): void {
+    if (this.#tables.exists) this.#tables.sql.exec("DELETE FROM facts WHERE until > 0 AND until <= ?", now);
+  }
+
+  /** When the next fact's time ends, epoch ms; `undefined` if none ends. */
+  nextEnd(): number | undefined {
+    if (!this.#tables.exists) return undefined;
+    const { next } = this.#tables.sql.exec("SELECT min(until) AS next FROM facts WHERE until > 0").one();
+    return next === null ? undefined : Number(next);
+  }
+
+  #select(where: string, ...bindings: string[]): Fact[] {
+    if (!this.#tables.exists) return [];
+    return this.#tables.sql
+      .exec(`SELECT key, value, until FROM facts ${where}`, ...bindings)
+      .toArray()
+      .map((row) => ({ key: String(row.key), value: String(row.value), until: Number(row.until) }));
+  }
+}

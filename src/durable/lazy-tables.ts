@@ -1,0 +1,60 @@
+// The life of an object's tables. They are made by the first write, in its transaction, never by a read or a constructor (a
+// probe must leave nothing); an object that wakes with tables of an older release gets what is new.
+//
+// Every object has the table `facts` (facts-table.ts); the id of the last migration stands there.
+import { type Migration, migrate } from "./migrate.ts";
+
+export class LazyTables {
+  readonly sql: SqlStorage;
+  readonly #storage: DurableObjectStorage;
+  readonly #migrations: readonly Migration[];
+  /** Whether the tables exist; read once, then kept in step here. */
+  #exists: boolean;
+
+  constructor(storage: DurableObjectStorage, migrations: readonly Migration[]) {
+    this.#storage = storage;
+    this.#migrations = migrations;
+    this.sql = storage.sql;
+    const found = storage.sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'facts'");
+    this.#exists = found.toArray().length > 0;
+    if (this.#exists) this.#migrate();
+  }
+
+  /** Whether anything was ever written (and not deleted whole). */
+  get exists(): boolean {
+    return this.#exists;
+  }
+
+  /** Runs `write` in one transaction, on tables that it makes if need be; all of it happens or nothing. */
+  transaction<T>(write: () => T): T {
+    const existed = this.#exists;
+    try {
+      return this.#storage.transactionSync(() => {
+        if (!existed) this.#migrate();
+        return write();
+      });
+    } catch (error) {
+      this.#exists = existed;
+      throw error;
+    }
+  }
+
+  /** Deletes everything, tables and alarm included. Nothing that must survive may be written again after it. */
+  async deleteAll(): Promise<void> {
+    this.#exists = false;
+    await this.#storage.deleteAll();
+  }
+
+  #migrate(): void {
+    const applied = this.#exists ? this.#version() : "";
+    migrate(this.#storage, this.#migrations, applied, (version) => {
+      this.#exists = true;
+      this.sql.exec("INSERT OR REPLACE INTO facts (fact, key, value, until) VALUES ('schema', '', ?, 0)", version);
+    });
+  }
+
+  #version(): string {
+    const row = this.sql.exec("SELECT value FROM facts WHERE fact = 'schema' AND key = ''").toArray()[0];
+    return String(row?.value ?? "");
+  }
+}

@@ -3,7 +3,7 @@
 //
 // fault of a call                       what is done                                   what the client is told
 // `retryable` (connection lost)         the runtime repeated it already: nothing more  503, Retry-After
-// `durableObjectReset` (deploy, crash)  repeated here on a fresh stub, if REPEATABLE   503, Retry-After if it lasts
+// `durableObjectReset` (deploy, crash)  repeated here on a fresh stub, if asked        503, Retry-After if it lasts
 // `overloaded`                          shed: never repeated                           503, a longer Retry-After
 // no answer in OBJECT_TIMEOUT_MS        given up; the object may still finish          503, Retry-After
 // object of another release without     given up; the deploy ends within minutes       503, Retry-After
@@ -12,7 +12,7 @@
 //
 // A 503 leaves open whether the operation took effect, for nobody here can know; clients repeat it.
 import type { App } from "./config/apps.ts";
-import type { Owner } from "./durable/claims.ts";
+import type { Owner, REPEATABLE_BY_OWNERS } from "./durable/claims.ts";
 import { inJurisdiction } from "./durable/jurisdiction.ts";
 import { tokenOwnersName, userHash, userTokensName } from "./durable/names.ts";
 import { TimeoutError, withTimeout } from "./durable/timeout.ts";
@@ -26,78 +26,79 @@ import {
 } from "./limits.ts";
 import { log } from "./log.ts";
 import type { TokenOwners } from "./token-owners/token-owners.do.ts";
+import type { REPEATABLE_BY_USERS } from "./user-tokens/outcomes.ts";
 import type { UserTokens } from "./user-tokens/user-tokens.do.ts";
 
-/**
- * Methods that may run twice, whatever came in between: reads, and an end that fences. A repeated `register` could undo a
- * later removal, and a repeated `remove` a later registration.
- */
-const REPEATABLE: ReadonlySet<string> = new Set<keyof UserTokens | keyof TokenOwners>([
-  "list",
-  "tokens",
-  "holding",
-  "validFrom",
-  "sessions",
-  "export",
-  "check",
-  "endSession",
-  "reconcile",
-  "owners",
-]);
+// The methods of an object as its callers see them. (Cloudflare's own type of a stub splits unions.)
+type Methods<O> = {
+  [K in Exclude<keyof O, "alarm"> as O[K] extends (...args: never[]) => unknown ? K : never]: O[K] extends (
+    ...args: infer A
+  ) => infer R
+    ? (...args: A) => Promise<Awaited<R>>
+    : never;
+};
 
-// Of a method as its callers see it. (Cloudflare's own type of a stub splits unions.)
-type Method<O> = { [K in keyof O]: O[K] extends (...args: never[]) => unknown ? K : never }[keyof O] & string;
-type Arguments<O, M extends Method<O>> = O[M] extends (...args: infer A) => unknown ? A : never;
-type Answer<O, M extends Method<O>> = O[M] extends (...args: never[]) => infer R ? Awaited<R> : never;
+/** The object of a user, by the methods that may run twice. */
+type AskedUser = Pick<Methods<UserTokens>, (typeof REPEATABLE_BY_USERS)[number]>;
+/** The object of a user, by all its methods. */
+type ToldUser = Methods<UserTokens>;
+type AskedOwners = Pick<Methods<TokenOwners>, (typeof REPEATABLE_BY_OWNERS)[number]>;
 
 /**
- * Calls a method of the object of a user.
+ * Asks the object of a user. `question` may run twice, so it sees only the methods for which that is safe.
  * @throws {ApiError} 503 where the platform failed; 500 for a fault of our own
  */
-export async function callUser<M extends Method<UserTokens>>(
-  env: Env,
-  app: App,
-  uid: string,
-  method: M,
-  ...args: Arguments<UserTokens, M>
-): Promise<Answer<UserTokens, M>> {
-  return callUserByHash(env, app, await userHash(app.appId, uid), method, ...args);
+export async function askUser<T>(env: Env, app: App, uid: string, question: (user: AskedUser) => Promise<T>) {
+  return askUserByHash(env, app, await userHash(app.appId, uid), question);
 }
 
-/** As {@link callUser}, for a user whom an owner object named. */
-export function callUserByHash<M extends Method<UserTokens>>(
-  env: Env,
-  app: App,
-  user: string,
-  method: M,
-  ...args: Arguments<UserTokens, M>
-): Promise<Answer<UserTokens, M>> {
+/** As {@link askUser}, for a user whom an owner object named. */
+export function askUserByHash<T>(env: Env, app: App, user: string, question: (user: AskedUser) => Promise<T>) {
+  return call(userStub(env, app, user), question, { mayRepeat: true });
+}
+
+/** Tells the object of a user something, by any of its methods; never repeated. Errors as {@link askUser}. */
+export async function tellUser<T>(env: Env, app: App, uid: string, message: (user: ToldUser) => Promise<T>) {
+  return tellUserByHash(env, app, await userHash(app.appId, uid), message);
+}
+
+/** As {@link tellUser}, for a user whom an owner object named. */
+export function tellUserByHash<T>(env: Env, app: App, user: string, message: (user: ToldUser) => Promise<T>) {
+  return call(userStub(env, app, user), message, { mayRepeat: false });
+}
+
+function userStub(env: Env, app: App, user: string): () => ToldUser {
   const namespace = inJurisdiction(env.USER_TOKENS, app.jurisdiction);
-  return call<UserTokens, M>(() => namespace.getByName(userTokensName(app.appId, user)), method, args);
+  return () => namespace.getByName(userTokensName(app.appId, user)) as unknown as ToldUser;
 }
 
-/** Who owns the token of that hash on record: what the Worker asks of an owner object. Errors as {@link callUser}. */
-export function ownersOf(env: Env, app: App, hash: string): Promise<Owner[]> {
+/** Asks the object that knows the owner of the token of that hash. Errors as {@link askUser}. */
+function askOwners<T>(env: Env, app: App, hash: string, question: (owners: AskedOwners) => Promise<T>) {
   const namespace = inJurisdiction(env.TOKEN_OWNERS, app.jurisdiction);
-  return call<TokenOwners, "owners">(() => namespace.getByName(tokenOwnersName(app.appId, hash)), "owners", [hash]);
+  const stub = () => namespace.getByName(tokenOwnersName(app.appId, hash)) as unknown as AskedOwners;
+  return call(stub, question, { mayRepeat: true });
+}
+
+/** Who owns the token of that hash on record. Errors as {@link askUser}. */
+export function ownersOf(env: Env, app: App, hash: string): Promise<Owner[]> {
+  return askOwners(env, app, hash, (owners) => owners.owners(hash));
 }
 
 /** A fresh stub for each attempt: a stub is dead for good after its object was reset. */
-async function call<O extends Rpc.DurableObjectBranded, M extends Method<O>>(
-  stub: () => DurableObjectStub<O>,
-  method: M,
-  args: Arguments<O, M>,
-): Promise<Answer<O, M>> {
+async function call<O, T>(
+  stub: () => O,
+  message: (object: O) => Promise<T>,
+  { mayRepeat }: { mayRepeat: boolean },
+): Promise<T> {
   const startedAt = Date.now();
   for (let repeats = 0; ; repeats += 1) {
     try {
-      const object = stub() as unknown as Record<M, (...args: unknown[]) => Promise<Answer<O, M>>>;
-      return await withTimeout(object[method](...args), OBJECT_TIMEOUT_MS);
+      return await withTimeout(message(stub()), OBJECT_TIMEOUT_MS);
     } catch (error) {
       const fault = faultOf(error);
       const delay = REPEAT_DELAYS_MS[repeats];
-      const mayRepeat = fault === "reset" && REPEATABLE.has(method);
-      if (!mayRepeat || delay === undefined || Date.now() + delay - startedAt >= REPEAT_TOTAL_MS) {
+      const isRepeated = mayRepeat && fault === "reset";
+      if (!isRepeated || delay === undefined || Date.now() + delay - startedAt >= REPEAT_TOTAL_MS) {
         throw toApiError(fault, error);
       }
       log.warn("an object was reset, the call is repeated", { error });

@@ -29,7 +29,7 @@ import {
   UPLOAD_TIMEOUT_MS,
 } from "../limits.ts";
 import { log } from "../log.ts";
-import { callUser } from "../objects.ts";
+import { askUser } from "../objects.ts";
 import { replyHeaders, requestHeaders } from "./headers.ts";
 import { isKnownDead, isVouchedFor, knownUid, note, noteAccepted, sessionOf, verify } from "./identity.ts";
 import { mirror } from "./mirror.ts";
@@ -181,7 +181,7 @@ async function me(call: Call): Promise<Response> {
 async function hasEnded({ c, app, session }: Call, uid: string): Promise<boolean> {
   const found = { id: session, issuedAt: null, usableUntil: null };
   // Without an answer the login goes on: chat does not depend on the registry.
-  const outcome = await callUser(c.env, app, uid, "check", found).catch(() => null);
+  const outcome = await askUser(c.env, app, uid, (user) => user.check(found)).catch(() => null);
   return outcome?.ok === false && outcome.reason !== "unavailable";
 }
 

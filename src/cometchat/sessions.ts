@@ -2,7 +2,7 @@
 import type { CometChatApp } from "../config/apps.ts";
 import { chatUid } from "../http/uids.ts";
 import { HOUR_MS } from "../limits.ts";
-import { callUser } from "../objects.ts";
+import { askUser } from "../objects.ts";
 
 export interface Ending {
   /** Session id: the hash of the auth token. */
@@ -21,12 +21,14 @@ export interface Ending {
  */
 export async function endSession(env: Env, app: CometChatApp, ending: Ending): Promise<boolean> {
   const fenceMs = ending.confirmed ? confirmedFenceMs(app) : app.rules.fenceMs;
-  const { known } = await callUser(env, app, ending.uid, "endSession", {
-    session: ending.session,
-    issuedAt: null,
-    fenceUntil: Date.now() + fenceMs,
-    onlyIfKnown: !ending.certain,
-  });
+  const { known } = await askUser(env, app, ending.uid, (user) =>
+    user.endSession({
+      session: ending.session,
+      issuedAt: null,
+      fenceUntil: Date.now() + fenceMs,
+      onlyIfKnown: !ending.certain,
+    }),
+  );
   return known;
 }
 

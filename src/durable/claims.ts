@@ -1,5 +1,5 @@
-// What a user's object and an owner object say to each other. Only pure types: the two objects import each other's
-// words from here, never each other.
+// What a user's object and an owner object say to each other: the two objects import each other's words from here, never
+// each other.
 import type { Policy } from "../domain/registration.ts";
 
 export interface ClaimRequest {
@@ -28,6 +28,9 @@ export interface Owner {
   user: string;
   version: number;
 }
+
+/** Methods of an owner object that may run twice. A repeated `claim` could take the token from whoever claimed it in between. */
+export const REPEATABLE_BY_OWNERS = ["owners", "forget", "erase"] as const satisfies (keyof TokenOwnersRpc)[];
 
 /** The methods of an owner object that users' objects call. */
 export interface TokenOwnersRpc {

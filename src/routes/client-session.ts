@@ -4,7 +4,7 @@ import { Hono } from "hono/tiny";
 import { client, knownApp } from "../auth/middleware.ts";
 import type { AppEnv } from "../http/context.ts";
 import { settingsOf } from "../http/settings.ts";
-import { callUser } from "../objects.ts";
+import { askUser } from "../objects.ts";
 import { refusal } from "./registrations.ts";
 import { howSessionsEnd } from "./server-users.ts";
 
@@ -18,7 +18,9 @@ export const clientSession = new Hono<AppEnv>()
     const isOver = caller.expired && app.identity === "issued";
     // Beyond the longest life that is minted now, if this auth token is of a time when that was longer.
     const fenceUntil = isOver ? null : Math.max(Date.now() + app.rules.fenceMs, usableUntil ?? 0);
-    await callUser(c.env, app, caller.uid, "endSession", { session: id, issuedAt, fenceUntil, ...howSessionsEnd(app) });
+    await askUser(c.env, app, caller.uid, (user) =>
+      user.endSession({ session: id, issuedAt, fenceUntil, ...howSessionsEnd(app) }),
+    );
     return c.json({ data: { success: true } });
   })
   .get("/settings", knownApp, client(), async (c) => {
@@ -37,6 +39,6 @@ async function me(c: Context<AppEnv>) {
 
 async function requireLiveSession(c: Context<AppEnv>): Promise<void> {
   const { app, caller } = c.var;
-  const outcome = await callUser(c.env, app, caller.uid, "check", caller.session);
+  const outcome = await askUser(c.env, app, caller.uid, (user) => user.check(caller.session));
   if (!outcome.ok) throw refusal(outcome.reason);
 }

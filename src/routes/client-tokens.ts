@@ -9,7 +9,7 @@ import type { AppEnv } from "../http/context.ts";
 import { ApiError } from "../http/errors.ts";
 import { body, header, readText } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
-import { callUser } from "../objects.ts";
+import { tellUser } from "../objects.ts";
 import { listTokens, register, remove, toPushToken } from "./registrations.ts";
 
 export const clientTokens = new Hono<AppEnv>()
@@ -31,7 +31,7 @@ export const clientTokens = new Hono<AppEnv>()
     await limitAddress(c, app);
     const ticket = await verifyTicket(app, text);
     if (ticket === null) throw invalidTicket();
-    await callUser(c.env, app, ticket.uid, "unregister", ticket);
+    await tellUser(c.env, app, ticket.uid, (user) => user.unregister(ticket));
     return c.json({ data: { success: true } });
   })
   .get("/", knownApp, client(), async (c) => c.json({ data: byPlatform(await listTokens(c)) }))

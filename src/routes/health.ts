@@ -8,7 +8,7 @@ import type { AppEnv } from "../http/context.ts";
 import { type ApiError, unavailable } from "../http/errors.ts";
 import { DAY_MS, RETRY_AFTER_SECONDS } from "../limits.ts";
 import { log } from "../log.ts";
-import { callUserByHash, ownersOf } from "../objects.ts";
+import { askUserByHash, ownersOf, tellUserByHash } from "../objects.ts";
 
 /** The user of the deep check: not the hash of any uid, so nobody's object. */
 const HEALTH_USER = "health";
@@ -38,21 +38,23 @@ async function checkObjects(env: Env, app: App): Promise<void> {
   };
   const rules = { ...app.rules, retentionMs: DAY_MS };
 
-  const registered = await callUserByHash(env, app, HEALTH_USER, "register", {
-    uid: HEALTH_USER,
-    session,
-    tokens: [token],
-    rules,
-  });
+  const registered = await tellUserByHash(env, app, HEALTH_USER, (user) =>
+    user.register({
+      uid: HEALTH_USER,
+      session,
+      tokens: [token],
+      rules,
+    }),
+  );
   if (!registered.ok) throw unhealthy("a registration is refused", { reason: registered.reason });
   const reading = { session, retentionMs: DAY_MS };
-  const listed = await callUserByHash(env, app, HEALTH_USER, "list", reading);
+  const listed = await askUserByHash(env, app, HEALTH_USER, (user) => user.list(reading));
   if (!listed.ok || !listed.registrations.some((each) => each.token === text)) throw unhealthy("a write is not read");
   const owners = await ownersOf(env, app, token.hash);
   // Under policy `shared` others may own a token; this one is nobody else's.
   if (owners.length !== 1 || owners[0]?.user !== HEALTH_USER) throw unhealthy("an owner is not on record");
-  await callUserByHash(env, app, HEALTH_USER, "remove", { session, all: false });
-  const after = await callUserByHash(env, app, HEALTH_USER, "list", reading);
+  await tellUserByHash(env, app, HEALTH_USER, (user) => user.remove({ session, all: false }));
+  const after = await askUserByHash(env, app, HEALTH_USER, (user) => user.list(reading));
   if (!after.ok || after.registrations.some((each) => each.token === text)) throw unhealthy("a removal is not read");
 }
 

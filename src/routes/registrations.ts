@@ -5,7 +5,7 @@ import { tokenHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
 import { ApiError, deadAuthToken, unavailable } from "../http/errors.ts";
 import { RETRY_AFTER_SECONDS } from "../limits.ts";
-import { callUser } from "../objects.ts";
+import { askUser, tellUser } from "../objects.ts";
 import type { Refusal, RegisterOutcome } from "../user-tokens/outcomes.ts";
 
 export async function toPushToken(token: Omit<PushToken, "hash">): Promise<PushToken> {
@@ -19,7 +19,7 @@ export async function toPushToken(token: Omit<PushToken, "hash">): Promise<PushT
 export async function register(c: Context<AppEnv>, tokens: PushToken[]): Promise<RegisterOutcome & { ok: true }> {
   const { app, caller } = c.var;
   const request = { uid: caller.uid, session: caller.session, tokens, rules: app.rules };
-  const outcome = await callUser(c.env, app, caller.uid, "register", request);
+  const outcome = await tellUser(c.env, app, caller.uid, (user) => user.register(request));
   if (outcome.ok) return outcome;
   switch (outcome.reason) {
     case "expired":
@@ -52,7 +52,7 @@ export function refusal(reason: Refusal): ApiError {
 export async function list(c: Context<AppEnv>): Promise<Registration[]> {
   const { app, caller } = c.var;
   const request = { session: caller.session, retentionMs: app.rules.retentionMs };
-  const outcome = await callUser(c.env, app, caller.uid, "list", request);
+  const outcome = await askUser(c.env, app, caller.uid, (user) => user.list(request));
   if (!outcome.ok) throw refusal(outcome.reason);
   return outcome.registrations;
 }
@@ -61,7 +61,7 @@ export async function list(c: Context<AppEnv>): Promise<Registration[]> {
 export async function listTokens(c: Context<AppEnv>): Promise<ListedToken[]> {
   const { app, caller } = c.var;
   const request = { session: caller.session, retentionMs: app.rules.retentionMs };
-  const outcome = await callUser(c.env, app, caller.uid, "tokens", request);
+  const outcome = await askUser(c.env, app, caller.uid, (user) => user.tokens(request));
   if (!outcome.ok) throw refusal(outcome.reason);
   return outcome.tokens;
 }
@@ -72,6 +72,6 @@ export async function listTokens(c: Context<AppEnv>): Promise<ListedToken[]> {
  */
 export async function remove(c: Context<AppEnv>, { all }: { all: boolean }): Promise<void> {
   const { app, caller } = c.var;
-  const outcome = await callUser(c.env, app, caller.uid, "remove", { session: caller.session, all });
+  const outcome = await tellUser(c.env, app, caller.uid, (user) => user.remove({ session: caller.session, all }));
   if (!outcome.ok) throw refusal(outcome.reason);
 }

@@ -10,7 +10,7 @@ import * as schemas from "../http/schemas.ts";
 import { uidOf } from "../http/uids.ts";
 import { RETRY_AFTER_SECONDS } from "../limits.ts";
 import { log } from "../log.ts";
-import { callUser } from "../objects.ts";
+import { askUser, tellUser } from "../objects.ts";
 import { howSessionsEnd } from "./server-users.ts";
 
 export const serverRecovery = new Hono<AppEnv>()
@@ -18,7 +18,7 @@ export const serverRecovery = new Hono<AppEnv>()
     const { app } = c.var;
     const uid = uidOf(app, c.req.param("uid"));
     const { at } = c.req.valid("json");
-    await callUser(c.env, app, uid, "prepareRestore", at);
+    await tellUser(c.env, app, uid, (user) => user.prepareRestore(at));
     log.warn("a user is restored", { app: app.appId, apiKey: c.var.apiKey, at, requestId: c.var.requestId });
     await restart(c.env, app, uid);
     return c.json({ data: { restoredTo: at, ...(await reconcile(c.env, app, uid)) } });
@@ -31,7 +31,7 @@ export const serverRecovery = new Hono<AppEnv>()
 /** Ends the object's instance; the next one starts from the restored data. The call itself can only fail. */
 async function restart(env: Env, app: App, uid: string): Promise<void> {
   try {
-    await callUser(env, app, uid, "restart");
+    await tellUser(env, app, uid, (user) => user.restart());
   } catch (error) {
     if (!(error instanceof ApiError && error.status === 503)) throw error;
   }
@@ -39,7 +39,7 @@ async function restart(env: Env, app: App, uid: string): Promise<void> {
 
 async function reconcile(env: Env, app: App, uid: string) {
   const request = { rules: app.rules, ...howSessionsEnd(app) };
-  const outcome = await callUser(env, app, uid, "reconcile", request);
+  const outcome = await askUser(env, app, uid, (user) => user.reconcile(request));
   if (!outcome.ok) throw unavailable(RETRY_AFTER_SECONDS);
   return { kept: outcome.kept, dropped: outcome.dropped };
 }

@@ -14,7 +14,7 @@ import { body, invalid } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { uidOf } from "../http/uids.ts";
 import { OBJECT_CONCURRENCY, RETRY_AFTER_SECONDS } from "../limits.ts";
-import { callUser, ownersOf } from "../objects.ts";
+import { askUser, ownersOf, tellUser } from "../objects.ts";
 import { listUser } from "../sender/lookup.ts";
 
 export const serverUsers = new Hono<AppEnv>()
@@ -28,7 +28,7 @@ export const serverUsers = new Hono<AppEnv>()
     if ((lifetimeSeconds ?? 0) > maximumSeconds) {
       throw invalid({ lifetimeSeconds: [`The lifetimeSeconds field must not be above ${maximumSeconds}.`] });
     }
-    const validFrom = await callUser(c.env, app, uid, "validFrom");
+    const validFrom = await askUser(c.env, app, uid, (user) => user.validFrom());
     const minted = await mintAuthToken(app, uid, lifetimeSeconds ?? defaultSeconds, validFrom);
     return c.json({ data: { uid, ...minted } });
   })
@@ -40,7 +40,7 @@ export const serverUsers = new Hono<AppEnv>()
   .get("/:uid/sessions", knownApp, server("fullAccess", "sender"), async (c) => {
     const { app } = c.var;
     const uid = uidOf(app, c.req.param("uid"));
-    const sessions = await callUser(c.env, app, uid, "sessions", app.rules.retentionMs);
+    const sessions = await askUser(c.env, app, uid, (user) => user.sessions(app.rules.retentionMs));
     return c.json({
       data: {
         sessions: sessions.map(({ session, registrations, firstSeenAt, lastSeenAt }) => ({
@@ -57,12 +57,14 @@ export const serverUsers = new Hono<AppEnv>()
     const { app } = c.var;
     const session = parseSessionId(c.req.param("sid"));
     const fenceUntil = Date.now() + app.rules.fenceMs;
-    const { removed } = await callUser(c.env, app, uidOf(app, c.req.param("uid")), "endSession", {
-      session,
-      issuedAt: null,
-      fenceUntil,
-      ...howSessionsEnd(app),
-    });
+    const { removed } = await askUser(c.env, app, uidOf(app, c.req.param("uid")), (user) =>
+      user.endSession({
+        session,
+        issuedAt: null,
+        fenceUntil,
+        ...howSessionsEnd(app),
+      }),
+    );
     return c.json({ data: { success: true, removed } });
   })
   .delete("/:uid/sessions", knownApp, server("fullAccess"), body(schemas.endAllBody), async (c) => {
@@ -71,17 +73,19 @@ export const serverUsers = new Hono<AppEnv>()
     if (isFlushed && app.identity !== "cometchat") {
       throw invalid({ authTokensFlushed: ["The authTokensFlushed field is only for identity cometchat."] });
     }
-    const { removed } = await callUser(c.env, app, uidOf(app, c.req.param("uid")), "endAllSessions", {
-      rules: app.rules,
-      ...howSessionsEnd(app),
-      ...(isFlushed && app.identity === "cometchat" ? { fencesUntil: Date.now() + confirmedFenceMs(app) } : {}),
-    });
+    const { removed } = await tellUser(c.env, app, uidOf(app, c.req.param("uid")), (user) =>
+      user.endAllSessions({
+        rules: app.rules,
+        ...howSessionsEnd(app),
+        ...(isFlushed && app.identity === "cometchat" ? { fencesUntil: Date.now() + confirmedFenceMs(app) } : {}),
+      }),
+    );
     return c.json({ data: { success: true, removed, ended: app.identity === "issued" ? "all" : "known" } });
   })
   .get("/:uid/export", knownApp, server("fullAccess"), async (c) => {
     const { app } = c.var;
     const uid = uidOf(app, c.req.param("uid"));
-    const held = await callUser(c.env, app, uid, "export");
+    const held = await askUser(c.env, app, uid, (user) => user.export());
     const isNothing = held.uid === null && held.validFrom === 0 && held.fences.length === 0;
     if (isNothing) throw new ApiError("ERR_UID_NOT_FOUND", "Nothing is held about this user.");
     const me = await userHash(app.appId, uid);
@@ -94,10 +98,12 @@ export const serverUsers = new Hono<AppEnv>()
   })
   .delete("/:uid", knownApp, server("fullAccess"), async (c) => {
     const { app } = c.var;
-    const outcome = await callUser(c.env, app, uidOf(app, c.req.param("uid")), "erase", {
-      rules: app.rules,
-      ...howSessionsEnd(app),
-    });
+    const outcome = await tellUser(c.env, app, uidOf(app, c.req.param("uid")), (user) =>
+      user.erase({
+        rules: app.rules,
+        ...howSessionsEnd(app),
+      }),
+    );
     if (!outcome.ok) throw unavailable(RETRY_AFTER_SECONDS);
     return c.json({ data: { success: true } });
   });

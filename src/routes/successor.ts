@@ -12,7 +12,7 @@ import type { Registration } from "../domain/registration.ts";
 import type { AppEnv } from "../http/context.ts";
 import { body, header, invalid } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
-import { callUser } from "../objects.ts";
+import { tellUser } from "../objects.ts";
 import { list, register, remove, toPushToken } from "./registrations.ts";
 
 export const successor = new Hono<AppEnv>()
@@ -74,7 +74,7 @@ async function removeToken(c: Context<AppEnv>, pushToken: string) {
   const found = (await list(c)).filter(({ token }) => token === pushToken);
   for (const { session, kind, hash, registeredAt } of found) {
     const request = { session, slots: [{ kind, hash, registeredAt }] };
-    await callUser(c.env, app, caller.uid, "unregister", request);
+    await tellUser(c.env, app, caller.uid, (user) => user.unregister(request));
   }
   if (!isServer(c)) return c.json({ data: { success: true } });
   return c.json({ data: { pushTokens: found.map((each) => shown(c, each)) } });

@@ -9,7 +9,7 @@ import { ApiError, type ErrorCode } from "../http/errors.ts";
 import { uidOf } from "../http/uids.ts";
 import { OBJECT_CONCURRENCY } from "../limits.ts";
 import { log } from "../log.ts";
-import { callUser, callUserByHash, ownersOf } from "../objects.ts";
+import { askUser, askUserByHash, ownersOf, tellUserByHash } from "../objects.ts";
 import type { FeedbackReport, FeedbackResult } from "../user-tokens/outcomes.ts";
 
 /** A push token as senders see it. Times are epoch milliseconds. */
@@ -76,7 +76,7 @@ export async function listUser(env: Env, app: App, uid: string): Promise<UserPus
 
 async function pushTokensOf(env: Env, app: App, uid: string): Promise<SenderToken[]> {
   const { retentionMs } = app.rules;
-  const outcome = await callUser(env, app, uid, "list", { session: null, retentionMs });
+  const outcome = await askUser(env, app, uid, (user) => user.list({ session: null, retentionMs }));
   return outcome.ok ? outcome.registrations.map(toSenderToken) : [];
 }
 
@@ -123,7 +123,7 @@ export async function findOwners(env: Env, app: App, token: string, kind?: Kind 
     const hash = await tokenHash(each, token);
     const owners = await ownersOf(env, app, hash);
     return mapBounded(owners, OBJECT_CONCURRENCY, ({ user }) =>
-      callUserByHash(env, app, user, "holding", hash, app.rules.retentionMs),
+      askUserByHash(env, app, user, (holder) => holder.holding(hash, app.rules.retentionMs)),
     );
   });
   return found.flat().flatMap((holding) => {
@@ -153,13 +153,11 @@ export async function reportFeedback(env: Env, app: App, items: readonly Feedbac
   });
   await mapBounded([...byUser], OBJECT_CONCURRENCY, async ([user, reports]) => {
     const results = await orUnavailable(() =>
-      callUserByHash(
-        env,
-        app,
-        user,
-        "feedback",
-        reports.map(({ report }) => report),
-        app.rules.refreshWindowMs,
+      tellUserByHash(env, app, user, (holder) =>
+        holder.feedback(
+          reports.map(({ report }) => report),
+          app.rules.refreshWindowMs,
+        ),
       ),
     );
     for (const [i, { index }] of reports.entries()) {

@@ -2,7 +2,14 @@
 
 import { retryable } from "cloudflare:durable-objects";
 import { DurableObject } from "cloudflare:workers";
-import type { ClaimOutcome, ClaimRequest, Owner, TokenOwnersRpc, UserTokensRpc } from "../durable/claims.ts";
+import {
+  type ClaimOutcome,
+  type ClaimRequest,
+  type Owner,
+  REPEATABLE_BY_OWNERS,
+  type TokenOwnersRpc,
+  type UserTokensRpc,
+} from "../durable/claims.ts";
 import { inJurisdiction } from "../durable/jurisdiction.ts";
 import { userTokensName } from "../durable/names.ts";
 import { appOf } from "../durable/platform.ts";
@@ -28,7 +35,7 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
   #lastVersion = 0;
 
   static {
-    for (const method of ["owners", "forget", "erase"] as const) retryable(TokenOwners.prototype[method]);
+    for (const method of REPEATABLE_BY_OWNERS) retryable(TokenOwners.prototype[method]);
   }
 
   constructor(ctx: DurableObjectState, env: Env) {

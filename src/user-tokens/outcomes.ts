@@ -4,6 +4,23 @@ import type { FeedbackVerdict } from "../domain/feedback.ts";
 import type { Change, Kind, ListedToken, PushToken, Registration, Rules, Session } from "../domain/registration.ts";
 
 /**
+ * Methods that may run twice, whatever came in between: reads, and calls whose second run finds nothing to do. A repeated
+ * `register` could undo a later removal, and a repeated `remove` a later registration.
+ */
+export const REPEATABLE_BY_USERS = [
+  "list",
+  "tokens",
+  "holding",
+  "validFrom",
+  "sessions",
+  "export",
+  "check",
+  "endSession",
+  "release",
+  "reconcile",
+] as const;
+
+/**
  * Why a session may not act: its auth token `expired`, is older than `tokens_valid_from` (`revoked`), or the session
  * `ended`. These are final: the auth token is dead. `unavailable`: so many sessions ended that nobody can tell whether
  * this one did.

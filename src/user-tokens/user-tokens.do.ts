@@ -11,26 +11,27 @@ import { log } from "../log.ts";
 import { Alarm } from "./alarm.ts";
 import { erase, finishErasure } from "./erasure.ts";
 import { type Operation, Operations } from "./in-flight.ts";
-import type {
-  EndAllSessionsRequest,
-  EndSessionRequest,
-  EraseOutcome,
-  EraseRequest,
-  FeedbackReport,
-  FeedbackResult,
-  HeldSlot,
-  ListOutcome,
-  ListRequest,
-  ReconcileOutcome,
-  Refusal,
-  RegisterOutcome,
-  RegisterRequest,
-  RemoveOutcome,
-  RemoveRequest,
-  SessionSummary,
-  TokensOutcome,
-  UnregisterRequest,
-  UserExport,
+import {
+  type EndAllSessionsRequest,
+  type EndSessionRequest,
+  type EraseOutcome,
+  type EraseRequest,
+  type FeedbackReport,
+  type FeedbackResult,
+  type HeldSlot,
+  type ListOutcome,
+  type ListRequest,
+  REPEATABLE_BY_USERS,
+  type ReconcileOutcome,
+  type Refusal,
+  type RegisterOutcome,
+  type RegisterRequest,
+  type RemoveOutcome,
+  type RemoveRequest,
+  type SessionSummary,
+  type TokensOutcome,
+  type UnregisterRequest,
+  type UserExport,
 } from "./outcomes.ts";
 import { OwnerObjects } from "./owner-objects.ts";
 import { reconcile } from "./reconciliation.ts";
@@ -64,20 +65,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   readonly #rooms: Rooms;
 
   static {
-    for (const method of [
-      "list",
-      "tokens",
-      "holding",
-      "validFrom",
-      "sessions",
-      "export",
-      "check",
-      "endSession",
-      "release",
-      "reconcile",
-    ] as const) {
-      retryable(UserTokens.prototype[method]);
-    }
+    for (const method of REPEATABLE_BY_USERS) retryable(UserTokens.prototype[method]);
   }
 
   constructor(ctx: DurableObjectState, env: Env) {

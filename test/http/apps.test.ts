@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { describe, it } from "vitest";
 import { type App, ConfigError, parseConfig } from "../../src/config/apps.ts";
 import { tokenHash, tokenOwnersName, userHash } from "../../src/durable/names.ts";
-import { callUser, ownersOf } from "../../src/objects.ts";
+import { askUser, ownersOf } from "../../src/objects.ts";
 import { call, login, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
 import { userObject } from "../support/faults.ts";
 
@@ -109,7 +109,7 @@ describe("an app's jurisdiction", () => {
       [deployed({ jurisdiction: "eu" }), ["eu"]],
       [deployed({}), ["eu"]],
     ] as const) {
-      await callUser(bindings, app, uniqueUid(), "validFrom");
+      await askUser(bindings, app, uniqueUid(), (user) => user.validFrom());
       await ownersOf(bindings, app, await tokenHash("fcm", uniqueToken()));
       expect(users.asked).toEqual(asked);
       expect(owners.asked).toEqual(asked);

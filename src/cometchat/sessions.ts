@@ -1,6 +1,6 @@
 // How a session ends here when it ends at CometChat.
 import type { CometChatApp } from "../config/apps.ts";
-import { chatUid } from "../http/uids.ts";
+import { chatUid } from "../domain/uids.ts";
 import { HOUR_MS } from "../limits.ts";
 import { askUser } from "../objects.ts";
 

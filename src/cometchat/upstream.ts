@@ -2,10 +2,10 @@
 // can be no more than one label; the path is set on that URL and never resolved against it.
 
 import type { CometChatApp } from "../config/apps.ts";
+import { chatUid } from "../domain/uids.ts";
 import { withTimeout } from "../durable/timeout.ts";
 import { readBytes } from "../http/bytes.ts";
 import { unavailable } from "../http/errors.ts";
-import { chatUid } from "../http/uids.ts";
 import { REPLY_BODY_TIMEOUT_MS, RETRY_AFTER_SECONDS } from "../limits.ts";
 
 /** A URL of the app's client API, the one that SDKs call. `path` begins with a slash. */

@@ -1,12 +1,9 @@
 // The one form of a uid: the form under which the app's user has an object, whoever names the user.
 import type { App } from "../config/apps.ts";
+import { IDENTITIES } from "../domain/identity.ts";
+import { chatUid } from "../domain/uids.ts";
 import { ApiError } from "./errors.ts";
 import * as schemas from "./schemas.ts";
-
-/** A uid as CometChat keeps it: it takes any case and makes it lower. `null` for what no user there can have. */
-export function chatUid(text: unknown): string | null {
-  return typeof text === "string" && /^[a-z0-9_-]{1,100}$/i.test(text) ? text.toLowerCase() : null;
-}
 
 /**
  * The app's uid that a back end means by `text`.
@@ -14,7 +11,7 @@ export function chatUid(text: unknown): string | null {
  */
 export function uidOf(app: App, text: string, field = "uid"): string {
   let problem: string | undefined;
-  if (app.identity === "cometchat") {
+  if (IDENTITIES[app.identity].uids === "chat") {
     const uid = chatUid(text);
     if (uid !== null) return uid;
     problem = "must be 1 to 100 letters, digits, _ or -, as at CometChat";

@@ -2,11 +2,11 @@
 import type { Context } from "hono";
 import { Hono } from "hono/tiny";
 import { client, knownApp } from "../auth/middleware.ts";
+import { howSessionsEnd, IDENTITIES } from "../domain/identity.ts";
 import type { AppEnv } from "../http/context.ts";
 import { settingsOf } from "../http/settings.ts";
 import { askUser } from "../objects.ts";
 import { refusal } from "./registrations.ts";
-import { howSessionsEnd } from "./server-users.ts";
 
 export const clientSession = new Hono<AppEnv>()
   .put("/me", knownApp, client(), async (c) => c.json({ data: await me(c) }))
@@ -15,7 +15,7 @@ export const clientSession = new Hono<AppEnv>()
     const { app, caller } = c.var;
     const { id, issuedAt, usableUntil } = caller.session;
     // A session that ends with its auth token needs no fence when that is over; others may have a newer one.
-    const isOver = caller.expired && app.identity === "issued";
+    const isOver = caller.expired && !IDENTITIES[app.identity].sessionsOutliveTokens;
     // Beyond the longest life that is minted now, if this auth token is of a time when that was longer.
     const fenceUntil = isOver ? null : Math.max(Date.now() + app.rules.fenceMs, usableUntil ?? 0);
     await askUser(c.env, app, caller.uid, (user) =>

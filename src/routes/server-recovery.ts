@@ -3,6 +3,7 @@
 import { Hono } from "hono/tiny";
 import { knownApp, server } from "../auth/middleware.ts";
 import type { App } from "../config/apps.ts";
+import { howSessionsEnd } from "../domain/identity.ts";
 import type { AppEnv } from "../http/context.ts";
 import { ApiError, unavailable } from "../http/errors.ts";
 import { body } from "../http/request.ts";
@@ -11,7 +12,6 @@ import { uidOf } from "../http/uids.ts";
 import { RETRY_AFTER_SECONDS } from "../limits.ts";
 import { log } from "../log.ts";
 import { askUser, tellUser } from "../objects.ts";
-import { howSessionsEnd } from "./server-users.ts";
 
 export const serverRecovery = new Hono<AppEnv>()
   .post("/:uid/restore", knownApp, server("fullAccess"), body(schemas.restoreBody), async (c) => {

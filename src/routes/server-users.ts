@@ -5,7 +5,8 @@ import { Hono } from "hono/tiny";
 import { mintAuthToken } from "../auth/issued.ts";
 import { knownApp, server, serverCallLog } from "../auth/middleware.ts";
 import { confirmedFenceMs } from "../cometchat/sessions.ts";
-import type { App } from "../config/apps.ts";
+import type { App, IssuedApp } from "../config/apps.ts";
+import { howSessionsEnd, IDENTITIES, sessionsEnded } from "../domain/identity.ts";
 import { mapBounded } from "../durable/concurrency.ts";
 import { userHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
@@ -21,7 +22,7 @@ export const serverUsers = new Hono<AppEnv>()
   .use(serverCallLog)
   .post("/:uid/auth_tokens", knownApp, server("fullAccess", "authOnly"), body(schemas.mintBody), async (c) => {
     const { app } = c.var;
-    if (app.identity !== "issued") throw mintsElsewhere(app);
+    if (!mints(app)) throw mintsElsewhere(app);
     const uid = uidOf(app, c.req.param("uid"));
     const { defaultSeconds, maximumSeconds } = app.authTokens;
     const { lifetimeSeconds } = c.req.valid("json");
@@ -80,7 +81,7 @@ export const serverUsers = new Hono<AppEnv>()
         ...(isFlushed && app.identity === "cometchat" ? { fencesUntil: Date.now() + confirmedFenceMs(app) } : {}),
       }),
     );
-    return c.json({ data: { success: true, removed, ended: app.identity === "issued" ? "all" : "known" } });
+    return c.json({ data: { success: true, removed, ended: sessionsEnded(app) } });
   })
   .get("/:uid/export", knownApp, server("fullAccess"), async (c) => {
     const { app } = c.var;
@@ -108,17 +109,14 @@ export const serverUsers = new Hono<AppEnv>()
     return c.json({ data: { success: true } });
   });
 
-/** What ends the sessions of the app's users for good. */
-export function howSessionsEnd({ identity }: App): { trustedTime: boolean; sessionsOutliveTokens: boolean } {
-  // A minted auth token is its session. The app's own login may give a session new ones, issued after any time.
-  return { trustedTime: identity !== "cometchat", sessionsOutliveTokens: identity !== "issued" };
+function mints(app: App): app is IssuedApp {
+  return IDENTITIES[app.identity].tokensFrom === "this server";
 }
 
 function mintsElsewhere({ identity }: App): ApiError {
-  const where = identity === "cometchat" ? "CometChat" : "the app's own login";
   return new ApiError(
     "ERR_BAD_REQUEST",
-    `This server mints no auth tokens for this app (identity "${identity}"): they come from ${where}.`,
+    `This server mints no auth tokens for this app (identity "${identity}"): they come from ${IDENTITIES[identity].tokensFrom}.`,
   );
 }
 

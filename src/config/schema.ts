@@ -1,0 +1,192 @@
+// What may stand in the var of an app and in its secret, field by field; and an app as the rest of the Worker sees it.
+// What fields must be to each other: checks.ts.
+import * as z from "zod/mini";
+import { IDENTITY_NAMES, type Identity } from "../domain/identity.ts";
+import { POLICIES, type Rules } from "../domain/registration.ts";
+import { AUTH_TOKEN_SECONDS_MIN, CLOCK_TOLERANCE_MS, DAY_MS, JWT_SECRETS_MAX } from "../limits.ts";
+
+const DAY_SECONDS = DAY_MS / 1000;
+
+const positive = (what: string) => z.number(`must be ${what}`).check(z.positive(`must be ${what}`));
+const wholeNumber = (what: string) => z.int(`must be ${what}`).check(z.nonnegative(`must be ${what}`));
+const text = (pattern: RegExp, what: string) => z.string(`must be ${what}`).check(z.regex(pattern, `must be ${what}`));
+
+/** Of an app's own JWTs. `HS256` keys are secrets; the keys of the others are public, in a key set. */
+const JWT_ALGORITHMS = ["HS256", "RS256", "ES256", "EdDSA"] as const;
+
+/** A claim by its name; a dot leads into an object, unless the token has a claim of that very name. */
+const claimName = text(/^[^\s.]+(\.[^\s.]+)*$|^https?:\/\/\S+$/, "the name of a claim, such as sid or user.id");
+const nonEmptyText = text(/^\S(.*\S)?$/, "text");
+
+/** `[vars.APP_X.jwt]`: what an auth token of the app's own login looks like. docs/own-login.md explains the fields. */
+export const jwtSchema = z.strictObject({
+  algorithms: z
+    .array(
+      z.enum(JWT_ALGORITHMS, `must be one of ${JWT_ALGORITHMS.join(", ")}`),
+      `must be a list of ${JWT_ALGORITHMS.join(", ")}`,
+    )
+    .check(z.minLength(1, "must name at least one algorithm")),
+  /** The one `iss` that is accepted. */
+  issuer: nonEmptyText,
+  /** The `aud` of which a token must hold one. Without it, a token that has an `aud` is refused: it is for someone else. */
+  audience: z.optional(
+    z.union([nonEmptyText, z.array(nonEmptyText).check(z.minLength(1))], "must be text, or a list of texts"),
+  ),
+  /** Where the issuer publishes its public keys. */
+  jwksUrl: z.optional(z.string("must be a URL")),
+  /** The public keys themselves, instead of `jwksUrl`. */
+  jwks: z.optional(
+    z.object({ keys: z.array(z.looseObject({ kty: z.string() })).check(z.minLength(1, "must hold a key")) }),
+  ),
+  uidClaim: z._default(claimName, "sub"),
+  /** The claim that is the same in all tokens of one login on one device, and another one at the next login. */
+  sessionClaim: claimName,
+  /** The longest life of a session: tokens issued longer ago are refused, and a fence stands for so long. */
+  maximumSessionDays: positive("a number of days above 0"),
+  clockToleranceSeconds: z._default(
+    wholeNumber("a whole number of seconds").check(z.maximum(300, "must not be above 300")),
+    CLOCK_TOLERANCE_MS / 1000,
+  ),
+});
+
+const HOST = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$/;
+const hostName = text(HOST, "a host name in lower case, with :port if need be, without https://");
+
+/** `[vars.APP_X.cometchat]`, which may be left out. docs/cometchat.md explains the fields. */
+export const cometchatSchema = z.strictObject({
+  /** The client API, `https://<host>`: auth tokens are verified by it and calls are passed on to it. CometChat's own by default. */
+  clientApi: z.optional(
+    text(/^https:\/\/[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$/, "https:// and a host name, no path"),
+  ),
+  /** Extensions are passed on to `<slug>-<region>` of this domain. */
+  extensionDomain: z._default(hostName, "cometchat.io"),
+  /** How long an isolate goes by CometChat's word that an auth token is alive. */
+  cacheSeconds: z._default(
+    wholeNumber("a whole number of seconds").check(z.maximum(DAY_SECONDS, "must not be above a day")),
+    300,
+  ),
+  /** Where push tokens are kept, by v2/tokens and its successor: `here`, or `both` here and at CometChat. */
+  pushTokens: z._default(z.enum(["here", "both"], 'must be "here" or "both"'), "here"),
+});
+const lifetime = z
+  .int("must be a whole number of seconds")
+  .check(z.minimum(AUTH_TOKEN_SECONDS_MIN, `must be at least ${AUTH_TOKEN_SECONDS_MIN}`));
+
+const rateLimitClass = text(/^([A-Z0-9_]{1,32}|none)$/, 'a class of 1 to 32 of A-Z, 0-9 and _, or "none"');
+
+export const appSchema = z.strictObject({
+  /** What clients send as `appId`. It is part of object names: letters, digits, `_` and `-`, no colon. */
+  appId: text(/^[A-Za-z0-9_-]{1,64}$/, "1 to 64 letters, digits, _ or -"),
+  /** The region that SDKs put into host names. */
+  region: z._default(text(/^[a-z0-9-]{1,32}$/, "1 to 32 of a-z, 0-9 and -"), "us"),
+  identity: z._default(z.enum(IDENTITY_NAMES, 'must be "issued", "jwt" or "cometchat"'), "issued"),
+  /** The table of the chosen identity, and no other. */
+  jwt: z.optional(jwtSchema),
+  cometchat: z.optional(cometchatSchema),
+  policy: z._default(z.enum(POLICIES, 'must be "exclusive" or "shared"'), "exclusive"),
+  /** Declares a change of policy: `npm run check:config` refuses one that is not declared. */
+  policyChangedFrom: z.optional(z.enum(POLICIES, 'must be "exclusive" or "shared"')),
+  /** Lifetime of minted auth tokens, in seconds; `maximum` also sets how long fences stand. */
+  authTokens: z._default(
+    z.strictObject({
+      defaultSeconds: z._default(lifetime, 30 * DAY_SECONDS),
+      maximumSeconds: z._default(lifetime, 90 * DAY_SECONDS),
+    }),
+    { defaultSeconds: 30 * DAY_SECONDS, maximumSeconds: 90 * DAY_SECONDS },
+  ),
+  /** An unchanged registration is written again at most this often. */
+  refreshWindowDays: z._default(positive("a number of days above 0"), 7),
+  /** A registration not refreshed for this long is not served any more. FCM's own limit on Android is 270 days. */
+  retentionDays: z._default(positive("a number of days above 0"), 270),
+  /** The host that `settings` name, where it is not the request's own. */
+  publicHost: z.optional(hostName),
+  /** Origins of web pages that may call; none given: all may. */
+  allowedOrigins: z.optional(z.array(text(/^https?:\/\/[^/]+$/, "an origin such as https://app.example.com"))),
+  /** Where the app's objects live; never changed later, for the same name is another object elsewhere. Not in development. */
+  jurisdiction: z.optional(z.enum(["eu", "us", "fedramp"], 'must be "eu", "us" or "fedramp"')),
+  takeovers: z._default(
+    z.strictObject({
+      perSessionAndHour: z._default(wholeNumber("a whole number"), 5),
+      perTokenAndHour: z._default(wholeNumber("a whole number"), 10),
+    }),
+    { perSessionAndHour: 5, perTokenAndHour: 10 },
+  ),
+  /** Classes of rate limits (src/http/rate-limits.ts): class X is the binding RATE_LIMIT_X; `none` is no limit. */
+  rateLimits: z._default(
+    z.strictObject({
+      ip: z._default(rateLimitClass, "IP"),
+      session: z._default(rateLimitClass, "SESSION"),
+      key: z._default(rateLimitClass, "KEY"),
+      unverified: z._default(rateLimitClass, "UNVERIFIED"),
+    }),
+    { ip: "IP", session: "SESSION", key: "KEY", unverified: "UNVERIFIED" },
+  ),
+});
+
+/** What an API key may do: `authOnly` mints auth tokens, `sender` reads and reports, `fullAccess` everything. */
+export const SCOPES = ["fullAccess", "sender", "authOnly"] as const;
+export type Scope = (typeof SCOPES)[number];
+
+const hmacSecret = z.string("must be text").check(z.minLength(32, "must be at least 32 characters long"));
+
+export const secretsSchema = z.strictObject({
+  /** The first one signs, all verify: put a new one last, then first, and take the old one out (docs/apps.md). */
+  signingKeys: z.array(
+    z.strictObject({
+      kid: text(/^[\w.-]{1,64}$/, "1 to 64 letters, digits, _, . or -"),
+      secret: hmacSecret,
+    }),
+  ),
+  /** HS256 keys of the app's own login (identity `jwt`): all verify; two of them during a rotation. */
+  jwtSecrets: z._default(
+    z
+      .array(z.strictObject({ kid: z.optional(z.string("must be text")), secret: hmacSecret }))
+      .check(z.maxLength(JWT_SECRETS_MAX, `must not hold more than ${JWT_SECRETS_MAX}`)),
+    [],
+  ),
+  apiKeys: z.array(
+    z.strictObject({
+      /** Shows in logs. */
+      name: text(/^[\w.-]{1,64}$/, "1 to 64 letters, digits, _, . or -"),
+      scope: z.enum(SCOPES, 'must be "fullAccess", "sender" or "authOnly"'),
+      sha256: text(/^[0-9a-f]{64}$/, "the SHA-256 of the key in 64 lower-case hex digits"),
+    }),
+  ),
+});
+
+/** `[vars.APP_X]` as it stands, defaults filled in. */
+export type AppTable = z.infer<typeof appSchema>;
+/** `SECRETS_X` as it stands, defaults filled in. */
+export type Secrets = z.infer<typeof secretsSchema>;
+
+export type ApiKey = Secrets["apiKeys"][number];
+export type SigningKey = Secrets["signingKeys"][number];
+
+export type JwtSecret = Secrets["jwtSecrets"][number];
+export type JwtSettings = z.infer<typeof jwtSchema> & { secrets: JwtSecret[] };
+export type CometChatSettings = z.infer<typeof cometchatSchema>;
+
+interface AppOfAnyIdentity extends Omit<AppTable, Identity | "identity"> {
+  rules: Rules;
+  /** The name of the app's secret, for what is missing from it. */
+  secretsName: string;
+  signingKeys: SigningKey[];
+  apiKeys: ApiKey[];
+}
+
+export interface IssuedApp extends AppOfAnyIdentity {
+  identity: "issued";
+}
+
+export interface JwtApp extends AppOfAnyIdentity {
+  identity: "jwt";
+  jwt: JwtSettings;
+}
+
+export interface CometChatApp extends AppOfAnyIdentity {
+  identity: "cometchat";
+  cometchat: CometChatSettings;
+}
+
+/** One tenant, ready for use. */
+export type App = IssuedApp | JwtApp | CometChatApp;

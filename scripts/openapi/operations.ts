@@ -1,8 +1,8 @@
 // The API call by call, for people and programs: what scripts/openapi.ts writes down, and what the tests replay. The bodies
 // are the very schemas that the Worker validates with.
 import * as z from "zod/mini";
+import { KIND_NAMES, PLATFORMS } from "../../src/domain/kinds.ts";
 import { PUSH_PLATFORM_NAMES } from "../../src/domain/push-platforms.ts";
-import { KINDS, PLATFORMS } from "../../src/domain/registration.ts";
 import * as schemas from "../../src/http/schemas.ts";
 import { BATCH_MAX } from "../../src/limits.ts";
 
@@ -26,7 +26,7 @@ export interface ApiOperation {
 
 const success = z.strictObject({ success: z.literal(true) });
 const time = z.int().check(z.describe("Epoch milliseconds."));
-const kind = z.enum(KINDS);
+const kind = z.enum(KIND_NAMES);
 const platform = z.enum(PLATFORMS);
 
 const senderToken = z.strictObject({

@@ -4,7 +4,7 @@
 import { decodeJwt, errors, jwtVerify } from "jose";
 import * as z from "zod/mini";
 import type { App } from "../config/apps.ts";
-import { KINDS, type Kind } from "../domain/registration.ts";
+import { KIND_NAMES, type Kind } from "../domain/kinds.ts";
 import { AUTH_TOKEN_LENGTH_MAX } from "../limits.ts";
 import { HMAC_ALGORITHM, keyOf, misconfigured, signJwt } from "./keys.ts";
 
@@ -27,7 +27,7 @@ const claims = z.object({
   app: z.string(),
   sub: z.string(),
   sid: z.string(),
-  slots: z.array(z.object({ kind: z.enum(KINDS), hash: z.string(), registeredAt: z.int() })),
+  slots: z.array(z.object({ kind: z.enum(KIND_NAMES), hash: z.string(), registeredAt: z.int() })),
 });
 
 /** `null` if there is nothing to unregister, or the app has no key to sign with. */

@@ -3,7 +3,8 @@
 // Sources: firebase.google.com/docs/cloud-messaging/error-codes and …/manage-tokens (FCM HTTP v1),
 // developer.apple.com/documentation/usernotifications/handling-notification-responses-from-apns (APNs reasons),
 // Apple DTS in developer.apple.com/forums/thread/807380 and /806522 (which reasons mean that a token is gone).
-import type { Kind, Registration } from "./registration.ts";
+import { KINDS, type Kind, type Provider } from "./kinds.ts";
+import type { Registration } from "./registration.ts";
 
 /** `dead`: the token is gone. `doubtful`: it may be the wrong environment or project. Else the token is not to blame. */
 export type FeedbackVerdict = "dead" | "doubtful" | "not_about_the_token";
@@ -70,9 +71,11 @@ export const APNS_CODES: Codes = {
   Shutdown: "APNs is shutting this connection down",
 };
 
+const CODES: Readonly<Record<Provider, Codes>> = { fcm: FCM_CODES, apns: APNS_CODES };
+
 /** What `code` says about a token of `kind`; `undefined` for a word that the provider of that kind does not have. */
 export function feedbackCode(kind: Kind, code: string): FeedbackCode | undefined {
-  const codes = kind === "fcm" ? FCM_CODES : APNS_CODES;
+  const codes = CODES[KINDS[kind].provider];
   const found = Object.hasOwn(codes, code) ? codes[code] : undefined;
   return typeof found === "string" ? { verdict: "not_about_the_token", meaning: found } : found;
 }

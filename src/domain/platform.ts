@@ -1,6 +1,6 @@
-// On which platform a token lives. `apns` and `voip` tokens are iOS; for an `fcm` token there is no certain sign, so the
-// first row that knows decides: what the body says, what the SDK is, what the HTTP client is.
-import type { Kind, Platform } from "./registration.ts";
+// On which platform a token lives. `apns` and `voip` tokens are iOS (kinds.ts); for an `fcm` token there is no certain
+// sign, so the first row that knows decides: what the body says, what the SDK is, what the HTTP client is.
+import { KINDS, type Kind, type Platform } from "./kinds.ts";
 
 export interface PlatformSigns {
   kind: Kind;
@@ -22,7 +22,11 @@ const sdkIs = (name: string) => (signs: PlatformSigns) => signs.sdk?.toLowerCase
 const userAgentHas = (pattern: RegExp) => (signs: PlatformSigns) => pattern.test(signs.userAgent ?? "");
 
 export const PLATFORM_TABLE: readonly Row[] = [
-  { why: "an APNs or VoIP token", matches: (signs) => signs.kind !== "fcm", platform: always("ios") },
+  {
+    why: "a kind that lives on one platform",
+    matches: ({ kind }) => KINDS[kind].platform !== null,
+    platform: ({ kind }) => KINDS[kind].platform ?? "android",
+  },
   { why: "the body says so", matches: (signs) => signs.stated != null, platform: (signs) => signs.stated ?? "android" },
   { why: "the JavaScript SDK", matches: sdkIs("javascript"), platform: always("web") },
   { why: "the Android SDK", matches: sdkIs("android"), platform: always("android") },

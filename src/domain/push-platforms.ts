@@ -1,18 +1,15 @@
-// The successor API's `platform`: which kind of token a client registers, on which platform, and in which field it sends
-// it. The values are CometChat's (rest-api/notifications-apis/push/register-push-token); frameworks make no difference here.
-import type { Kind, Platform } from "./registration.ts";
-
-export type TokenField = "fcmToken" | "deviceToken" | "voipToken";
+// The successor API's `platform`: which kind of token a client registers, and on which platform. The values are
+// CometChat's (rest-api/notifications-apis/push/register-push-token); frameworks make no difference here.
+import { KINDS, type Kind, type Platform } from "./kinds.ts";
 
 interface Row {
-  field: TokenField;
   kind: Kind;
   platform: Platform;
 }
 
-const fcm = (platform: Platform): Row => ({ field: "fcmToken", kind: "fcm", platform });
-const APNS: Row = { field: "deviceToken", kind: "apns", platform: "ios" };
-const VOIP: Row = { field: "voipToken", kind: "voip", platform: "ios" };
+const fcm = (platform: Platform): Row => ({ kind: "fcm", platform });
+const APNS: Row = { kind: "apns", platform: "ios" };
+const VOIP: Row = { kind: "voip", platform: "ios" };
 
 export const PUSH_PLATFORMS = {
   fcm_android: fcm("android"),
@@ -40,6 +37,6 @@ export const PUSH_PLATFORM_NAMES = Object.keys(PUSH_PLATFORMS) as PushPlatform[]
 
 /** The value for a token that is held, without the framework, which is not kept. */
 export function pushPlatformOf(kind: Kind, platform: Platform): PushPlatform {
-  if (kind === "fcm") return `fcm_${platform}`;
-  return kind === "apns" ? "apns_ios_device" : "apns_ios_voip";
+  const { pushPlatform } = KINDS[kind];
+  return typeof pushPlatform === "string" ? pushPlatform : pushPlatform[platform];
 }

@@ -1,13 +1,6 @@
 // The words of the product as types (design: app, user, session, kind, slot, platform, registration). Pure: no I/O.
+import type { Kind, Platform } from "./kinds.ts";
 import type { LabelChanges, Labels } from "./labels.ts";
-
-/** The three token fields of the API: an FCM registration token, an APNs device token, an APNs VoIP (PushKit) token. */
-export const KINDS = ["fcm", "apns", "voip"] as const;
-export type Kind = (typeof KINDS)[number];
-
-/** The three lists that `GET v2/tokens` answers, in its order. */
-export const PLATFORMS = ["ios", "web", "android"] as const;
-export type Platform = (typeof PLATFORMS)[number];
 
 /** One login of a user on one device or browser, as the verified auth token names it. */
 export interface Session {

@@ -1,6 +1,7 @@
 // Names of objects and tokens. Names and ids of objects reach logs, so they hold hashes, never a uid or a token.
 
-import { type Kind, SHORT_HASH_LENGTH } from "../domain/registration.ts";
+import type { Kind } from "../domain/kinds.ts";
+import { SHORT_HASH_LENGTH } from "../domain/registration.ts";
 import { OWNER_SHARDS } from "../limits.ts";
 
 const encoder = new TextEncoder();

@@ -1,7 +1,7 @@
 // The wire: what calls of ours accept. Unknown fields are ignored.
 import * as z from "zod/mini";
+import { KIND_NAMES, PLATFORMS, type SuccessorField, type TokenField } from "../domain/kinds.ts";
 import { PUSH_PLATFORM_NAMES } from "../domain/push-platforms.ts";
-import { KINDS, PLATFORMS } from "../domain/registration.ts";
 import {
   AUTH_TOKEN_SECONDS_MIN,
   BATCH_MAX,
@@ -31,12 +31,24 @@ export const uid = z.string("must be a string").check(
   ),
 );
 
+const givenToken = z.nullish(pushToken);
+
+const tokenFields = {
+  fcmToken: givenToken,
+  apnsToken: givenToken,
+  voipToken: givenToken,
+} satisfies Record<TokenField, unknown>;
+
+const successorFields = {
+  fcmToken: givenToken,
+  deviceToken: givenToken,
+  voipToken: givenToken,
+} satisfies Record<SuccessorField, unknown>;
+
 /** `POST /v2/tokens`. SDK wrappers send `null` for a token they do not have. */
 export const registerBody = z
   .object({
-    fcmToken: z.nullish(pushToken),
-    apnsToken: z.nullish(pushToken),
-    voipToken: z.nullish(pushToken),
+    ...tokenFields,
     platform: z.nullish(z.enum(PLATFORMS, `must be one of ${PLATFORMS.join(", ")}`)),
   })
   .check(
@@ -67,9 +79,7 @@ const passedAuthToken = z.nullish(z.string("must be a string"));
 /** `POST /v3/notifications/push/v1/tokens`. The token stands in the field of its platform. */
 export const successorRegisterBody = z.object({
   platform: z.enum(PUSH_PLATFORM_NAMES, `must be one of ${PUSH_PLATFORM_NAMES.join(", ")}`),
-  fcmToken: z.nullish(pushToken),
-  deviceToken: z.nullish(pushToken),
-  voipToken: z.nullish(pushToken),
+  ...successorFields,
   /** Which FCM or APNs provider of the sender the token is for; kept, and shown to senders. */
   providerId: z.nullish(label),
   timezone: z.nullish(label),
@@ -90,7 +100,7 @@ export const mintBody = z.object({
   ),
 });
 
-const kind = z.enum(KINDS, `must be one of ${KINDS.join(", ")}`);
+const kind = z.enum(KIND_NAMES, `must be one of ${KIND_NAMES.join(", ")}`);
 
 const batch = <T extends z.ZodMiniType>(item: T) =>
   z

@@ -3,8 +3,9 @@ import type { Context } from "hono";
 import { Hono } from "hono/tiny";
 import { appNamed, checkOrigin, client, knownApp, limitAddress } from "../auth/middleware.ts";
 import { appIdOfTicket, signTicket, verifyTicket } from "../auth/tickets.ts";
+import { KIND_NAMES, KINDS, PLATFORMS, type Platform, type TokenField } from "../domain/kinds.ts";
 import { platformOf } from "../domain/platform.ts";
-import { type Kind, type ListedToken, PLATFORMS, type Platform, type PushToken } from "../domain/registration.ts";
+import type { ListedToken, PushToken } from "../domain/registration.ts";
 import type { AppEnv } from "../http/context.ts";
 import { ApiError } from "../http/errors.ts";
 import { body, header, readText } from "../http/request.ts";
@@ -14,8 +15,8 @@ import { listTokens, register, remove, toPushToken } from "./registrations.ts";
 
 export const clientTokens = new Hono<AppEnv>()
   .post("/", knownApp, client(), body(schemas.registerBody), async (c) => {
-    const { fcmToken, apnsToken, voipToken, platform } = c.req.valid("json");
-    const tokens = await toPushTokens(c, { fcm: fcmToken, apns: apnsToken, voip: voipToken }, platform);
+    const { platform, ...fields } = c.req.valid("json");
+    const tokens = await toPushTokens(c, fields, platform);
     const { held } = await register(c, tokens);
     const { app, caller } = c.var;
     const unregisterTicket = await signTicket(app, { uid: caller.uid, session: caller.session.id, slots: held });
@@ -46,16 +47,17 @@ function invalidTicket(): ApiError {
 
 async function toPushTokens(
   c: Context<AppEnv>,
-  tokens: Record<Kind, string | null | undefined>,
+  fields: { [F in TokenField]?: string | null | undefined },
   stated: Platform | null | undefined,
 ): Promise<PushToken[]> {
   const sdk = header(c, "sdk");
   const userAgent = header(c, "user-agent");
-  const given = Object.entries(tokens).filter((entry): entry is [Kind, string] => entry[1] != null);
   return Promise.all(
-    given.map(([kind, token]) => {
+    KIND_NAMES.flatMap((kind) => {
+      const token = fields[KINDS[kind].field];
+      if (token == null) return [];
       const platform = platformOf({ kind, stated, sdk, userAgent });
-      return toPushToken({ kind, token, platform, labels: {} });
+      return [toPushToken({ kind, token, platform, labels: {} })];
     }),
   );
 }

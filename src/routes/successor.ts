@@ -7,6 +7,7 @@
 import type { Context } from "hono";
 import { Hono } from "hono/tiny";
 import { clientOrServer, identify, isServer, knownApp, serverCallLog } from "../auth/middleware.ts";
+import { KINDS } from "../domain/kinds.ts";
 import { PUSH_PLATFORMS, pushPlatformOf } from "../domain/push-platforms.ts";
 import type { Registration } from "../domain/registration.ts";
 import type { AppEnv } from "../http/context.ts";
@@ -20,7 +21,8 @@ export const successor = new Hono<AppEnv>()
   .post("/", knownApp, clientOrServer(), body(schemas.successorRegisterBody), async (c) => {
     const { authToken, platform, providerId, timezone, ...tokens } = c.req.valid("json");
     await identifyFor(c, authToken);
-    const { field, ...where } = PUSH_PLATFORMS[platform];
+    const where = PUSH_PLATFORMS[platform];
+    const field = KINDS[where.kind].successorField;
     const token = tokens[field];
     if (token == null) {
       throw invalid({ [field]: [`The ${field} field is missing: a token of platform ${platform} is sent in it.`] });

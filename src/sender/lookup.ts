@@ -2,7 +2,8 @@
 
 import type { App } from "../config/apps.ts";
 import { type FeedbackVerdict, feedbackCode } from "../domain/feedback.ts";
-import { KINDS, type Kind, type Platform, type Registration } from "../domain/registration.ts";
+import { KIND_NAMES, type Kind, type Platform } from "../domain/kinds.ts";
+import type { Registration } from "../domain/registration.ts";
 import { mapBounded } from "../durable/concurrency.ts";
 import { tokenHash, userHash } from "../durable/names.ts";
 import { ApiError, type ErrorCode } from "../http/errors.ts";
@@ -118,7 +119,7 @@ function toSenderToken(r: Registration): SenderToken {
 
 /** Who holds a token now, as the user's own object says; more than one only under policy `shared`. */
 export async function findOwners(env: Env, app: App, token: string, kind?: Kind | null): Promise<TokenOwner[]> {
-  const kinds = kind == null ? KINDS : [kind];
+  const kinds = kind == null ? KIND_NAMES : [kind];
   const found = await mapBounded(kinds, OBJECT_CONCURRENCY, async (each) => {
     const hash = await tokenHash(each, token);
     const owners = await ownersOf(env, app, hash);

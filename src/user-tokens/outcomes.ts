@@ -1,7 +1,8 @@
 // What the RPC methods of UserTokens take and answer. Expected outcomes are values, not exceptions: an error's class dies
 // at the RPC boundary. After a deploy old and new objects run side by side for minutes, so these types only grow.
 import type { FeedbackVerdict } from "../domain/feedback.ts";
-import type { Change, Kind, ListedToken, PushToken, Registration, Rules, Session } from "../domain/registration.ts";
+import type { Kind } from "../domain/kinds.ts";
+import type { Change, ListedToken, PushToken, Registration, Rules, Session } from "../domain/registration.ts";
 
 /**
  * Methods that may run twice, whatever came in between: reads, and calls whose second run finds nothing to do. A repeated

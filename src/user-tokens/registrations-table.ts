@@ -1,5 +1,6 @@
 // The table of registrations: every statement, rows to domain and back. Read anywhere; written by slots.ts alone.
-import type { Kind, ListedToken, Platform, PushToken, Registration } from "../domain/registration.ts";
+import type { Kind, Platform } from "../domain/kinds.ts";
+import type { ListedToken, PushToken, Registration } from "../domain/registration.ts";
 import type { LazyTables } from "../durable/lazy-tables.ts";
 
 type SqlRow = Record<string, SqlStorageValue>;

@@ -9,7 +9,8 @@
 //   takeovers     session    tokens taken from others      end of the window
 //   changes       ''         the record of changes         its last entry + CHANGES_KEPT_MS
 //   forget        hash       ''                            0 (an erasure that waits for the owner object)
-import type { Change, ChangeKind, Kind, Platform } from "../domain/registration.ts";
+import type { Kind, Platform } from "../domain/kinds.ts";
+import type { Change, ChangeKind } from "../domain/registration.ts";
 import { FactsTable } from "../durable/facts-table.ts";
 import { LazyTables } from "../durable/lazy-tables.ts";
 import type { Migration } from "../durable/migrate.ts";

@@ -1,7 +1,7 @@
 import { describe, it } from "vitest";
 import guide from "../../docs/feedback.md?raw";
 import { APNS_CODES, decideFeedback, FCM_CODES, feedbackCode } from "../../src/domain/feedback.ts";
-import type { Kind } from "../../src/domain/registration.ts";
+import type { Kind } from "../../src/domain/kinds.ts";
 
 const WINDOW = 7;
 const REFRESHED_AT = 100;

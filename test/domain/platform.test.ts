@@ -1,7 +1,7 @@
 // On which platform a token lives: each row of the table, and which of two rows decides.
 import { describe, it } from "vitest";
+import type { Platform } from "../../src/domain/kinds.ts";
 import { PLATFORM_TABLE, type PlatformSigns, platformOf } from "../../src/domain/platform.ts";
-import type { Platform } from "../../src/domain/registration.ts";
 
 const nothing: PlatformSigns = { kind: "fcm", stated: null, sdk: undefined, userAgent: undefined };
 
@@ -11,7 +11,7 @@ const DESKTOP = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/130.0
 
 /** For each row, by its reason: signs that it is the first to know, against those that later rows would go by. */
 const ROWS: Record<string, [Partial<PlatformSigns>, Platform][]> = {
-  "an APNs or VoIP token": [
+  "a kind that lives on one platform": [
     [{ kind: "apns", stated: "android", sdk: "android@4.0.10" }, "ios"],
     [{ kind: "voip", stated: "web", sdk: "javascript@4.2.0", userAgent: DESKTOP }, "ios"],
   ],

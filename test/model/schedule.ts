@@ -1,7 +1,8 @@
 // One schedule: a script of operations, and the choices that say what happens next at every step. fast-check generates and
 // shrinks both; the same schedule always runs the same way.
 import fc from "fast-check";
-import { KINDS, type PushToken } from "../../src/domain/registration.ts";
+import { KIND_NAMES } from "../../src/domain/kinds.ts";
+import type { PushToken } from "../../src/domain/registration.ts";
 import { tokenOwnersName } from "../../src/durable/names.ts";
 import { Clients, type Setup } from "./clients.ts";
 import type { Protocol } from "./native.ts";
@@ -19,7 +20,7 @@ export const TOKENS: readonly PushToken[] = [
   pushToken("apns", "a1", "AQa1"),
 ];
 
-function pushToken(kind: (typeof KINDS)[number], token: string, hash: string): PushToken {
+function pushToken(kind: (typeof KIND_NAMES)[number], token: string, hash: string): PushToken {
   return { kind, token, hash, platform: "ios", labels: {} };
 }
 
@@ -305,7 +306,7 @@ class Run {
 
   #action(user: string, line: Line): Action {
     const chosen = TOKENS.filter((_, bit) => (line.tokens >> bit) % 2 === 1);
-    const tokens = KINDS.flatMap((kind) => chosen.find((token) => token.kind === kind) ?? []);
+    const tokens = KIND_NAMES.flatMap((kind) => chosen.find((token) => token.kind === kind) ?? []);
     const token = tokens[0] ?? (TOKENS[0] as PushToken);
     const session = this.#clients.session(user, line.login);
     switch (line.do) {

@@ -2,7 +2,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { ConfigError, loadConfig } from "../../src/config/apps.ts";
-import type { Kind, PushToken, Rules } from "../../src/domain/registration.ts";
+import type { Kind } from "../../src/domain/kinds.ts";
+import type { PushToken, Rules } from "../../src/domain/registration.ts";
 import { tokenHash, tokenOwnersName, userHash, userTokensName } from "../../src/durable/names.ts";
 
 /** The object of a user. */

@@ -1,4 +1,5 @@
 // What a push is here, and what became of one.
+import type { Kind } from "../../../src/domain/kinds.ts";
 
 export interface Push {
   title: string;
@@ -12,7 +13,7 @@ export interface Push {
 /** One device that a push goes to, as the registry lists it. */
 export interface Target {
   uid: string;
-  kind: "fcm" | "apns" | "voip";
+  kind: Kind;
   token: string;
 }
 

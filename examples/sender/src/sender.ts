@@ -1,4 +1,5 @@
 // From users to devices and back: which tokens a push goes to, and what the providers said of them.
+import type { Kind } from "../../../src/domain/kinds.ts";
 import { type ApnsConfig, sendApns } from "./apns.ts";
 import { type FcmConfig, sendFcm } from "./fcm.ts";
 import type { Delivery, Push, Target } from "./push.ts";
@@ -6,13 +7,13 @@ import type { Delivery, Push, Target } from "./push.ts";
 /** What the registry's entrypoint `PushTokens` answers; see the registry's README for every field. */
 export interface RegisteredToken {
   token: string;
-  kind: "fcm" | "apns" | "voip";
+  kind: Kind;
   sessionId: string;
 }
 
 export interface Feedback {
   token: string;
-  kind: "fcm" | "apns" | "voip";
+  kind: Kind;
   uid: string;
   code: string;
   sentAt: number;
@@ -67,14 +68,25 @@ export async function deliver(env: SenderEnv, uids: string[], push: Push): Promi
   };
 }
 
+type Send = (config: FcmConfig & ApnsConfig, target: Target, push: Push) => Promise<Delivery>;
+
+/** What goes to a token of each kind: the higher number wins on a device that has several, 0 is never sent. */
+const KINDS: Record<Kind, { send: Send; down: string } & Record<Push["type"], number>> = {
+  fcm: { send: sendFcm, down: "UNAVAILABLE", chat: 1, call: 1 },
+  apns: { send: sendApns, down: "ServiceUnavailable", chat: 2, call: 0 },
+  voip: { send: sendApns, down: "ServiceUnavailable", chat: 0, call: 2 },
+};
+
 /**
  * One push per device. A call rings the VoIP token of an iPhone and reaches other devices by FCM; a message goes to the
  * APNs token, or to the FCM token of a device that has none: an iPhone with both is one device, and gets one push.
  */
 export function chooseTokens(tokens: RegisteredToken[], push: Push): RegisteredToken[] {
-  const preferred = push.type === "call" ? "voip" : "apns";
-  const withPreferred = new Set(tokens.filter((t) => t.kind === preferred).map((t) => t.sessionId));
-  return tokens.filter((t) => t.kind === preferred || (t.kind === "fcm" && !withPreferred.has(t.sessionId)));
+  const rank = (token: RegisteredToken) => KINDS[token.kind][push.type];
+  return [...Map.groupBy(tokens, (token) => token.sessionId).values()].flatMap((ofDevice) => {
+    const [best] = ofDevice.filter((token) => rank(token) > 0).sort((a, b) => rank(b) - rank(a));
+    return best === undefined ? [] : [best];
+  });
 }
 
 async function sendAll(env: SenderEnv, targets: Target[], push: Push): Promise<Delivery[]> {
@@ -93,11 +105,11 @@ async function sendAll(env: SenderEnv, targets: Target[], push: Push): Promise<D
 /** A provider that cannot be reached says nothing about the token: its own word for that is reported, and nothing is pruned. */
 async function send(env: SenderEnv, target: Target, push: Push): Promise<Delivery> {
   try {
-    return target.kind === "fcm" ? await sendFcm(env, target, push) : await sendApns(env, target, push);
+    return await KINDS[target.kind].send(env, target, push);
   } catch (error) {
     console.error(
       JSON.stringify({ message: "a provider could not be reached", kind: target.kind, error: String(error) }),
     );
-    return { delivered: false, code: target.kind === "fcm" ? "UNAVAILABLE" : "ServiceUnavailable" };
+    return { delivered: false, code: KINDS[target.kind].down };
   }
 }

@@ -1,0 +1,139 @@
+// What back ends do to their users and ask about the deployment: scope fullAccess, or authOnly where it mints.
+import * as z from "zod/mini";
+import * as schemas from "../../../src/http/schemas.ts";
+import type { ApiOperation } from "./operation.ts";
+import { kind, NOW, platform, SESSION, success, time } from "./shared.ts";
+
+export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
+  {
+    id: "mintAuthToken",
+    method: "post",
+    path: "/v3/users/{uid}/auth_tokens",
+    caller: ["fullAccess", "authOnly"],
+    summary: "Mint an auth token: one login of a user on one device",
+    description:
+      "For apps with identity `issued`. Mint one per login and device. Without `lifetimeSeconds` it lives as long as the app's default.",
+    body: { schema: schemas.mintBody, example: { lifetimeSeconds: 86_400 } },
+    data: z.strictObject({ uid: z.string(), authToken: z.string(), createdAt: z.int() }),
+    example: { uid: "alice", authToken: "eyJhbGciOi…", createdAt: NOW / 1000 },
+    refusals: [400, 403, 413],
+  },
+  {
+    id: "endSession",
+    method: "delete",
+    path: "/v3/users/{uid}/sessions/{sid}",
+    caller: ["fullAccess"],
+    summary: "End a session",
+    description: "At once: its tokens are gone, and its auth token can never register again.",
+    data: z.strictObject({ success: z.literal(true), removed: z.int() }),
+    example: { success: true, removed: 1 },
+    refusals: [400, 403],
+  },
+  {
+    id: "endAllSessions",
+    method: "delete",
+    path: "/v3/users/{uid}/sessions",
+    caller: ["fullAccess"],
+    summary: "End all sessions of a user",
+    body: { schema: schemas.endAllBody, example: { authTokensFlushed: false } },
+    description:
+      "With `authTokensFlushed` (identity `cometchat`: CometChat accepts no auth token any more that it gave this user until " +
+      "now) the fences of ended sessions need not outlast that. `ended: all`: every auth token issued until now is dead, and with it its session. `ended: known`: the sessions that held " +
+      "a registration are ended; others may go on, for the app's login gives them new auth tokens (identity `jwt`), or its auth " +
+      "tokens carry no trusted time (`cometchat`).",
+    data: z.strictObject({ success: z.literal(true), removed: z.int(), ended: z.enum(["all", "known"]) }),
+    example: { success: true, removed: 2, ended: "all" },
+    refusals: [400, 403],
+  },
+  {
+    id: "exportUser",
+    method: "get",
+    path: "/v3/users/{uid}/export",
+    caller: ["fullAccess"],
+    summary: "Everything held about a user",
+    description:
+      "Registrations, fences, the record of the last 50 changes, takeover counters, and who owns the tokens on record.",
+    data: z.strictObject({
+      uid: z.string(),
+      validFrom: time,
+      registrations: z.array(z.looseObject({ token: z.string(), kind, platform, session: z.string() })),
+      fences: z.array(z.strictObject({ session: z.string(), until: time })),
+      takeovers: z.array(z.strictObject({ session: z.string(), count: z.int(), until: time })),
+      changes: z.array(
+        z.strictObject({
+          at: time,
+          change: z.string(),
+          kind,
+          platform,
+          session: z.string(),
+          token: z.string().check(z.describe("The beginning of the token's hash; never the token.")),
+          code: z.optional(z.string()),
+        }),
+      ),
+      owners: z.array(z.strictObject({ tokenHash: z.string(), user: z.string(), version: z.int() })),
+    }),
+    example: {
+      uid: "alice",
+      validFrom: 0,
+      registrations: [],
+      fences: [{ session: SESSION, until: NOW }],
+      takeovers: [],
+      changes: [
+        { at: NOW, change: "registered", kind: "fcm", platform: "android", session: SESSION, token: "a1B2c3D4" },
+      ],
+      owners: [],
+    },
+    refusals: [400, 403, 404],
+  },
+  {
+    id: "eraseUser",
+    method: "delete",
+    path: "/v3/users/{uid}",
+    caller: ["fullAccess"],
+    summary: "Erase a user",
+    description:
+      "Everything, owner entries included; what is left is one timestamp, until no older auth token can live, and where that " +
+      "keeps no session out (identity `jwt`, `cometchat`) the fences. 503 if an object did not answer: repeat it.",
+    data: success,
+    example: { success: true },
+    refusals: [400, 403],
+  },
+  {
+    id: "restoreUser",
+    method: "post",
+    path: "/v3/users/{uid}/restore",
+    caller: ["fullAccess"],
+    summary: "Restore a user from point-in-time recovery, and reconcile",
+    description:
+      "Cloudflare keeps 30 days; plain workerd keeps none and answers 500. Ends with what `reconcile` does. docs/operations.md has the steps.",
+    body: { schema: schemas.restoreBody, example: { at: NOW } },
+    data: z.strictObject({ restoredTo: time, kept: z.int(), dropped: z.int() }),
+    example: { restoredTo: NOW, kept: 1, dropped: 0 },
+    refusals: [400, 403, 413],
+    needsProduction: true,
+  },
+  {
+    id: "reconcileUser",
+    method: "post",
+    path: "/v3/users/{uid}/reconcile",
+    caller: ["fullAccess"],
+    summary: "Drop what other users own by now",
+    description:
+      "After a restore by hand: drops each registration whose token's owner on record is another user, and ends the sessions " +
+      "that the restore may have revived.",
+    data: z.strictObject({ kept: z.int(), dropped: z.int() }),
+    example: { kept: 1, dropped: 0 },
+    refusals: [400, 403],
+  },
+  {
+    id: "deepHealth",
+    method: "get",
+    path: "/health/deep",
+    caller: ["fullAccess"],
+    summary: "Whether both kinds of object can be written and read",
+    description: "Registers a token of its own, reads it, and takes it away. 503 if anything of that fails.",
+    data: z.strictObject({ status: z.literal("ok"), ms: z.number() }),
+    example: { status: "ok", ms: 12 },
+    refusals: [403],
+  },
+];

@@ -1,0 +1,170 @@
+// What apps call, with an auth token.
+import * as z from "zod/mini";
+import * as schemas from "../../../src/http/schemas.ts";
+import type { ApiOperation } from "./operation.ts";
+import { AS_SERVER, ME, me, SETTINGS, settings, success, successorTokens, TOKEN } from "./shared.ts";
+
+export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
+  {
+    id: "registerTokens",
+    method: "post",
+    path: "/v2/tokens",
+    caller: "client",
+    summary: "Register push tokens for this session",
+    description:
+      "Any of the three tokens, each 1 to 4096 visible ASCII characters. A new token displaces the one that this session " +
+      "held of the same kind; a token that another user holds becomes this user's. Repeating it changes nothing.",
+    body: { schema: schemas.registerBody, example: { fcmToken: TOKEN } },
+    data: z.strictObject({ success: z.literal(true), unregisterTicket: z.optional(z.string()) }),
+    example: { success: true, unregisterTicket: "eyJhbGciOi…" },
+    refusals: [400, 413],
+  },
+  {
+    id: "listTokens",
+    method: "get",
+    path: "/v2/tokens",
+    caller: "client",
+    summary: "List the user's push tokens",
+    description: "All tokens of all of the user's sessions, by platform; VoIP tokens stand under `ios`.",
+    data: z.strictObject({ ios: z.array(z.string()), web: z.array(z.string()), android: z.array(z.string()) }),
+    example: { ios: [], web: [], android: [TOKEN] },
+    refusals: [],
+  },
+  {
+    id: "deleteTokens",
+    method: "delete",
+    path: "/v2/tokens",
+    caller: "client",
+    summary: "Delete this session's tokens, or all of the user's",
+    description:
+      "`all: false`, the default also without a body, empties this session's slots; it may register again. `all: true` " +
+      "empties those of all of the user's sessions.",
+    body: { schema: schemas.deleteBody, example: { all: false } },
+    data: success,
+    example: { success: true },
+    refusals: [400, 413],
+  },
+  {
+    id: "logIn",
+    method: "put",
+    path: "/v3/me",
+    caller: "client",
+    summary: "What an SDK's login(authToken) asks",
+    description:
+      "The user, and settings that send the SDK back to this server for every later call. The body is ignored.",
+    data: me,
+    example: ME,
+    refusals: [],
+  },
+  {
+    id: "getMe",
+    method: "get",
+    path: "/v3/me",
+    caller: "client",
+    summary: "The user and the settings",
+    description: "As `PUT /v3/me`.",
+    data: me,
+    example: ME,
+    refusals: [],
+  },
+  {
+    id: "logOut",
+    method: "delete",
+    path: "/v3/me",
+    caller: "client",
+    summary: "What an SDK's logout() asks: end the session",
+    description: "The session's tokens are gone with it, and it can never register again. Repeating it is harmless.",
+    data: success,
+    example: { success: true },
+    refusals: [],
+  },
+  {
+    id: "getSettings",
+    method: "get",
+    path: "/v3/settings",
+    caller: "client",
+    summary: "The settings of an SDK",
+    description: "The hosts that the SDK shall call, all of this server.",
+    data: settings,
+    example: SETTINGS,
+    refusals: [],
+  },
+  {
+    id: "postUserSession",
+    method: "post",
+    path: "/v3/user_sessions",
+    caller: "client",
+    summary: "Telemetry of the SDK; nothing is kept",
+    description: "Accepted so that SDKs go on undisturbed.",
+    data: success,
+    example: { success: true },
+    refusals: [],
+  },
+  {
+    id: "registerPushToken",
+    method: "post",
+    path: "/v3/notifications/push/v1/tokens",
+    caller: "client",
+    summary: "What an SDK's registerPushToken asks",
+    description: `Puts the token into the slot that \`/v2/tokens\` fills too: one truth.${AS_SERVER}`,
+    body: {
+      schema: schemas.successorRegisterBody,
+      example: { providerId: "default", timezone: "Europe/Berlin", fcmToken: TOKEN, platform: "fcm_android" },
+    },
+    data: success,
+    example: { success: true },
+    refusals: [400, 403, 413],
+  },
+  {
+    id: "listPushTokens",
+    method: "get",
+    path: "/v3/notifications/push/v1/tokens",
+    caller: "client",
+    summary: "List the session's push tokens, or all of the user's",
+    description:
+      "`?all=true`: of all of the user's sessions. `platform` is that of the native SDK: the framework is not kept." +
+      `${AS_SERVER} CometChat's own form has it in the query (\`?authToken=\`): read, but a URL reaches logs.`,
+    data: successorTokens,
+    example: {
+      pushTokens: [
+        {
+          authToken: "eyJhbGciOi…",
+          pushTokenType: "chat",
+          createdAt: "2026-11-24T20:00:00.000Z",
+          platform: "fcm_android",
+          providerId: "default",
+          pushToken: TOKEN,
+          uid: "alice",
+          updatedAt: "2026-11-24T20:00:00.000Z",
+        },
+      ],
+    },
+    refusals: [400, 403],
+  },
+  {
+    id: "unregisterPushToken",
+    method: "delete",
+    path: "/v3/notifications/push/v1/tokens",
+    caller: "client",
+    summary: "What an SDK's unregisterPushToken asks",
+    description:
+      "Empties this session's slots; `?all=true` those of all of the user's sessions; `pushToken` in the body: that one, " +
+      `whichever session of the user holds it.${AS_SERVER} It is answered what was removed.`,
+    body: { schema: schemas.successorDeleteBody, example: { pushToken: TOKEN } },
+    data: z.union([success, successorTokens]),
+    example: { success: true },
+    refusals: [400, 403, 413],
+  },
+  {
+    id: "unregisterPushTokenByPath",
+    method: "delete",
+    path: "/v3/notifications/push/v1/tokens/{pushToken}",
+    caller: "client",
+    summary: "The same for one token that stands in the path",
+    description: "CometChat's own form, for what exists already. A URL reaches logs: prefer the body.",
+    body: { schema: schemas.successorDeleteBody, example: {} },
+    data: z.union([success, successorTokens]),
+    example: { success: true },
+    refusals: [400, 403, 413],
+  },
+];

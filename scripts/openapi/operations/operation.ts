@@ -1,0 +1,20 @@
+// What the description says of one call of the API.
+import type * as z from "zod/mini";
+
+export interface ApiOperation {
+  id: string;
+  method: "get" | "post" | "put" | "delete";
+  path: string;
+  /** Who calls: an app with an auth token, a back end with an API key of one of the scopes, or anybody. */
+  caller: "client" | "anybody" | readonly ("fullAccess" | "sender" | "authOnly")[];
+  summary: string;
+  description: string;
+  body?: { schema: z.ZodMiniType; example: unknown } | { text: string; example: string };
+  /** `data` of a success. */
+  data: z.ZodMiniType;
+  example: unknown;
+  /** Statuses of refusals, beside 401, 429, 500 and 503 that any call may get. */
+  refusals: readonly (400 | 403 | 404 | 413)[];
+  /** What it needs is only where Cloudflare runs it: its example cannot be replayed here. */
+  needsProduction?: true;
+}

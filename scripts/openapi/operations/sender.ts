@@ -1,0 +1,128 @@
+// What senders ask and report: back ends with an API key of scope sender or fullAccess.
+import * as z from "zod/mini";
+import * as schemas from "../../../src/http/schemas.ts";
+import { BATCH_MAX } from "../../../src/limits.ts";
+import type { ApiOperation } from "./operation.ts";
+import { kind, NOW, platform, SENDER_TOKEN, SESSION, TOKEN, time, userPushTokens } from "./shared.ts";
+
+export const SENDER_OPERATIONS: readonly ApiOperation[] = [
+  {
+    id: "listUserTokens",
+    method: "get",
+    path: "/v3/users/{uid}/push_tokens",
+    caller: ["fullAccess", "sender"],
+    summary: "What may be pushed for a user now",
+    description: "Has a weak `ETag` over its content: send it back as `If-None-Match` to get 304 without a body.",
+    data: userPushTokens,
+    example: { uid: "alice", pushTokens: [SENDER_TOKEN] },
+    refusals: [400, 403],
+  },
+  {
+    id: "lookup",
+    method: "post",
+    path: "/v3/push_tokens/lookup",
+    caller: ["fullAccess", "sender"],
+    summary: `The same for up to ${BATCH_MAX} users in one request`,
+    description:
+      "In the order asked for, each uid once and named as it was asked for (with identity `cometchat`, any case of a uid is " +
+      "the same user, and what can be no uid there is refused). A user whose object fails is named in `errors`; the rest is served. On " +
+      "Cloudflare's free plan a request may reach 50 objects: ask for fewer users at once there.",
+    body: { schema: schemas.lookupBody, example: { uids: ["alice", "bob"] } },
+    data: z.strictObject({
+      users: z.array(userPushTokens),
+      errors: z.array(z.strictObject({ uid: z.string(), code: z.string() })),
+    }),
+    example: {
+      users: [
+        { uid: "alice", pushTokens: [SENDER_TOKEN] },
+        { uid: "bob", pushTokens: [] },
+      ],
+      errors: [],
+    },
+    refusals: [400, 403, 413],
+  },
+  {
+    id: "reportFeedback",
+    method: "post",
+    path: "/v3/push_tokens/feedback",
+    caller: ["fullAccess", "sender"],
+    summary: "Report what FCM and APNs answered",
+    description:
+      "`code` is the provider's own word; `at` the provider's time (APNs: `timestamp`), else `sentAt`, both in epoch " +
+      "milliseconds. Prunes exactly what is dead and not registered since; docs/feedback.md has the table. One answer per item.",
+    body: {
+      schema: schemas.feedbackBody,
+      example: { items: [{ token: TOKEN, kind: "fcm", code: "UNREGISTERED", sentAt: NOW, uid: "alice" }] },
+    },
+    data: z.strictObject({
+      items: z.array(
+        z.strictObject({
+          outcome: z.enum(["pruned", "kept", "suspect", "unknown", "unavailable"]),
+          why: z.string(),
+        }),
+      ),
+    }),
+    example: { items: [{ outcome: "suspect", why: "the device may have registered again within the refresh window" }] },
+    refusals: [400, 403, 413],
+  },
+  {
+    id: "findOwner",
+    method: "post",
+    path: "/v3/push_tokens/owner",
+    caller: ["fullAccess", "sender"],
+    summary: "Who holds a token now",
+    description:
+      "As the user's own object says; without `kind` every kind is looked at. More than one owner only under policy `shared`.",
+    body: { schema: schemas.ownerBody, example: { token: TOKEN, kind: "fcm" } },
+    data: z.strictObject({
+      owners: z.array(
+        z.strictObject({
+          uid: z.string(),
+          kind,
+          platform,
+          sessionId: z.string(),
+          registeredAt: time,
+          refreshedAt: time,
+          suspect: z.boolean(),
+        }),
+      ),
+    }),
+    example: {
+      owners: [
+        {
+          uid: "alice",
+          kind: "fcm",
+          platform: "android",
+          sessionId: SESSION,
+          registeredAt: NOW,
+          refreshedAt: NOW,
+          suspect: false,
+        },
+      ],
+    },
+    refusals: [400, 403, 413],
+  },
+  {
+    id: "listSessions",
+    method: "get",
+    path: "/v3/users/{uid}/sessions",
+    caller: ["fullAccess", "sender"],
+    summary: "The sessions of a user that hold a registration",
+    description: "The most recently seen first.",
+    data: z.strictObject({
+      sessions: z.array(
+        z.strictObject({
+          id: z.string(),
+          kinds: z.array(kind),
+          platforms: z.array(platform),
+          firstSeenAt: time,
+          lastSeenAt: time,
+        }),
+      ),
+    }),
+    example: {
+      sessions: [{ id: SESSION, kinds: ["fcm"], platforms: ["android"], firstSeenAt: NOW, lastSeenAt: NOW }],
+    },
+    refusals: [400, 403],
+  },
+];

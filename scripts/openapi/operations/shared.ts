@@ -1,0 +1,84 @@
+// Schemas and examples that more than one call has.
+import * as z from "zod/mini";
+import { KIND_NAMES, PLATFORMS } from "../../../src/domain/kinds.ts";
+import { PUSH_PLATFORM_NAMES } from "../../../src/domain/push-platforms.ts";
+
+export const success = z.strictObject({ success: z.literal(true) });
+export const time = z.int().check(z.describe("Epoch milliseconds."));
+export const kind = z.enum(KIND_NAMES);
+export const platform = z.enum(PLATFORMS);
+
+const senderToken = z.strictObject({
+  token: z.string(),
+  kind,
+  platform,
+  sessionId: z.string(),
+  registeredAt: time,
+  refreshedAt: time,
+  suspect: z
+    .boolean()
+    .check(z.describe("A provider reported trouble since the last registration: send on, the next report decides.")),
+  providerId: z.optional(z.string()),
+  timezone: z.optional(z.string()),
+});
+
+export const userPushTokens = z.strictObject({ uid: z.string(), pushTokens: z.array(senderToken) });
+
+export const settings = z.looseObject({
+  REGION: z.string(),
+  EXTENSION_DOMAIN: z.string(),
+  CHAT_API_VERSION: z.string(),
+  CLIENT_API_HOST: z.string(),
+  ADMIN_API_HOST: z.string(),
+});
+
+export const me = z.strictObject({
+  uid: z.string(),
+  name: z.string(),
+  authToken: z.string(),
+  wsChannel: z.strictObject({}),
+  settings,
+});
+
+export const successorTokens = z.strictObject({
+  pushTokens: z.array(
+    z.strictObject({
+      authToken: z.nullable(z.string()).check(z.describe("`null` for those of another session than the caller's.")),
+      pushTokenType: z.literal("chat"),
+      createdAt: z.string(),
+      platform: z.enum(PUSH_PLATFORM_NAMES),
+      providerId: z.nullable(z.string()),
+      pushToken: z.string(),
+      uid: z.string(),
+      updatedAt: z.string(),
+    }),
+  ),
+});
+
+export const AS_SERVER =
+  " A back end may call it too, with `apikey` (fullAccess) and the client's auth token in the header or the body.";
+
+export const NOW = 1_795_545_600_000;
+export const SESSION = "0e10ac93-eace-4e22-ba2e-2efa5ed66469";
+export const TOKEN = "fcm-registration-token";
+export const SETTINGS = {
+  REGION: "us",
+  EXTENSION_DOMAIN: "example.com",
+  CHAT_API_VERSION: "v3.0",
+  CLIENT_API_HOST: "push-notification-us.example.com",
+  ADMIN_API_HOST: "push-notification-us.example.com",
+  APP_VERSION: 4,
+  MODE: "DEFAULT",
+  ANALYTICS_PING_DISABLED: true,
+  extensions: [{ id: "push-notification" }],
+};
+export const ME = { uid: "alice", name: "alice", authToken: "eyJhbGciOi…", wsChannel: {}, settings: SETTINGS };
+export const SENDER_TOKEN = {
+  token: TOKEN,
+  kind: "fcm",
+  platform: "android",
+  sessionId: SESSION,
+  registeredAt: NOW,
+  refreshedAt: NOW,
+  suspect: false,
+};

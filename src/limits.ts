@@ -1,7 +1,7 @@
 // Every number of the product that is not an app's own setting, its unit in its name and its reason beside it.
 
 const SECOND_MS = 1_000;
-const MINUTE_MS = 60 * SECOND_MS;
+export const MINUTE_MS = 60 * SECOND_MS;
 export const HOUR_MS = 60 * MINUTE_MS;
 export const DAY_MS = 24 * HOUR_MS;
 
@@ -9,6 +9,11 @@ export const DAY_MS = 24 * HOUR_MS;
 export const TOKEN_LENGTH_MAX = 4096;
 /** CometChat's own limit of active push tokens per user (same page). */
 export const REGISTRATIONS_PER_USER_MAX = 100;
+/**
+ * All tokens of a user with their labels. 100 real ones have some 30 KiB; a lookup of many users must fit into the memory of an
+ * isolate (128 MB).
+ */
+export const TOKEN_BYTES_PER_USER_MAX = 128 * 1024;
 /** Names that a client sends along (providerId, timezone): they are kept with each registration. */
 export const LABEL_LENGTH_MAX = 100;
 /** uids stand in object names only as a hash; the limit keeps rows and logs small. */
@@ -81,8 +86,14 @@ export const UNDATED_FENCES_MAX = 10_000;
 /** An alarm that is this late is taken for lost, and set again by normal traffic. */
 export const ALARM_LATE_MS = 5 * MINUTE_MS;
 
-/** Window of the takeover limits. */
+/** How long takeovers are counted, and how long the owner before a takeover is remembered. */
 export const TAKEOVER_WINDOW_MS = HOUR_MS;
+/** More changes of owner of one token within the window are said in the log; a shared tablet has fewer. */
+export const CHANGES_OF_OWNER_LOUD = 10;
+/** Under policy `exclusive` a token has one owner before it is taken; more only after policy `shared`. */
+export const FORMER_OWNERS_MAX = 10;
+/** Owners that one claim makes let go: below the 50 calls that one request may make on the free plan. */
+export const RELEASES_PER_CLAIM_MAX = 40;
 
 /** A rate-limit binding does not say when its period ends; this is the longest that it can be. */
 export const RATE_LIMIT_RETRY_AFTER_SECONDS = 60;
@@ -100,6 +111,9 @@ export const REPEAT_TOTAL_MS = 2 * SECOND_MS;
 
 /** How far back Cloudflare's point-in-time recovery of an object reaches. */
 export const RESTORABLE_MS = 30 * DAY_MS;
+
+/** A restore that was begun and never reconciled is forgotten after this; its marks stay as long as they need. */
+export const KEPT_MARKS_MS = 30 * DAY_MS;
 
 /** Users in one lookup, and reports in one batch of feedback. */
 export const BATCH_MAX = 500;

@@ -8,7 +8,7 @@ export const API_KEY_SHA256 = "2a39601fdb6caf2ef64f95ff768b0a749dc53cfc4bff049e9
 
 /** Vars and secrets of the registry under test; no limit that a benchmark could meet. */
 export const REGISTRY_BINDINGS = {
-  APP_BENCH: { appId: "bench", takeovers: { perSessionAndHour: 1_000_000_000, perTokenAndHour: 1_000_000_000 } },
+  APP_BENCH: { appId: "bench", takeovers: { perUserAndHour: 1_000_000_000 } },
   SECRETS_BENCH: JSON.stringify({
     signingKeys: [{ kid: "bench", secret: SIGNING_KEY }],
     apiKeys: [{ name: "bench", scope: "fullAccess", sha256: API_KEY_SHA256 }],

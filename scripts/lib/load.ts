@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { Agent, type IncomingHttpHeaders, request } from "node:http";
 
-/** The app that the load runs on: keys made for this run, and takeover limits that it does not meet by chance. */
+/** The app that the load runs on: keys made for this run, and a takeover limit that it does not meet by chance. */
 export interface LoadApp {
   appId: string;
   /** Vars and secrets of the Worker. */
@@ -12,7 +12,7 @@ export interface LoadApp {
 
 export function loadApp(settings: Record<string, unknown> = {}): LoadApp {
   const keys = { fullAccess: secret(), sender: secret(), authOnly: secret() };
-  const unlimited = { perSessionAndHour: 1_000_000, perTokenAndHour: 1_000_000 };
+  const unlimited = { perUserAndHour: 1_000_000 };
   return {
     appId: "load",
     keys,

@@ -20,12 +20,12 @@ export interface Ending {
  * guess removes what this very session holds, and writes nothing else. Answers whether the user knows the session.
  */
 export async function endSession(env: Env, app: CometChatApp, ending: Ending): Promise<boolean> {
-  const fenceMs = ending.confirmed ? confirmedFenceMs(app) : app.rules.fenceMs;
+  const ms = ending.confirmed ? confirmedFenceMs(app) : app.rules.fenceMs;
   const { known } = await askUser(env, app, ending.uid, (user) =>
     user.endSession({
       session: ending.session,
       issuedAt: null,
-      fenceUntil: Date.now() + fenceMs,
+      fence: { ms, open: !ending.confirmed },
       onlyIfKnown: !ending.certain,
     }),
   );

@@ -3,6 +3,7 @@
 //
 // schema.ts has the fields, checks.ts what they must be to each other. The rest of the Worker imports from here.
 import type * as z from "zod/mini";
+import { IDENTITIES } from "../domain/identity.ts";
 import type { Rules } from "../domain/registration.ts";
 import { CLOCK_TOLERANCE_MS, DAY_MS, UNCONFIRMED_FENCE_MS } from "../limits.ts";
 import { problemsOf, type Tables } from "./checks.ts";
@@ -102,8 +103,8 @@ function toRules(app: AppTable): Rules {
     refreshWindowMs: app.refreshWindowDays * DAY_MS,
     retentionMs: app.retentionDays * DAY_MS,
     fenceMs: fenceMs(app),
-    takeoversPerSession: app.takeovers.perSessionAndHour,
-    takeoversPerToken: app.takeovers.perTokenAndHour,
+    sessionMs: IDENTITIES[app.identity].trustedTime ? fenceMs(app) : 0,
+    takeoversPerUser: app.takeovers.perUserAndHour,
   };
 }
 

@@ -104,13 +104,10 @@ export const appSchema = z.strictObject({
   allowedOrigins: z.optional(z.array(text(/^https?:\/\/[^/]+$/, "an origin such as https://app.example.com"))),
   /** Where the app's objects live; never changed later, for the same name is another object elsewhere. Not in development. */
   jurisdiction: z.optional(z.enum(["eu", "us", "fedramp"], 'must be "eu", "us" or "fedramp"')),
-  takeovers: z._default(
-    z.strictObject({
-      perSessionAndHour: z._default(wholeNumber("a whole number"), 5),
-      perTokenAndHour: z._default(wholeNumber("a whole number"), 10),
-    }),
-    { perSessionAndHour: 5, perTokenAndHour: 10 },
-  ),
+  /** Installations that one user may take over from others in an hour. */
+  takeovers: z._default(z.strictObject({ perUserAndHour: z._default(wholeNumber("a whole number"), 10) }), {
+    perUserAndHour: 10,
+  }),
   /** Classes of rate limits (src/http/rate-limits.ts): class X is the binding RATE_LIMIT_X; `none` is no limit. */
   rateLimits: z._default(
     z.strictObject({

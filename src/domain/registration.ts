@@ -51,10 +51,10 @@ export interface Rules {
   retentionMs: number;
   /** How long a fence lasts: the app's longest session and the clock tolerance. */
   fenceMs: number;
-  /** Tokens that one session may take from other users, per hour. */
-  takeoversPerSession: number;
-  /** Changes of owner of one token, per hour. */
-  takeoversPerToken: number;
+  /** The same where auth tokens carry a trusted time, else 0: how long a mark must stand by the setting of now. */
+  sessionMs: number;
+  /** Installations that one user may take from others, per hour. */
+  takeoversPerUser: number;
 }
 
 /** What can happen to a registration; the record of changes keeps the last of them per user. */

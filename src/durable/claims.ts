@@ -8,21 +8,22 @@ export interface ClaimRequest {
   /** {@link userHash} of the claiming user. */
   user: string;
   policy: Policy;
-  /** Whether the claiming session may take the token from another user now. */
+  /** Whether the claiming user may take one more installation from others now. Who owned it before may always take it back. */
   mayTake: boolean;
-  /** Changes of owner of one token, per hour. */
-  takeoversPerToken: number;
   /** When the claiming user gives up, epoch ms: nothing is granted later, for nobody would hold it or let go of it. */
   until: number;
 }
 
+/** What a claim took: nothing, the installation of another user, or one's own that another user had taken. */
+export type Taken = "nothing" | "another_users" | "own_back";
+
 export type ClaimOutcome =
-  /** The token is the user's, under a version above every earlier one. `taken`: another user held or owned it. */
-  | { ok: true; version: number; taken: boolean }
+  /** The token is the user's, under a version above every earlier one. */
+  | { ok: true; version: number; taken: Taken }
   /** The present owner's object did not answer in time, or the claim came too late. The owner on record is unchanged. */
   | { ok: false; reason: "unavailable" }
-  | { ok: false; reason: "session_limit" }
-  | { ok: false; reason: "token_limit"; retryAfterMs: number };
+  /** Another user owns it, and the claiming user may take no more. */
+  | { ok: false; reason: "too_many_takeovers" };
 
 export interface Owner {
   user: string;
@@ -35,12 +36,41 @@ export const REPEATABLE_BY_OWNERS = ["owners", "forget", "erase"] as const satis
 /** The methods of an owner object that users' objects call. */
 export interface TokenOwnersRpc {
   claim(request: ClaimRequest): Promise<ClaimOutcome>;
+  renew(hash: string, user: string): Promise<{ version: number; claimed: boolean } | null>;
   forget(hash: string, user: string, version: number): Promise<void>;
-  erase(hash: string, user: string, version: number): Promise<void>;
+  erase(hash: string, user: string, version: number | null): Promise<void>;
   owners(hash: string): Promise<Owner[]>;
 }
 
-/** The method of a user's object that owner objects call. */
+/** What keeps ended sessions out, as it stands in a user's object. Times are epoch ms. */
+export interface Marks {
+  fences: Fence[];
+  /** Auth tokens issued until `at` are dead; none of them can live beyond `until`. */
+  validFrom: ValidFrom | null;
+  /** When a restore began for which another object keeps these marks; `null`: none did. */
+  keptSince: number | null;
+}
+
+/** The mark that a session has ended. */
+export interface Fence {
+  session: string;
+  /** When its auth token was issued. */
+  issuedAt: number;
+  endedAt: number;
+  /** It has no end yet: nobody said that the auth token is dead. `until` is then far away. */
+  open: boolean;
+  /** When no auth token of the session can live. */
+  until: number;
+}
+
+export interface ValidFrom {
+  at: number;
+  until: number;
+}
+
+/** The methods of a user's object that owner objects, and other users' objects, call. */
 export interface UserTokensRpc {
+  keepMarks(marks: Marks): Promise<void>;
   release(hash: string, version: number): Promise<void>;
+  share(hash: string, version: number): Promise<void>;
 }

@@ -58,15 +58,20 @@ export class FactsTable {
     }
   }
 
-  /** Deletes the facts whose time has ended. */
-  deleteExpired(now: number): void {
-    if (this.#tables.exists) this.#tables.sql.exec("DELETE FROM facts WHERE until > 0 AND until <= ?", now);
+  /** Deletes the facts whose time has ended, but those that are `kept`. */
+  deleteExpired(now: number, kept: readonly string[] = []): void {
+    if (!this.#tables.exists) return;
+    const places = kept.map(() => "?").join(", ");
+    this.#tables.sql.exec(`DELETE FROM facts WHERE until > 0 AND until <= ? AND fact NOT IN (${places})`, now, ...kept);
   }
 
-  /** When the next fact's time ends, epoch ms; `undefined` if none ends. */
-  nextEnd(): number | undefined {
+  /** When the next fact's time ends that is not `ignored`, epoch ms; `undefined` if none ends. */
+  nextEnd(ignored: readonly string[] = []): number | undefined {
     if (!this.#tables.exists) return undefined;
-    const { next } = this.#tables.sql.exec("SELECT min(until) AS next FROM facts WHERE until > 0").one();
+    const places = ignored.map(() => "?").join(", ");
+    const { next } = this.#tables.sql
+      .exec(`SELECT min(until) AS next FROM facts WHERE until > 0 AND fact NOT IN (${places})`, ...ignored)
+      .one();
     return next === null ? undefined : Number(next);
   }
 

@@ -4,6 +4,9 @@
 // Every object has the table `facts` (facts-table.ts); the id of the last migration stands there.
 import { type Migration, migrate } from "./migrate.ts";
 
+/** Below the 2 MB that a value may have (Durable Objects, SQLite limits). */
+const ZEROES_BYTES = 1024 * 1024;
+
 export class LazyTables {
   readonly sql: SqlStorage;
   readonly #storage: DurableObjectStorage;
@@ -43,6 +46,27 @@ export class LazyTables {
   async deleteAll(): Promise<void> {
     this.#exists = false;
     await this.#storage.deleteAll();
+  }
+
+  /**
+   * Makes the tables anew, and leaves nothing of what was deleted in the database's pages: SQLite leaves the bytes of deleted
+   * rows where they were until something else needs the room, so zeroes are made to need all of it. Part of the caller's
+   * transaction; what must stay is written again by the caller, in the same one. (The write-ahead log of a workerd of one's
+   * own holds older pages until the object's instance ends.)
+   */
+  wipe(): void {
+    const { sql } = this;
+    const tables = sql.exec(
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\'",
+    );
+    for (const { name } of tables.toArray()) sql.exec(`DROP TABLE ${name};`);
+    sql.exec("CREATE TABLE zeroes (bytes BLOB NOT NULL) STRICT;");
+    for (let left = sql.databaseSize; left > 0; left -= ZEROES_BYTES) {
+      sql.exec("INSERT INTO zeroes (bytes) VALUES (zeroblob(?))", Math.min(left, ZEROES_BYTES));
+    }
+    sql.exec("DROP TABLE zeroes;");
+    this.#exists = false;
+    this.#migrate();
   }
 
   #migrate(): void {

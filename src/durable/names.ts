@@ -30,6 +30,11 @@ export function userTokensName(appId: string, user: string): string {
   return `${appId}:${user}`;
 }
 
+/** Name of the object that keeps a user's marks while the user's own is restored: no hash of a uid has this form. */
+export function safeNameOf(name: string): string {
+  return `${name}:restore`;
+}
+
 /** Name of the TokenOwners object that knows a token's owner: the shard is the first 8 bits of the token's hash. */
 export function tokenOwnersName(appId: string, hash: string): string {
   const shard = BASE64URL.indexOf(hash.charAt(0)) * 4 + Math.floor(BASE64URL.indexOf(hash.charAt(1)) / 16);
@@ -46,6 +51,11 @@ export function appOfName(name: string): string {
 /** The user hash in the name of a UserTokens object. */
 export function userOfName(name: string): string {
   return name.slice(name.indexOf(":") + 1);
+}
+
+/** What a record or a log line says of a token. */
+export function shortToken(hash: string): string {
+  return hash.slice(0, SHORT_HASH_LENGTH);
 }
 
 /** What a log line may say of a user: enough to tell two lines of one user, useless to address the object. */

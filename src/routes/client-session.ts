@@ -16,10 +16,10 @@ export const clientSession = new Hono<AppEnv>()
     const { id, issuedAt, usableUntil } = caller.session;
     // A session that ends with its auth token needs no fence when that is over; others may have a newer one.
     const isOver = caller.expired && !IDENTITIES[app.identity].sessionsOutliveTokens;
-    // Beyond the longest life that is minted now, if this auth token is of a time when that was longer.
-    const fenceUntil = isOver ? null : Math.max(Date.now() + app.rules.fenceMs, usableUntil ?? 0);
+    // Longer than the longest life that is minted now, if this auth token is of a time when that was longer.
+    const fence = isOver ? null : { ms: app.rules.fenceMs, atLeastUntil: usableUntil, open: false };
     await askUser(c.env, app, caller.uid, (user) =>
-      user.endSession({ session: id, issuedAt, fenceUntil, ...howSessionsEnd(app) }),
+      user.endSession({ session: id, issuedAt, fence, ...howSessionsEnd(app) }),
     );
     return c.json({ data: { success: true } });
   })

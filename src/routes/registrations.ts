@@ -6,7 +6,7 @@ import type { AppEnv } from "../http/context.ts";
 import { ApiError, deadAuthToken, unavailable } from "../http/errors.ts";
 import { RETRY_AFTER_SECONDS } from "../limits.ts";
 import { askUser, tellUser } from "../objects.ts";
-import type { Refusal, RegisterOutcome } from "../user-tokens/outcomes.ts";
+import type { ContestedToken, HeldSlot, Refusal, RegisterOutcome } from "../user-tokens/outcomes.ts";
 
 export async function toPushToken(token: Omit<PushToken, "hash">): Promise<PushToken> {
   return { ...token, hash: await tokenHash(token.kind, token.token) };
@@ -20,24 +20,25 @@ export async function register(c: Context<AppEnv>, tokens: PushToken[]): Promise
   const { app, caller } = c.var;
   const request = { uid: caller.uid, session: caller.session, tokens, rules: app.rules };
   const outcome = await tellUser(c.env, app, caller.uid, (user) => user.register(request));
-  if (outcome.ok) return outcome;
-  switch (outcome.reason) {
-    case "expired":
-    case "revoked":
-    case "ended":
-    case "unavailable":
-      throw refusal(outcome.reason);
-    case "too_many_takeovers":
-      throw new ApiError(
-        "ERR_TOO_MANY_REQUESTS",
-        "The token changed its owner too often; it stays with its present owner.",
-        {
-          retryAfterSeconds: outcome.retryAfterMs / 1000,
-        },
-      );
-    default:
-      throw new Error(`unknown outcome ${outcome satisfies never}`);
-  }
+  if (!outcome.ok) throw refusal(outcome.reason);
+  checkContested(outcome.held, outcome.contested);
+  return outcome;
+}
+
+/**
+ * Apps do not look at what is refused, so what a repeat can store is worth an error; what is refused for good is not while
+ * anything is stored.
+ * @throws {ApiError} 503, 429
+ */
+function checkContested(held: readonly HeldSlot[], contested: readonly ContestedToken[]): void {
+  if (contested.some(({ reason }) => reason === "unavailable")) throw unavailable(RETRY_AFTER_SECONDS);
+  const waits = contested.flatMap((token) => ("retryAfterMs" in token ? [token.retryAfterMs] : []));
+  if (waits.length === 0 || held.length > 0) return;
+  throw new ApiError(
+    "ERR_TOO_MANY_REQUESTS",
+    "This user took over too many installations from other users in the last hour; the token stays with its present owner.",
+    { retryAfterSeconds: Math.max(...waits) / 1000 },
+  );
 }
 
 /** What a session is told that may not act: SDKs log their users out on the word that an auth token is dead. */

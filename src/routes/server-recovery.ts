@@ -4,6 +4,7 @@ import { Hono } from "hono/tiny";
 import { knownApp, server } from "../auth/middleware.ts";
 import type { App } from "../config/apps.ts";
 import { howSessionsEnd } from "../domain/identity.ts";
+import { safeNameOf, userHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
 import { ApiError, unavailable } from "../http/errors.ts";
 import { body } from "../http/request.ts";
@@ -11,14 +12,15 @@ import * as schemas from "../http/schemas.ts";
 import { uidOf } from "../http/uids.ts";
 import { RETRY_AFTER_SECONDS } from "../limits.ts";
 import { log } from "../log.ts";
-import { askUser, tellUser } from "../objects.ts";
+import { askUser, askUserByHash, tellUser, tellUserByHash } from "../objects.ts";
 
 export const serverRecovery = new Hono<AppEnv>()
   .post("/:uid/restore", knownApp, server("fullAccess"), body(schemas.restoreBody), async (c) => {
     const { app } = c.var;
     const uid = uidOf(app, c.req.param("uid"));
     const { at } = c.req.valid("json");
-    await tellUser(c.env, app, uid, (user) => user.prepareRestore(at));
+    const prepared = await tellUser(c.env, app, uid, (user) => user.prepareRestore(at));
+    if (!prepared.ok) throw unavailable(RETRY_AFTER_SECONDS);
     log.warn("a user is restored", { app: app.appId, apiKey: c.var.apiKey, at, requestId: c.var.requestId });
     await restart(c.env, app, uid);
     return c.json({ data: { restoredTo: at, ...(await reconcile(c.env, app, uid)) } });
@@ -38,8 +40,11 @@ async function restart(env: Env, app: App, uid: string): Promise<void> {
 }
 
 async function reconcile(env: Env, app: App, uid: string) {
-  const request = { rules: app.rules, ...howSessionsEnd(app) };
+  const safe = safeNameOf(await userHash(app.appId, uid));
+  const marks = await askUserByHash(env, app, safe, (user) => user.marks());
+  const request = { rules: app.rules, ...howSessionsEnd(app), marks };
   const outcome = await askUser(env, app, uid, (user) => user.reconcile(request));
   if (!outcome.ok) throw unavailable(RETRY_AFTER_SECONDS);
+  await tellUserByHash(env, app, safe, (user) => user.dropMarks());
   return { kept: outcome.kept, dropped: outcome.dropped };
 }

@@ -17,6 +17,7 @@ import { uidOf } from "../http/uids.ts";
 import { OBJECT_CONCURRENCY, RETRY_AFTER_SECONDS } from "../limits.ts";
 import { askUser, ownersOf, tellUser } from "../objects.ts";
 import { listUser } from "../sender/lookup.ts";
+import type { UserExport } from "../user-tokens/outcomes.ts";
 
 export const serverUsers = new Hono<AppEnv>()
   .use(serverCallLog)
@@ -57,12 +58,12 @@ export const serverUsers = new Hono<AppEnv>()
   .delete("/:uid/sessions/:sid", knownApp, server("fullAccess"), async (c) => {
     const { app } = c.var;
     const session = parseSessionId(c.req.param("sid"));
-    const fenceUntil = Date.now() + app.rules.fenceMs;
+    const fence = { ms: app.rules.fenceMs, open: !IDENTITIES[app.identity].trustedTime };
     const { removed } = await askUser(c.env, app, uidOf(app, c.req.param("uid")), (user) =>
       user.endSession({
         session,
         issuedAt: null,
-        fenceUntil,
+        fence,
         ...howSessionsEnd(app),
       }),
     );
@@ -87,8 +88,7 @@ export const serverUsers = new Hono<AppEnv>()
     const { app } = c.var;
     const uid = uidOf(app, c.req.param("uid"));
     const held = await askUser(c.env, app, uid, (user) => user.export());
-    const isNothing = held.uid === null && held.validFrom === 0 && held.fences.length === 0;
-    if (isNothing) throw new ApiError("ERR_UID_NOT_FOUND", "Nothing is held about this user.");
+    if (isNothing(held)) throw new ApiError("ERR_UID_NOT_FOUND", "Nothing is held about this user.");
     const me = await userHash(app.appId, uid);
     const owners = await mapBounded(held.registrations, OBJECT_CONCURRENCY, async ({ hash }) => {
       const entries = await ownersOf(c.env, app, hash);
@@ -125,4 +125,10 @@ function parseSessionId(text: string): string {
   const parsed = schemas.uid.safeParse(text);
   if (!parsed.success) throw invalid({ sid: parsed.error.issues.map((issue) => `The session id ${issue.message}.`) });
   return parsed.data;
+}
+
+/** Whether the export would show nothing. */
+function isNothing({ uid, validFrom, takeovers, registrations, fences, changes }: UserExport): boolean {
+  const rows = registrations.length + fences.length + changes.length;
+  return uid === null && validFrom === 0 && takeovers === null && rows === 0;
 }

@@ -11,8 +11,7 @@ export const MIGRATIONS: readonly Migration[] = [
         hash TEXT NOT NULL,
         user TEXT NOT NULL,
         version INTEGER NOT NULL,
-        takeovers INTEGER NOT NULL,
-        takeovers_until INTEGER NOT NULL,
+        claimed INTEGER NOT NULL,
         PRIMARY KEY (hash, version)
       ) STRICT, WITHOUT ROWID;
       ${FACTS_DDL}

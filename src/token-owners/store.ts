@@ -1,5 +1,10 @@
 // Every SQL statement of an owner object: who owns a token, by its hash. Neither a uid nor a token stands here.
-// Tables are made by the first write, never by a read.
+//
+//   fact          key        value                                    until (epoch ms, 0: no end)
+//   schema        ''         id of the last migration                 0
+//   window        hash       [changes of owner, users who owned it    the window's end
+//                            before the first of them]
+import { FactsTable } from "../durable/facts-table.ts";
 import { LazyTables } from "../durable/lazy-tables.ts";
 import type { Migration } from "../durable/migrate.ts";
 import { MIGRATIONS } from "./migrations.ts";
@@ -10,9 +15,18 @@ export interface OwnerEntry {
   /** {@link userHash} of the owner. */
   user: string;
   version: number;
-  /** Changes of owner in the window that ends at `takeoversUntil` (epoch ms). */
-  takeovers: number;
-  takeoversUntil: number;
+  /** Whether it is a claim under policy `exclusive` that nobody shares: the user's row says the same. */
+  claimed: boolean;
+}
+
+/** The hour after a token was first taken from its owner. */
+export interface TakeoverWindow {
+  /** Changes of owner since then. */
+  changes: number;
+  /** Who owned the token before. */
+  owners: readonly string[];
+  /** Epoch ms. */
+  until: number;
 }
 
 /** As long as every {@link userHash}. */
@@ -20,40 +34,56 @@ const NOBODY = "-".repeat(43);
 
 export class TokenOwnersStore {
   readonly #tables: LazyTables;
+  readonly #facts: FactsTable;
 
   constructor(storage: DurableObjectStorage, migrations: readonly Migration[] = MIGRATIONS) {
     this.#tables = new LazyTables(storage, migrations);
+    this.#facts = new FactsTable(this.#tables);
   }
 
-  /** The owners on record: at most one under policy `exclusive`. */
+  /** The owners on record: at most one that is claimed. */
   owners(hash: string): OwnerEntry[] {
     if (!this.#tables.exists) return [];
     return this.#tables.sql
-      .exec("SELECT hash, user, version, takeovers, takeovers_until FROM owners WHERE hash = ?", hash)
+      .exec("SELECT hash, user, version, claimed FROM owners WHERE hash = ?", hash)
       .toArray()
       .map((row) => ({
         hash: String(row.hash),
         user: String(row.user),
         version: Number(row.version),
-        takeovers: Number(row.takeovers),
-        takeoversUntil: Number(row.takeovers_until),
+        claimed: row.claimed === 1,
       }));
   }
 
-  /** Makes `entry` the only owner of its token. */
-  setOnlyOwner(entry: OwnerEntry): void {
+  /** Makes `entry` the only owner of its token; `window` is the one that is open now, if it was taken. */
+  setOnlyOwner(entry: OwnerEntry, window: TakeoverWindow | null = null): void {
     this.#tables.transaction(() => {
       this.#tables.sql.exec("DELETE FROM owners WHERE hash = ?", entry.hash);
+      this.#insert(entry);
+      if (window === null) return;
+      const { changes, owners, until } = window;
+      this.#facts.set("window", { key: entry.hash, value: JSON.stringify([changes, ...owners]), until });
+    });
+  }
+
+  /** Adds `entry` to the owners of its token, none of whom has a claim any more (policy `shared`). */
+  addOwner(entry: OwnerEntry): void {
+    this.#tables.transaction(() => {
+      this.#tables.sql.exec("DELETE FROM owners WHERE hash = ? AND user = ?", entry.hash, entry.user);
+      this.#tables.sql.exec("UPDATE owners SET claimed = 0 WHERE hash = ? AND claimed = 1", entry.hash);
       this.#insert(entry);
     });
   }
 
-  /** Adds `entry` to the owners of its token (policy `shared`). */
-  addOwner(entry: OwnerEntry): void {
-    this.#tables.transaction(() => {
-      this.#tables.sql.exec("DELETE FROM owners WHERE hash = ? AND user = ?", entry.hash, entry.user);
-      this.#insert(entry);
-    });
+  /** Gives the user's entry another version. */
+  renew({ hash, user, version, claimed }: OwnerEntry): void {
+    this.#tables.sql.exec(
+      "UPDATE owners SET version = ?, claimed = ? WHERE hash = ? AND user = ?",
+      version,
+      claimed ? 1 : 0,
+      hash,
+      user,
+    );
   }
 
   delete(hash: string, user: string, version: number): void {
@@ -61,28 +91,59 @@ export class TokenOwnersStore {
     this.#tables.sql.exec("DELETE FROM owners WHERE hash = ? AND user = ? AND version = ?", hash, user, version);
   }
 
-  /**
-   * As {@link delete}, and leaves no trace of the user: SQLite leaves the bytes of a deleted row in its page until something
-   * else needs the room. A value of the same length is written in place, so it is overwritten first; it is no part of
-   * the key for that reason. One more row written.
-   */
-  erase(hash: string, user: string, version: number): void {
-    if (!this.#tables.exists) return;
-    const where = "WHERE hash = ? AND user = ? AND version = ?";
+  deleteAll(entries: readonly OwnerEntry[]): void {
     this.#tables.transaction(() => {
-      this.#tables.sql.exec(`UPDATE owners SET user = ? ${where}`, NOBODY, hash, user, version);
-      this.#tables.sql.exec(`DELETE FROM owners ${where}`, hash, NOBODY, version);
+      for (const { hash, user, version } of entries) this.delete(hash, user, version);
     });
   }
 
-  #insert(entry: OwnerEntry): void {
+  /** The window that is open at `now`. */
+  window(hash: string, now: number): TakeoverWindow | undefined {
+    const fact = this.#facts.one("window", hash);
+    if (fact === undefined || fact.until <= now) return undefined;
+    const [changes, ...owners] = JSON.parse(fact.value);
+    return { changes, owners, until: fact.until };
+  }
+
+  /** When the next window ends, epoch ms; `undefined`: none is there. */
+  nextWindowEnd(): number | undefined {
+    return this.#facts.nextEnd();
+  }
+
+  /** Deletes the windows that ended, and leaves no trace of a user there. */
+  deleteExpiredWindows(now: number): void {
+    this.#tables.transaction(() => {
+      for (const { key, value, until } of this.#facts.all("window")) {
+        if (until <= now) this.#facts.set("window", { key, value: "-".repeat(value.length), until });
+      }
+      this.#facts.deleteExpired(now);
+    });
+  }
+
+  /**
+   * As {@link delete}, and leaves no trace of the user here: SQLite leaves the bytes of a deleted row in its page until
+   * something else needs the room. A value of the same length is written in place, so it is overwritten first; it is no part
+   * of the key for that reason. One more row written.
+   */
+  erase(hash: string, user: string, version: number | null): void {
+    if (!this.#tables.exists) return;
+    this.#tables.transaction(() => {
+      const where = "WHERE hash = ? AND user = ? AND version = ?";
+      this.#tables.sql.exec(`UPDATE owners SET user = ? ${where}`, NOBODY, hash, user, version);
+      this.#tables.sql.exec(`DELETE FROM owners ${where}`, hash, NOBODY, version);
+      for (const { key, value, until } of this.#facts.all("window")) {
+        this.#facts.set("window", { key, value: value.replaceAll(user, NOBODY), until });
+      }
+    });
+  }
+
+  #insert({ hash, user, version, claimed }: OwnerEntry): void {
     this.#tables.sql.exec(
-      "INSERT INTO owners (hash, user, version, takeovers, takeovers_until) VALUES (?, ?, ?, ?, ?)",
-      entry.hash,
-      entry.user,
-      entry.version,
-      entry.takeovers,
-      entry.takeoversUntil,
+      "INSERT INTO owners (hash, user, version, claimed) VALUES (?, ?, ?, ?)",
+      hash,
+      user,
+      version,
+      claimed ? 1 : 0,
     );
   }
 }

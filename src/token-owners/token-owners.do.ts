@@ -11,19 +11,27 @@ import {
   type UserTokensRpc,
 } from "../durable/claims.ts";
 import { inJurisdiction } from "../durable/jurisdiction.ts";
-import { userTokensName } from "../durable/names.ts";
-import { appOf } from "../durable/platform.ts";
+import { shortToken, userTokensName } from "../durable/names.ts";
+import { appOf, type Platform } from "../durable/platform.ts";
 import { withTimeout } from "../durable/timeout.ts";
 import { Turns } from "../durable/turns.ts";
-import { RELEASE_TIMEOUT_MS, TAKEOVER_WINDOW_MS } from "../limits.ts";
+import {
+  CHANGES_OF_OWNER_LOUD,
+  FORMER_OWNERS_MAX,
+  RELEASE_TIMEOUT_MS,
+  RELEASES_PER_CLAIM_MAX,
+  TAKEOVER_WINDOW_MS,
+} from "../limits.ts";
 import { log } from "../log.ts";
-import { type OwnerEntry, TokenOwnersStore } from "./store.ts";
+import { countEvent } from "../metrics.ts";
+import { type OwnerEntry, type TakeoverWindow, TokenOwnersStore } from "./store.ts";
 
 /**
  * One of 256 objects per app; it knows the owner of each token whose hash falls to it. It:
  * - serves the claims of one token one after the other;
  * - makes the present owner let go before it grants a token to another user: *revoke, then grant*;
- * - gives every claim a version above all earlier ones, so that whatever arrives late is known to be late.
+ * - gives every claim a version above all earlier ones, so that whatever arrives late is known to be late;
+ * - remembers for an hour whose a token was before it was taken: that user may always take it back.
  *
  * docs/ownership.md has the protocol.
  */
@@ -33,6 +41,8 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
   readonly #turns = new Turns();
   /** The highest version given since this object woke: one that was forgotten within its millisecond never returns. */
   #lastVersion = 0;
+  /** Whether the alarm is known to be set. */
+  #isArmed = false;
 
   static {
     for (const method of REPEATABLE_BY_OWNERS) retryable(TokenOwners.prototype[method]);
@@ -43,60 +53,106 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
     this.#store = new TokenOwnersStore(ctx.storage);
   }
 
+  get #platform(): Platform {
+    return { ctx: this.ctx, env: this.env };
+  }
+
   /** Makes the token the user's. Claims of one token take turns. */
   async claim(request: ClaimRequest): Promise<ClaimOutcome> {
     return await this.#turns.take(request.hash, () => this.#claimInTurn(request));
   }
 
   async #claimInTurn(request: ClaimRequest): Promise<ClaimOutcome> {
+    const { hash, user, policy } = request;
     const now = Date.now();
     if (now > request.until) return { ok: false, reason: "unavailable" };
-    const entries = this.#store.owners(request.hash);
-    const version = this.#nextVersion(now, entries);
-    const mine = entries.find((entry) => entry.user === request.user);
-    const others = entries.filter((entry) => entry.user !== request.user);
-    const entry: OwnerEntry = {
-      hash: request.hash,
-      user: request.user,
-      version,
-      takeovers: mine?.takeovers ?? 0,
-      takeoversUntil: mine?.takeoversUntil ?? 0,
-    };
-    if (request.policy === "shared") {
-      this.#store.addOwner(entry);
-      return { ok: true, version, taken: false };
-    }
-    if (others.length === 0) {
-      this.#store.setOnlyOwner(entry);
-      return { ok: true, version, taken: false };
-    }
-    if (!request.mayTake) return { ok: false, reason: "session_limit" };
-    const window = openWindow(others, now);
-    if (window.takeovers >= request.takeoversPerToken) {
-      return { ok: false, reason: "token_limit", retryAfterMs: window.takeoversUntil - now };
-    }
-    try {
-      await Promise.all(others.map((other) => this.#release(other.user, request.hash, version)));
-    } catch (error) {
-      log.warn("release failed, the claim is refused", { error });
-      return { ok: false, reason: "unavailable" };
-    }
-    if (Date.now() > request.until) return { ok: false, reason: "unavailable" };
-    this.#store.setOnlyOwner({ ...entry, takeovers: window.takeovers + 1, takeoversUntil: window.takeoversUntil });
-    return { ok: true, version, taken: true };
+    const entries = this.#store.owners(hash);
+    const entry = { hash, user, version: this.#nextVersion(now, entries), claimed: policy === "exclusive" };
+    const others = entries.filter((each) => each.user !== user);
+    if (policy === "shared") return await this.#share(request, entry, others);
+    if (others.length > 0) return await this.#takeOver(request, entry, others);
+    this.#store.setOnlyOwner(entry);
+    return { ok: true, version: entry.version, taken: "nothing" };
   }
 
-  #nextVersion(now: number, entries: OwnerEntry[]): number {
+  /** Policy `shared`: nobody lets go, but a user whose claim was the only one must know that it is so no more. */
+  async #share(request: ClaimRequest, entry: OwnerEntry, others: readonly OwnerEntry[]): Promise<ClaimOutcome> {
+    const claimed = others.filter((other) => other.claimed);
+    const told = await this.#tell(claimed, (user) => user.share(entry.hash, entry.version));
+    if (told.length < claimed.length || Date.now() > request.until) return { ok: false, reason: "unavailable" };
+    this.#store.addOwner(entry);
+    return { ok: true, version: entry.version, taken: "nothing" };
+  }
+
+  /** Policy `exclusive`, and others own the token: each lets go of it first, some of them per claim if they are very many. */
+  async #takeOver(request: ClaimRequest, entry: OwnerEntry, others: readonly OwnerEntry[]): Promise<ClaimOutcome> {
+    const { hash, user, version } = entry;
+    const before = this.#store.window(hash, Date.now());
+    const isReturn = before?.owners.includes(user) === true;
+    if (!request.mayTake && !isReturn) return { ok: false, reason: "too_many_takeovers" };
+    const asked = others.slice(0, RELEASES_PER_CLAIM_MAX);
+    const released = await this.#tell(asked, (owner) => owner.release(hash, version));
+    if (released.length < others.length) {
+      // What was let go of is done, so that a repeat goes on from here.
+      if (others.length > 1) this.#store.deleteAll(released);
+      return { ok: false, reason: "unavailable" };
+    }
+    const now = Date.now();
+    if (now > request.until) return { ok: false, reason: "unavailable" };
+    const window: TakeoverWindow = {
+      changes: (before?.changes ?? 0) + 1,
+      owners: before?.owners ?? others.slice(0, FORMER_OWNERS_MAX).map((other) => other.user),
+      until: before?.until ?? now + TAKEOVER_WINDOW_MS,
+    };
+    this.#store.setOnlyOwner(entry, window);
+    const armed = this.#arm();
+    if (window.changes === CHANGES_OF_OWNER_LOUD + 1) this.#sayThatItIsContested(hash);
+    await armed;
+    return { ok: true, version, taken: isReturn ? "own_back" : "another_users" };
+  }
+
+  #sayThatItIsContested(hash: string): void {
+    const app = appOf(this.#platform);
+    log.warn("a token changes its owner very often", { app, token: shortToken(hash) });
+    countEvent(this.env, app, "contested_token");
+  }
+
+  /** Tells each owner's object. Answers those who confirmed. */
+  async #tell(
+    owners: readonly OwnerEntry[],
+    call: (owner: UserTokensRpc) => Promise<void>,
+  ): Promise<readonly OwnerEntry[]> {
+    const users = inJurisdiction(this.env.USER_TOKENS, this.ctx.id.jurisdiction);
+    const told = owners.map(async ({ user }) => {
+      const owner: UserTokensRpc = users.getByName(userTokensName(appOf(this.#platform), user));
+      await withTimeout(call(owner), RELEASE_TIMEOUT_MS);
+    });
+    const results = await Promise.allSettled(told);
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed !== undefined)
+      log.warn("an owner's object did not answer, the claim is refused", { error: failed.reason });
+    return owners.filter((_, i) => results[i]?.status === "fulfilled");
+  }
+
+  #nextVersion(now: number, entries: readonly OwnerEntry[]): number {
     const highest = Math.max(this.#lastVersion, ...entries.map((entry) => entry.version));
     this.#lastVersion = Math.max(now, highest + 1);
     return this.#lastVersion;
   }
 
-  #release(user: string, hash: string, version: number): Promise<void> {
-    const { ctx, env } = this;
-    const users = inJurisdiction(env.USER_TOKENS, ctx.id.jurisdiction);
-    const owner: UserTokensRpc = users.getByName(userTokensName(appOf({ ctx, env }), user));
-    return withTimeout(owner.release(hash, version), RELEASE_TIMEOUT_MS);
+  /**
+   * Gives the user's own claim a new version, after a restore of the user's data; `null` if the user owns nothing of it on
+   * record. `claimed`: no other user shares it. Takes its turn among the claims of the token.
+   */
+  async renew(hash: string, user: string): Promise<{ version: number; claimed: boolean } | null> {
+    return await this.#turns.take(hash, async () => {
+      const entries = this.#store.owners(hash);
+      const mine = entries.find((entry) => entry.user === user);
+      if (mine === undefined) return null;
+      const renewed = { ...mine, version: this.#nextVersion(Date.now(), entries) };
+      this.#store.renew(renewed);
+      return { version: renewed.version, claimed: renewed.claimed };
+    });
   }
 
   /** The user let the token go. Deletes the entry only if that claim is still the one on record. */
@@ -104,8 +160,8 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
     this.#store.delete(hash, user, version);
   }
 
-  /** As {@link forget}, for a user who is erased: nothing of the user stays in the file. */
-  async erase(hash: string, user: string, version: number): Promise<void> {
+  /** The user is erased: the entry of that version goes, if there is one, and no trace of the user stays in the file. */
+  async erase(hash: string, user: string, version: number | null): Promise<void> {
     this.#store.erase(hash, user, version);
   }
 
@@ -113,14 +169,19 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
   async owners(hash: string): Promise<Owner[]> {
     return this.#store.owners(hash).map(({ user, version }) => ({ user, version }));
   }
-}
 
-/** The window in which changes of owner of one token are counted: the one that is open, or a new one. */
-function openWindow(entries: OwnerEntry[], now: number): { takeovers: number; takeoversUntil: number } {
-  const open = entries.filter((entry) => entry.takeoversUntil > now);
-  if (open.length === 0) return { takeovers: 0, takeoversUntil: now + TAKEOVER_WINDOW_MS };
-  return {
-    takeovers: Math.max(...open.map((entry) => entry.takeovers)),
-    takeoversUntil: Math.max(...open.map((entry) => entry.takeoversUntil)),
-  };
+  /** Collects the windows that ended. */
+  override async alarm(): Promise<void> {
+    this.#isArmed = false;
+    this.#store.deleteExpiredWindows(Date.now());
+    await this.#arm();
+  }
+
+  /** The alarm goes off when the next window ends. */
+  async #arm(): Promise<void> {
+    const next = this.#store.nextWindowEnd();
+    if (this.#isArmed || next === undefined) return;
+    this.#isArmed = true;
+    await this.ctx.storage.setAlarm(next);
+  }
 }

@@ -1,6 +1,7 @@
-// When the object wakes by itself. One alarm, rounded up to the day: setting the same one again writes nothing.
-import type { PlatformOf } from "../durable/platform.ts";
-import { ALARM_LATE_MS, CHANGES_KEPT_MS, DAY_MS } from "../limits.ts";
+// When the object wakes by itself. One alarm, on a whole minute of the day that the object's name gives: setting the same one
+// again writes nothing, and the objects of an app do not all wake at once.
+import { nameOf, type PlatformOf } from "../durable/platform.ts";
+import { ALARM_LATE_MS, CHANGES_KEPT_MS, DAY_MS, MINUTE_MS } from "../limits.ts";
 
 export class Alarm {
   readonly #platform: PlatformOf;
@@ -26,8 +27,17 @@ export class Alarm {
     else if (this.#at <= now - ALARM_LATE_MS) await this.set(now);
   }
 
+  /** At the object's minute of the day, not before `at` (epoch ms). */
   async set(at: number): Promise<void> {
-    this.#at = Math.ceil(at / DAY_MS) * DAY_MS;
+    const minute = minuteOfDay(nameOf(this.#platform())) * MINUTE_MS;
+    this.#at = Math.ceil((at - minute) / DAY_MS) * DAY_MS + minute;
     await this.#platform().ctx.storage.setAlarm(this.#at);
   }
+}
+
+/** 0–1439; FNV-1a (draft-eastlake-fnv): cheap, and names end in a hash that is spread already. */
+function minuteOfDay(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < name.length; i += 1) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+  return (hash >>> 0) % (DAY_MS / MINUTE_MS);
 }

@@ -1,10 +1,12 @@
 // The erasure of a user: everything goes, owner entries included, and what keeps older auth tokens from bringing anything back
-// stays: one timestamp, and fences where that is not enough.
+// stays: one timestamp, and fences where that is not enough. Those are never out of the database, not even for the moment
+// between two commits.
+import { shortToken } from "../durable/names.ts";
+import { TAKEOVER_WINDOW_MS } from "../limits.ts";
 import { log } from "../log.ts";
 import type { EraseOutcome, EraseRequest } from "./outcomes.ts";
 import type { Rooms } from "./rooms.ts";
 
-/** `unavailable`: an owner object did not answer; the alarm goes on, and a repeat answers `ok` once it is done. */
 export async function erase(rooms: Rooms, request: EraseRequest): Promise<EraseOutcome> {
   const { operations, alarm } = rooms;
   const now = Date.now();
@@ -18,9 +20,16 @@ export async function erase(rooms: Rooms, request: EraseRequest): Promise<EraseO
 function begin({ store, slots, ends, operations }: Rooms, request: EraseRequest, now: number): void {
   const inFlight = operations.hashes();
   slots.erase(now, (rows) => {
-    ends.refuseAll([...rows.map((row) => row.session), ...operations.sessions()], request.rules, request, now);
+    ends.endAll([...rows.map((row) => row.session), ...operations.sessions()], request.rules, request, now);
     ends.dropDated(request);
-    for (const hash of new Set([...rows.map((row) => row.hash), ...inFlight])) store.addPendingForget(hash);
+    // An owner object remembers for a while whose a taken token was.
+    const taken = store
+      .changes(now)
+      .filter(({ change, at }) => change === "taken_by_another_user" && at > now - TAKEOVER_WINDOW_MS);
+    const hashes = [...rows.map((row) => row.hash), ...inFlight];
+    const known = new Set(hashes.map(shortToken));
+    const formerly = taken.map(({ token }) => token).filter((token) => !known.has(token));
+    for (const hash of new Set([...hashes, ...formerly])) store.addPendingForget(hash);
     store.deleteRecord();
   });
 }
@@ -29,8 +38,7 @@ function begin({ store, slots, ends, operations }: Rooms, request: EraseRequest,
  * Deletes this user's owner entries, whatever their version: in turn, no registration is under way, so no entry of a token
  * that is not held is needed. One that is held was registered after the erasure.
  */
-export async function finishErasure(rooms: Rooms): Promise<EraseOutcome> {
-  const { store, owners, alarm } = rooms;
+export async function finishErasure({ store, owners, alarm, operations }: Rooms): Promise<EraseOutcome> {
   try {
     for (const hash of store.pendingForgets()) {
       if (!store.registrations.holds(hash)) await owners.erase(hash);
@@ -41,24 +49,14 @@ export async function finishErasure(rooms: Rooms): Promise<EraseOutcome> {
     await alarm.set(Date.now());
     return { ok: false, reason: "unavailable" };
   }
-  if (store.registrations.count() === 0 && store.pendingForgets().length === 0) await startOver(rooms);
-  return { ok: true };
-}
-
-/**
- * Leaves nothing of the deleted rows in the database's pages. Not while there is a registration: it was acknowledged, and
- * the pages are written over in time. No await: what must stay is back in the same transaction.
- */
-async function startOver({ store, alarm }: Rooms): Promise<void> {
-  const { fences, validFrom } = { fences: store.fences(), validFrom: store.validFrom() };
-  alarm.isGone();
-  const deleted = store.deleteAll();
-  if (validFrom !== undefined || fences.length > 0) {
-    store.transaction(() => {
-      if (validFrom !== undefined) store.setValidFrom(validFrom);
-      for (const fence of fences) store.setFence(fence);
-    });
+  // Not while there is a registration: it was acknowledged, and the pages are written over in time.
+  if (store.registrations.count() > 0 || store.pendingForgets().length > 0) return { ok: true };
+  if (store.hasMarks) {
+    store.transaction(() => store.wipe());
+    await alarm.arm(Date.now());
+  } else if (operations.isEmpty) {
+    alarm.isGone();
+    await store.deleteAll();
   }
-  await deleted;
-  if (store.exists) await alarm.arm(Date.now());
+  return { ok: true };
 }

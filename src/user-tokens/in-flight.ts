@@ -3,20 +3,28 @@
 import type { PushToken, Session } from "../domain/registration.ts";
 import { Turns } from "../durable/turns.ts";
 
+/** What lets a token be stored: the claim's version, and whether it is one under policy `exclusive` that nobody shares. */
+export interface Grant {
+  version: number;
+  claimed: boolean;
+}
+
 export class Operation {
   readonly session: string;
-  /** Versions by token hash: what the owner objects granted, or what the user held already. */
-  readonly granted = new Map<string, number>();
+  /** Grants by token hash: of the owner objects, or what the user held already. */
+  readonly granted = new Map<string, Grant>();
   /** Versions by token hash of rows that went meanwhile; their owner objects are told when this has settled. */
   readonly owed = new Map<string, number>();
-  /** Hashes of the tokens that were another user's. */
-  readonly taken = new Set<string>();
+  /** The tokens that were another user's. */
+  readonly taken: PushToken[] = [];
   /** Settles when the registration has: nothing more will be stored for it. */
   readonly settled: Promise<void>;
   readonly settle: () => void;
   readonly hashes: readonly string[];
   /** The highest version under which another user took the token meanwhile, by token hash. */
   readonly #released = new Map<string, number>();
+  /** The highest version under which another user came to share the token meanwhile, by token hash. */
+  readonly #shared = new Map<string, number>();
   #cancelled = false;
 
   constructor(session: Session, tokens: readonly PushToken[]) {
@@ -41,12 +49,18 @@ export class Operation {
   }
 
   release(hash: string, version: number): void {
-    if (this.concerns(hash)) this.#released.set(hash, Math.max(version, this.#released.get(hash) ?? 0));
+    if (this.concerns(hash)) raise(this.#released, hash, version);
   }
 
-  /** Whether another user took the token after `version` was granted. */
-  isReleasedSince(hash: string, version: number): boolean {
-    return (this.#released.get(hash) ?? 0) > version;
+  share(hash: string, version: number): void {
+    if (this.concerns(hash)) raise(this.#shared, hash, version);
+  }
+
+  /** What is left of the grant of that token now; `null`: nothing was granted, or another user took the token since. */
+  grantNow(hash: string): Grant | null {
+    const grant = this.granted.get(hash);
+    if (grant === undefined || (this.#released.get(hash) ?? 0) > grant.version) return null;
+    return { ...grant, claimed: grant.claimed && (this.#shared.get(hash) ?? 0) <= grant.version };
   }
 }
 
@@ -86,6 +100,11 @@ export class Operations {
     for (const operation of this.#running) operation.release(hash, version);
   }
 
+  /** Another user shares the token since `version`. */
+  share(hash: string, version: number): void {
+    for (const operation of this.#running) operation.share(hash, version);
+  }
+
   /** Whether the token of that hash is being registered; then those registrations owe its owner object the news of `version`. */
   owe(hash: string, version: number): boolean {
     const concerned = [...this.#running].filter((operation) => operation.concerns(hash));
@@ -100,4 +119,8 @@ export class Operations {
   hashes(): string[] {
     return [...this.#running].flatMap((operation) => operation.hashes);
   }
+}
+
+function raise(versions: Map<string, number>, hash: string, version: number): void {
+  versions.set(hash, Math.max(version, versions.get(hash) ?? 0));
 }

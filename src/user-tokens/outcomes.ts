@@ -3,6 +3,7 @@
 import type { FeedbackVerdict } from "../domain/feedback.ts";
 import type { Kind } from "../domain/kinds.ts";
 import type { Change, ListedToken, PushToken, Registration, Rules, Session } from "../domain/registration.ts";
+import type { Marks } from "../durable/claims.ts";
 
 /**
  * Methods that may run twice, whatever came in between: reads, and calls whose second run finds nothing to do. A repeated
@@ -16,6 +17,8 @@ export const REPEATABLE_BY_USERS = [
   "sessions",
   "export",
   "check",
+  "marks",
+  "share",
   "endSession",
   "release",
   "reconcile",
@@ -49,13 +52,18 @@ export interface HeldSlot {
 }
 
 export type RegisterOutcome =
-  /** Acknowledged. `held` are the slots as they stand now: a token that was displaced meanwhile is missing. */
-  | { ok: true; changed: boolean; held: HeldSlot[] }
-  | Refused
-  /** The present owner's object or the owner object did not answer in time: nothing changed, a repeat helps. */
-  | { ok: false; reason: "unavailable" }
-  /** A takeover limit: the owner is unchanged. `retryAfterMs` is when the window ends. */
-  | { ok: false; reason: "too_many_takeovers"; retryAfterMs: number };
+  /**
+   * Acknowledged, but for what `contested` names. `held` are the slots as they stand now: a token that was displaced meanwhile
+   * is missing.
+   */
+  { ok: true; changed: boolean; held: HeldSlot[]; contested: ContestedToken[] } | Refused;
+
+/** A token that could not be stored; its owner is unchanged. */
+export type ContestedToken =
+  /** The present owner's object or the owner object did not answer in time: a repeat helps. */
+  | { kind: Kind; reason: "unavailable" }
+  /** The user took too many installations from others. `retryAfterMs` is when the window ends. */
+  | { kind: Kind; reason: "too_many_takeovers"; retryAfterMs: number };
 
 export interface ListRequest {
   /** A client's session, refused if it is over; `null` for a server, which may always read. */
@@ -90,12 +98,22 @@ export interface SessionsEnd {
   sessionsOutliveTokens?: boolean;
 }
 
+/** How long a session's fence stands. */
+export interface FenceRule {
+  /** From the session's end on: the app's longest session, or how long a dead auth token may be taken for a good one. */
+  ms: number;
+  /** When the very auth token ends that came with the call, epoch ms, if that is known. */
+  atLeastUntil?: number | null;
+  /** Nobody said yet that the auth token is dead: the first end that knows it sets the fence's end. */
+  open: boolean;
+}
+
 export interface EndSessionRequest extends SessionsEnd {
   session: string;
   /** When its auth token was issued, epoch ms; `null` if unknown. */
   issuedAt: number | null;
-  /** Until when the fence must stand, epoch ms; `null` if its auth token is dead already and none is needed. */
-  fenceUntil: number | null;
+  /** `null` if its auth token is dead already and none is needed. */
+  fence: FenceRule | null;
   /**
    * Do nothing unless the session is known here (it holds a token, is registering, or has a fence that lasts longer than this
    * one): the caller may be guessing.
@@ -114,6 +132,14 @@ export type EraseRequest = EndAllSessionsRequest;
 
 /** `unavailable`: an owner object did not answer; the alarm goes on, and a repeat answers `ok` once it is done. */
 export type EraseOutcome = { ok: true } | { ok: false; reason: "unavailable" };
+
+/** `unavailable`: the object that keeps the marks did not answer; nothing has changed. */
+export type RestoreOutcome = { ok: true } | { ok: false; reason: "unavailable" };
+
+/** `marks` were set after the moment to which the data were restored. */
+export interface ReconcileRequest extends EndAllSessionsRequest {
+  marks: Marks;
+}
 
 /** `kept` and `dropped` count registrations. */
 export type ReconcileOutcome = { ok: true; kept: number; dropped: number } | { ok: false; reason: "unavailable" };
@@ -139,11 +165,13 @@ export interface FeedbackResult {
   why: string;
 }
 
+/** Rows of the user's own object; times are epoch ms. */
 export interface UserExport {
   uid: string | null;
   validFrom: number;
   registrations: Registration[];
   fences: { session: string; until: number }[];
-  takeovers: { session: string; count: number; until: number }[];
+  /** How many installations the user took from others in the window that ends at `until`; `null`: none. */
+  takeovers: { count: number; until: number } | null;
   changes: Change[];
 }

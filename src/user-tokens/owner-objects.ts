@@ -1,13 +1,12 @@
 // Everything that a user's object says to owner objects: the only room that waits for another object.
-import type { PushToken, Rules } from "../domain/registration.ts";
-import type { ClaimOutcome, TokenOwnersRpc } from "../durable/claims.ts";
+import type { ClaimOutcome, ClaimRequest, TokenOwnersRpc } from "../durable/claims.ts";
 import { inJurisdiction } from "../durable/jurisdiction.ts";
 import { tokenOwnersName } from "../durable/names.ts";
 import { appOf, type PlatformOf, userOf } from "../durable/platform.ts";
 import { withTimeout } from "../durable/timeout.ts";
 import { CLAIM_TIMEOUT_MS } from "../limits.ts";
 import { log } from "../log.ts";
-import type { Operations } from "./in-flight.ts";
+import type { Grant, Operations } from "./in-flight.ts";
 import type { RegistrationsTable } from "./registrations-table.ts";
 
 /** An entry that may go: the token's hash, and the version of the claim that ended. */
@@ -27,18 +26,19 @@ export class OwnerObjects {
     this.#operations = operations;
   }
 
-  /** Asks for the token. Without an answer in time it is refused. */
-  async claim({ hash }: PushToken, rules: Rules, mayTake: boolean): Promise<ClaimOutcome> {
+  /**
+   * Asks for the token. Without an answer until `until` (epoch ms) it is refused; `onAnswer` hears of one that comes later too
+   * (`null`: none will).
+   */
+  async claim(
+    hash: string,
+    request: Pick<ClaimRequest, "policy" | "mayTake" | "until">,
+    onAnswer: (claim: ClaimOutcome | null) => void,
+  ): Promise<ClaimOutcome> {
+    const claimed = this.#object(hash).claim({ hash, user: this.#me, ...request });
+    this.#platform().ctx.waitUntil(claimed.then(onAnswer, () => onAnswer(null)));
     try {
-      const request = {
-        hash,
-        user: this.#me,
-        policy: rules.policy,
-        mayTake,
-        takeoversPerToken: rules.takeoversPerToken,
-        until: Date.now() + CLAIM_TIMEOUT_MS,
-      };
-      return await withTimeout(this.#object(hash).claim(request), CLAIM_TIMEOUT_MS);
+      return await withTimeout(claimed, Math.max(0, request.until - Date.now()));
     } catch (error) {
       log.warn("claim failed", { error });
       return { ok: false, reason: "unavailable" };
@@ -59,21 +59,22 @@ export class OwnerObjects {
   }
 
   /**
-   * The version under which the user owns the token on record; `undefined`: not at all.
+   * Takes a new version for what the user owns on record; `null`: nothing.
    * @throws if the owner object does not answer in time
    */
-  async versionOf(hash: string): Promise<number | undefined> {
-    const owners = await withTimeout(this.#object(hash).owners(hash), CLAIM_TIMEOUT_MS);
-    return owners.find(({ user }) => user === this.#me)?.version;
+  async renew(hash: string): Promise<Grant | null> {
+    return await withTimeout(this.#object(hash).renew(hash, this.#me), CLAIM_TIMEOUT_MS);
   }
 
   /**
-   * Deletes the user's entry, whatever its version, and leaves no trace of it.
+   * Deletes the user's entry, whatever its version, and leaves no trace of the user in that owner object. Of `hash` the first
+   * characters suffice to find the object. By version, because the call may be late: a later claim's entry must stay.
    * @throws if the owner object does not answer in time
    */
   async erase(hash: string): Promise<void> {
-    const version = await this.versionOf(hash);
-    if (version !== undefined) await withTimeout(this.#object(hash).erase(hash, this.#me, version), CLAIM_TIMEOUT_MS);
+    const owners = await withTimeout(this.#object(hash).owners(hash), CLAIM_TIMEOUT_MS);
+    const version = owners.find(({ user }) => user === this.#me)?.version ?? null;
+    await withTimeout(this.#object(hash).erase(hash, this.#me, version), CLAIM_TIMEOUT_MS);
   }
 
   get #me(): string {

@@ -1,40 +1,47 @@
 // What must follow a restore to an earlier moment: registrations that were let go since then are back, and so are sessions
 // that ended.
+import type { Registration } from "../domain/registration.ts";
 import { log } from "../log.ts";
-import type { EndAllSessionsRequest, ReconcileOutcome } from "./outcomes.ts";
+import type { Grant } from "./in-flight.ts";
+import type { ReconcileOutcome, ReconcileRequest } from "./outcomes.ts";
 import type { Rooms } from "./rooms.ts";
 
-/** In turn. Drops what the user does not own on record, and ends all sessions. */
+/**
+ * In turn. Puts the marks back that were set after the restored moment, drops what their sessions hold and what the user does not
+ * own on record, claims the rest anew, and ends all sessions.
+ */
 export async function reconcile(
   { store, slots, ends, operations, owners }: Rooms,
-  request: EndAllSessionsRequest,
+  request: ReconcileRequest,
 ): Promise<ReconcileOutcome> {
-  if (!store.exists) return { ok: true, kept: 0, dropped: 0 };
+  const { fences, validFrom, keptSince } = request.marks;
+  // A user of whom nothing was ever kept, before a restore or after it.
+  if (!store.exists && keptSince === null) return { ok: true, kept: 0, dropped: 0 };
+  ends.add(request.marks);
+  const ended = new Set(fences.map(({ session }) => session));
+  // Between the restore and now nothing kept ended sessions out: what was registered then counts as theirs.
+  const isOver = ({ session, refreshedAt }: Registration) =>
+    ended.has(session) || refreshedAt <= (validFrom?.at ?? 0) || refreshedAt >= (keptSince ?? Number.POSITIVE_INFINITY);
+  const over = slots.empty(store.registrations.all().filter(isOver), "ended", Date.now());
+  owners.forget(over);
   const rows = store.registrations.all();
   const known = [...rows.map((row) => row.session), ...operations.sessions()];
-  ends.refuseAll(known, request.rules, request, Date.now());
-  const versions = new Map<string, number>();
+  ends.endAll(known, request.rules, request, Date.now());
+  const grants = new Map<string, Grant>();
   try {
     for (const { hash } of rows) {
-      const version = await owners.versionOf(hash);
-      if (version !== undefined) versions.set(hash, version);
+      const grant = await owners.renew(hash);
+      if (grant !== null) grants.set(hash, grant);
     }
   } catch (error) {
     log.warn("a reconciliation waits for an owner object", { error });
     return { ok: false, reason: "unavailable" };
   }
   // Sessions may have ended meanwhile, and tokens been taken.
-  const now = Date.now();
   const present = rows.flatMap((row) => {
     const slot = store.registrations.slot(row.session, row.kind);
     return slot !== undefined && slot.hash === row.hash && slot.version === row.version ? [slot] : [];
   });
-  slots.reclaim(present, versions, now);
-  const dropped = slots.empty(
-    present.filter(({ hash }) => !versions.has(hash)),
-    "removed",
-    now,
-  );
-  owners.forget(dropped);
-  return { ok: true, kept: present.length - dropped.length, dropped: dropped.length };
+  const dropped = slots.reclaim(present, grants, Date.now());
+  return { ok: true, kept: present.length - dropped.length, dropped: dropped.length + over.length };
 }

@@ -70,7 +70,13 @@ export class RegistrationsTable {
   }
 
   count(): number {
-    return Number(this.#exec("SELECT count(*) AS n FROM registrations")[0]?.n ?? 0);
+    return this.size().rows;
+  }
+
+  /** How many rows there are, and the characters of their tokens and labels. */
+  size(): { rows: number; bytes: number } {
+    const [sum] = this.#exec("SELECT count(*) AS n, sum(length(token) + length(labels)) AS bytes FROM registrations");
+    return { rows: Number(sum?.n ?? 0), bytes: Number(sum?.bytes ?? 0) };
   }
 
   /** Token and platform of each row refreshed after `since` (epoch ms), oldest first: only the columns that clients see. */

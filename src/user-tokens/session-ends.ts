@@ -1,8 +1,10 @@
-// Who may act: fences, `tokens_valid_from`, and what becomes of fences when they are too many. Nothing here awaits.
-import type { Registration, Rules, Session } from "../domain/registration.ts";
+// Who may act: fences, `tokens_valid_from`, and what becomes of fences when they are too many. A mark never ends earlier than it
+// was set to end: whatever sets it again can only raise it (but for `shorten`). Nothing here awaits.
+import type { Rules, Session } from "../domain/registration.ts";
+import type { Fence, Marks } from "../durable/claims.ts";
 import { FENCES_MAX, UNDATED_FENCES_MAX } from "../limits.ts";
-import type { Refusal, SessionsEnd } from "./outcomes.ts";
-import type { Fence, UserTokensStore } from "./store.ts";
+import type { EndSessionRequest, FenceRule, Refusal, SessionsEnd } from "./outcomes.ts";
+import type { UserTokensStore } from "./store.ts";
 
 /**
  * No session has this id. A fence under it stands for all fences that were dropped for lack of room: it blocks every session
@@ -31,7 +33,8 @@ export class SessionEnds {
 
   /** Whether fences were dropped and this session may have had one. A session that holds a registration never lost its fence. */
   #isShutOut(session: string, now: number): boolean {
-    return this.fenceEnd(ANY_OTHER) > now && this.#store.registrations.ofSession(session).length === 0;
+    const { until } = this.#store.fence(ANY_OTHER) ?? { until: 0 };
+    return until > now && this.#store.registrations.ofSession(session).length === 0;
   }
 
   /** Auth tokens issued at or before this (epoch ms) are dead; 0: none are. */
@@ -39,9 +42,10 @@ export class SessionEnds {
     return this.#store.validFrom()?.at ?? 0;
   }
 
-  /** Until when the session's fence stands, epoch ms; 0: there is none. */
-  fenceEnd(session: string): number {
-    return this.#store.fence(session)?.until ?? 0;
+  /** Whether the session is fenced in a way that this end would change. */
+  isFencedUnlike(session: string, fence: FenceRule | null): boolean {
+    const before = this.#store.fence(session);
+    return before !== undefined && (fence === null || (before.open && !fence.open));
   }
 
   /** The fences of single sessions. */
@@ -52,12 +56,17 @@ export class SessionEnds {
       .map(({ session, until }) => ({ session, until }));
   }
 
-  /** Ends these sessions. */
-  fence(fences: readonly Fence[], ending: SessionsEnd): void {
-    if (fences.length === 0) return;
+  /** Ends one session. Its fence is not written again where it stands long enough. */
+  end({ session, issuedAt, fence, ...ending }: EndSessionRequest, now: number): void {
+    if (fence === null) return;
+    const before = this.#standing(session, now);
+    // Until now the auth token may have been taken for a good one, if nobody had said that it is dead.
+    const isNews = before === undefined || (before.open && !fence.open);
+    const endedAt = isNews ? now : before.endedAt;
+    const until = Math.max(endedAt + fence.ms, fence.atLeastUntil ?? 0);
     this.#store.transaction(() => {
-      for (const fence of fences) this.#store.setFence(fence);
-      this.#dropExcess(ending);
+      this.#raise({ session, issuedAt: issuedAt ?? before?.issuedAt ?? now, endedAt, open: fence.open, until });
+      this.#dropExcess(ending, fence.ms, now);
     });
   }
 
@@ -65,31 +74,98 @@ export class SessionEnds {
    * Every auth token issued until now is dead; where they carry no trusted time, or a session outlives them, the sessions known
    * here end.
    */
-  refuseAll(known: Iterable<string>, rules: Rules, ending: SessionsEnd, now: number): void {
+  endAll(known: Iterable<string>, rules: Rules, ending: SessionsEnd, now: number): void {
     const until = now + rules.fenceMs;
+    const open = ending.trustedTime !== true;
     this.#store.transaction(() => {
-      if (ending.trustedTime) this.#store.setValidFrom({ at: Math.max(now, this.validFrom()), until });
+      if (ending.trustedTime) this.#raiseValidFrom(now, until);
       if (isTimeEnough(ending)) return;
-      this.fence(
-        [...new Set(known)].map((session) => ({ session, issuedAt: now, until })),
-        ending,
-      );
+      for (const session of new Set(known)) {
+        if (this.#standing(session, now) === undefined) {
+          this.#raise({ session, issuedAt: now, endedAt: now, open, until });
+        }
+      }
+      this.#dropExcess(ending, rules.fenceMs, now);
     });
   }
 
-  /** Where the issuer accepts no auth token any more that it made until now: when every fence may end. */
+  #standing(session: string, now: number): Fence | undefined {
+    const fence = this.#store.fence(session);
+    return fence !== undefined && fence.until > now ? fence : undefined;
+  }
+
+  #raise(fence: Fence): void {
+    const before = this.#store.fence(fence.session);
+    this.#store.setFence(before === undefined ? fence : higher(before, fence));
+  }
+
+  #raiseValidFrom(at: number, until: number): void {
+    const before = this.#store.validFrom() ?? { at: 0, until: 0 };
+    this.#store.setValidFrom({ at: Math.max(before.at, at), until: Math.max(before.until, until) });
+  }
+
+  /** What ends sessions here. */
+  marks(): Marks {
+    const validFrom = this.#store.validFrom() ?? null;
+    return { fences: this.#store.fences(), validFrom, keptSince: this.#store.keptSince() };
+  }
+
+  /** Keeps the marks of the same user's own object while that is restored, which may take several attempts. */
+  keep(marks: Marks, now: number): void {
+    this.#store.transaction(() => {
+      this.add(marks);
+      this.#store.setKeptSince(Math.min(this.#store.keptSince() ?? now, now));
+    });
+  }
+
+  /** Marks that were set elsewhere: of this user, after the moment to which the data were restored. */
+  add({ fences, validFrom }: Pick<Marks, "fences" | "validFrom">): void {
+    this.#store.transaction(() => {
+      for (const fence of fences) this.#raise(fence);
+      if (validFrom !== null) this.#raiseValidFrom(validFrom.at, validFrom.until);
+    });
+  }
+
+  /** The declared flush: the issuer accepts no auth token any more that it made until now, so every fence ends then. */
   shorten(until: number): void {
     this.#store.transaction(() => {
-      for (const fence of this.#store.fences()) if (fence.until > until) this.#store.setFence({ ...fence, until });
+      for (const fence of this.#store.fences()) {
+        if (fence.until > until) this.#store.setFence({ ...fence, open: false, until });
+      }
     });
   }
 
-  /** Drops the fences of which `tokens_valid_from` does the work. */
+  /** Drops the fences of which `tokens_valid_from` does the work from now on. */
   dropDated(ending: SessionsEnd): void {
     if (!isTimeEnough(ending)) return;
-    for (const { session, issuedAt } of this.#store.fences()) {
-      if (issuedAt <= this.validFrom()) this.#store.deleteFence(session);
+    const dated = this.#store.fences().filter(({ issuedAt }) => issuedAt <= this.validFrom());
+    if (dated.length === 0) return;
+    this.#raiseValidFrom(0, Math.max(...dated.map(({ until }) => until)));
+    for (const { session } of dated) this.#store.deleteFence(session);
+  }
+
+  /**
+   * Drops the marks that no auth token needs any more: those whose time has ended, also by the longest session that the app
+   * allows now (`sessionMs`), if that is longer than when they were set.
+   */
+  collect(sessionMs: number, now: number): void {
+    for (const fence of this.#store.fences()) {
+      const end = endOf(fence, sessionMs);
+      if (end <= now) this.#store.deleteFence(fence.session);
+      else if (fence.session === ANY_OTHER && end > fence.until) this.#store.setFence({ ...fence, until: end });
     }
+    const validFrom = this.#store.validFrom();
+    if (validFrom !== undefined && Math.max(validFrom.until, validFrom.at + sessionMs) <= now) {
+      this.#store.deleteValidFrom();
+    }
+  }
+
+  /** When the next mark can be dropped, epoch ms; `undefined`: there is none. */
+  nextEnd(sessionMs: number): number | undefined {
+    const ends = this.#store.fences().map((fence) => endOf(fence, sessionMs));
+    const validFrom = this.#store.validFrom();
+    if (validFrom !== undefined) ends.push(Math.max(validFrom.until, validFrom.at + sessionMs));
+    return ends.length === 0 ? undefined : Math.min(...ends);
   }
 
   /**
@@ -97,31 +173,30 @@ export class SessionEnds {
    * tokens carry no trusted time, up to UNDATED_FENCES_MAX fences are kept. Beyond that, the fences that end soonest are dropped,
    * and until they would have ended, sessions that hold nothing are refused: an ended session holds nothing.
    */
-  #dropExcess(ending: SessionsEnd): void {
+  #dropExcess(ending: SessionsEnd, fenceMs: number, now: number): void {
     const byTime = isTimeEnough(ending);
     const max = byTime ? FENCES_MAX : UNDATED_FENCES_MAX;
     if (this.#store.fences().length <= max) return;
     // An expired fence needs no place: no auth token of its session can live.
-    this.#store.deleteExpiredFacts(Date.now());
+    this.collect(ending.trustedTime === true ? fenceMs : 0, now);
     const all = this.#store.fences().filter((fence) => fence.session !== ANY_OTHER);
     const dropped = this.#excess(all, all.length - max, byTime);
     if (dropped.length === 0) return;
     for (const fence of dropped) this.#store.deleteFence(fence.session);
+    const until = Math.max(...dropped.map((fence) => fence.until));
     if (byTime) {
-      const before = this.#store.validFrom() ?? { at: 0, until: 0 };
-      const at = Math.max(before.at, ...dropped.map((fence) => fence.issuedAt));
-      this.#store.setValidFrom({ at, until: Math.max(before.until, ...all.map((fence) => fence.until)) });
+      this.#raiseValidFrom(Math.max(...dropped.map((fence) => fence.issuedAt)), until);
       return;
     }
-    const until = Math.max(this.fenceEnd(ANY_OTHER), ...dropped.map((fence) => fence.until));
-    this.#store.setFence({ session: ANY_OTHER, issuedAt: 0, until });
+    const endedAt = Math.max(...dropped.map((fence) => fence.endedAt));
+    this.#raise({ session: ANY_OTHER, issuedAt: 0, endedAt, open: false, until });
     this.#onShutOut(until);
   }
 
   #excess(fences: readonly Fence[], count: number, byTime: boolean): Fence[] {
     if (count <= 0) return [];
     // After a reconciliation a session that ended may still hold something; that must not vouch for it.
-    const holding = new Set(byTime ? [] : this.#store.registrations.all().map((row: Registration) => row.session));
+    const holding = new Set(byTime ? [] : this.#store.registrations.all().map((row) => row.session));
     return fences
       .filter((fence) => !holding.has(fence.session))
       .sort((a, b) => (byTime ? a.issuedAt - b.issuedAt : a.until - b.until))
@@ -132,4 +207,21 @@ export class SessionEnds {
 /** Whether `tokens_valid_from` keeps ended sessions out for good. */
 function isTimeEnough({ trustedTime = false, sessionsOutliveTokens = false }: SessionsEnd): boolean {
   return trustedTime && !sessionsOutliveTokens;
+}
+
+/**
+ * Both marks as one. An open fence gets its end from the first mark that has one: from then on the auth token is known to be
+ * dead. One that has an end is open no more.
+ */
+function higher(a: Fence, b: Fence): Fence {
+  const { session } = a;
+  const closed = [a, b].filter((fence) => !fence.open);
+  const until = Math.max(...(closed.length > 0 ? closed : [a, b]).map((fence) => fence.until));
+  const issuedAt = Math.max(a.issuedAt, b.issuedAt);
+  return { session, issuedAt, endedAt: Math.max(a.endedAt, b.endedAt), open: closed.length === 0, until };
+}
+
+/** When no auth token of the session can live, by the rule of its time or of now, whichever is later. */
+function endOf({ open, until, endedAt }: Fence, sessionMs: number): number {
+  return open ? until : Math.max(until, endedAt + sessionMs);
 }

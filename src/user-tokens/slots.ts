@@ -10,10 +10,10 @@ import {
   SHORT_HASH_LENGTH,
 } from "../domain/registration.ts";
 import { appOf, type PlatformOf } from "../durable/platform.ts";
-import { REGISTRATIONS_PER_USER_MAX } from "../limits.ts";
+import { REGISTRATIONS_PER_USER_MAX, TOKEN_BYTES_PER_USER_MAX } from "../limits.ts";
 import { countChanges } from "../metrics.ts";
-import type { Operation } from "./in-flight.ts";
-import type { FeedbackReport, FeedbackResult, RegisterRequest } from "./outcomes.ts";
+import type { Grant, Operation } from "./in-flight.ts";
+import type { FeedbackReport, FeedbackResult, HeldSlot, RegisterRequest } from "./outcomes.ts";
 import type { UserTokensStore } from "./store.ts";
 
 /** What a change takes out of the slots, and adds to the record. */
@@ -31,32 +31,45 @@ export class Slots {
     this.#platform = platform;
   }
 
+  /** The slots as they stand, if this request would change nothing and is not due for a refresh; else `null`. */
+  unchanged({ session, tokens, rules }: RegisterRequest, now: number): HeldSlot[] | null {
+    const held: HeldSlot[] = [];
+    const since = now - rules.refreshWindowMs;
+    for (const token of tokens) {
+      const mustBeClaimed = rules.policy === "exclusive";
+      const registeredAt = this.#store.registrations.unchangedSince(session.id, token, since, mustBeClaimed);
+      if (registeredAt === undefined) return null;
+      held.push({ kind: token.kind, hash: token.hash, registeredAt });
+    }
+    return held;
+  }
+
   /**
    * Puts the granted tokens of a registration into its session's slots, and makes room. Answers what is stored, and the rows
    * whose place was taken.
    */
   fill(
-    { uid, session, tokens, rules }: RegisterRequest,
+    { uid, session, tokens }: RegisterRequest,
     operation: Operation,
     now: number,
   ): { stored: Registration[]; gone: Registration[] } {
     const stored: Registration[] = [];
     const gone = this.#commit(now, (draft) => {
       for (const token of tokens) {
-        const version = operation.granted.get(token.hash);
+        const grant = operation.grantNow(token.hash);
         // Released above the claim's version: someone took the token meanwhile, as if it had been stored before.
-        if (version === undefined || operation.isReleasedSince(token.hash, version)) continue;
-        const claimed = rules.policy === "exclusive";
-        const taken = operation.taken.has(token.hash);
-        stored.push(this.#put(draft, token, { session: session.id, version, claimed, taken, now }));
+        if (grant === null) continue;
+        stored.push(
+          this.#put(draft, token, { ...grant, session: session.id, taken: operation.taken.includes(token), now }),
+        );
       }
       this.#evict(draft, session.id, now);
-      this.#store.setUser({ uid, retentionMs: rules.retentionMs });
+      this.#store.setUid(uid);
     });
     return { stored, gone };
   }
 
-  #put(draft: Draft, token: PushToken, { session, version, claimed, taken, now }: Claimed): Registration {
+  #put(draft: Draft, token: PushToken, { session, version, claimed, taken, now }: Granted): Registration {
     const slot = this.#store.registrations.slot(session, token.kind);
     const before = this.#store.registrations.holding(token.hash);
     const stays = before !== undefined && before.session === session;
@@ -84,17 +97,23 @@ export class Slots {
     return registration;
   }
 
-  /** Makes room: the whole session that was refreshed longest ago goes; never the one that registers. */
+  /**
+   * Makes room for registrations and their bytes: the whole session that was refreshed longest ago goes; never the one that
+   * registers.
+   */
   #evict(draft: Draft, current: string, now: number): void {
-    let excess = this.#store.registrations.count() - REGISTRATIONS_PER_USER_MAX;
-    if (excess <= 0) return;
+    const { rows: count, bytes } = this.#store.registrations.size();
+    let excess = count - REGISTRATIONS_PER_USER_MAX;
+    let excessBytes = bytes - TOKEN_BYTES_PER_USER_MAX;
+    if (excess <= 0 && excessBytes <= 0) return;
     const sessions = [...Map.groupBy(this.#store.registrations.all(), (row) => row.session)]
       .filter(([session]) => session !== current)
       .map(([, rows]) => ({ rows, refreshedAt: Math.max(...rows.map((row) => row.refreshedAt)) }))
       .sort((a, b) => a.refreshedAt - b.refreshedAt);
     for (const { rows } of sessions) {
-      if (excess <= 0) break;
+      if (excess <= 0 && excessBytes <= 0) break;
       excess -= rows.length;
+      excessBytes -= rows.reduce((sum, row) => sum + bytesOf(row), 0);
       this.#remove(draft, rows, "evicted", now);
     }
   }
@@ -122,33 +141,58 @@ export class Slots {
     }
   }
 
-  /** The rows are claimed anew, under these versions by hash. */
-  reclaim(rows: readonly Registration[], versions: ReadonlyMap<string, number>, now: number): void {
-    this.#commit(now, () => {
+  /** The rows are claimed anew, by hash; the others go. Answers those. */
+  reclaim(rows: readonly Registration[], grants: ReadonlyMap<string, Grant>, now: number): Registration[] {
+    return this.#commit(now, (draft) => {
       for (const row of rows) {
-        const version = versions.get(row.hash);
-        if (version !== undefined && version > row.version) this.#store.registrations.put({ ...row, version });
+        const grant = grants.get(row.hash);
+        if (grant === undefined) this.#remove(draft, [row], "removed", now);
+        else this.#store.registrations.put({ ...row, ...grant, claimed: grant.claimed && row.claimed });
       }
     });
   }
 
-  /** What a provider's report does, and the row that it prunes. Only the very token that it names is touched. */
-  report(report: FeedbackReport, refreshWindowMs: number, now: number): FeedbackResult & { gone: Registration[] } {
-    const row = this.#store.registrations.holding(report.hash);
-    if (row === undefined) return { outcome: "unknown", why: "nobody holds this token", gone: [] };
-    const decision = decideFeedback(row, report, refreshWindowMs);
-    const { why } = decision;
-    switch (decision.do) {
-      case "keep":
-        return { outcome: "kept", why, gone: [] };
-      case "prune":
-        return { outcome: "pruned", why, gone: this.empty([row], "pruned", now, report.code) };
-      case "suspect":
-        if (row.suspectAt === null) {
-          this.#commit(now, () => this.#store.registrations.put({ ...row, suspectAt: report.at }));
-        }
-        return { outcome: "suspect", why, gone: [] };
-    }
+  /** Another user holds the token too: the claim is no longer the only one. */
+  share(row: Registration, now: number): void {
+    this.#commit(now, () => this.#store.registrations.put({ ...row, claimed: false }));
+  }
+
+  /** Tokens that were taken from others and are not held in the end: the record says so all the same. */
+  recordTaken({ uid, session }: RegisterRequest, tokens: readonly PushToken[], now: number): void {
+    if (tokens.length === 0) return;
+    this.#commit(now, (draft) => {
+      for (const token of tokens) {
+        draft.changes.push(change("taken_from_another_user", { ...token, session: session.id }, now));
+      }
+      this.#store.setUid(uid);
+    });
+  }
+
+  /**
+   * What providers' reports do, and the rows that they prune. Only the very token that a report names is touched, and the reports
+   * of one call on one token count as one.
+   */
+  report(
+    reports: readonly FeedbackReport[],
+    refreshWindowMs: number,
+    now: number,
+  ): { results: FeedbackResult[]; gone: Registration[] } {
+    const newlySuspect = new Set<string>();
+    const gone: Registration[] = [];
+    const results = reports.map((each): FeedbackResult => {
+      const report = { ...each, at: Math.min(each.at, now) };
+      const row = this.#store.registrations.holding(report.hash);
+      if (row === undefined) return { outcome: "unknown", why: "nobody holds this token" };
+      const asBefore = newlySuspect.has(row.hash) ? { ...row, suspectAt: null } : row;
+      const decision = decideFeedback(asBefore, report, refreshWindowMs);
+      if (decision.do === "prune") gone.push(...this.empty([row], "pruned", now, report.code));
+      if (decision.do === "suspect" && row.suspectAt === null) {
+        newlySuspect.add(row.hash);
+        this.#commit(now, () => this.#store.registrations.put({ ...row, suspectAt: report.at }));
+      }
+      return { outcome: OUTCOMES[decision.do], why: decision.why };
+    });
+    return { results, gone };
   }
 
   /** One change of the slots, and all that must follow it. Answers the rows that went. */
@@ -164,13 +208,18 @@ export class Slots {
   }
 }
 
-interface Claimed {
+const OUTCOMES = { keep: "kept", suspect: "suspect", prune: "pruned" } as const;
+
+interface Granted extends Grant {
   session: string;
-  version: number;
-  claimed: boolean;
   /** Another user held or owned the token. */
   taken: boolean;
   now: number;
+}
+
+/** What the limit of a user's bytes counts; as {@link RegistrationsTable.size} does. */
+function bytesOf({ token, labels }: Registration): number {
+  return token.length + JSON.stringify(labels).length;
 }
 
 function change(kind: ChangeKind, row: PushToken & { session: string }, at: number, code?: string): Change {

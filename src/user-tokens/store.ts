@@ -2,36 +2,30 @@
 //
 //   fact          key        value                         until (epoch ms, 0: no end)
 //   schema        ''         id of the last migration      0
-//   user          ''         {uid, retentionMs}            0
+//   user          ''         the uid                       0
 //   valid_from    ''         epoch ms                      when no older auth token can live
-//   fence         session    when its auth token was       when no auth token of the session can live
-//                            issued (epoch ms)
-//   takeovers     session    tokens taken from others      end of the window
+//   fence         session    [issuedAt, endedAt, open]     when no auth token of the session can live
+//   takeovers     ''         installations taken           end of the window
+//                            from others
 //   changes       ''         the record of changes         its last entry + CHANGES_KEPT_MS
+//   kept          ''         since when it keeps marks     then + KEPT_MARKS_MS (only in the object that
+//                            of another object, epoch ms   stands in for one that is restored)
 //   forget        hash       ''                            0 (an erasure that waits for the owner object)
 import type { Kind, Platform } from "../domain/kinds.ts";
 import type { Change, ChangeKind } from "../domain/registration.ts";
+import type { Fence, ValidFrom } from "../durable/claims.ts";
 import { FactsTable } from "../durable/facts-table.ts";
 import { LazyTables } from "../durable/lazy-tables.ts";
 import type { Migration } from "../durable/migrate.ts";
-import { CHANGES_KEPT_MS, CHANGES_MAX } from "../limits.ts";
+import { CHANGES_KEPT_MS, CHANGES_MAX, KEPT_MARKS_MS } from "../limits.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { RegistrationsTable } from "./registrations-table.ts";
 
-export interface UserFact {
-  uid: string;
-  retentionMs: number;
-}
+/** What ends sessions. */
+const MARKS = ["fence", "valid_from"];
 
-export interface Fence {
-  session: string;
-  issuedAt: number;
-  until: number;
-}
-
-export interface ValidFrom {
-  at: number;
-  /** When no auth token issued until `at` can live. */
+export interface TakeoverWindow {
+  count: number;
   until: number;
 }
 
@@ -68,14 +62,22 @@ export class UserTokensStore {
     await this.#tables.deleteAll();
   }
 
-  user(): UserFact | undefined {
-    const fact = this.#facts.one("user");
-    return fact && (JSON.parse(fact.value) as UserFact);
+  /** As {@link LazyTables.wipe}, but that the marks of ended sessions stay. */
+  wipe(): void {
+    const { fences, validFrom } = this.#sessionEnds();
+    this.#ends = undefined;
+    this.#tables.wipe();
+    if (validFrom !== undefined) this.setValidFrom(validFrom);
+    for (const fence of fences.values()) this.setFence(fence);
+  }
+
+  uid(): string | null {
+    return this.#facts.one("user")?.value ?? null;
   }
 
   /** Writes only a change. */
-  setUser({ uid, retentionMs }: UserFact): void {
-    this.#facts.set("user", { value: JSON.stringify({ uid, retentionMs }), until: 0 });
+  setUid(uid: string): void {
+    this.#facts.set("user", { value: uid, until: 0 });
   }
 
   // Session ends
@@ -98,8 +100,30 @@ export class UserTokensStore {
   }
 
   setFence(fence: Fence): void {
-    this.#facts.set("fence", { key: fence.session, value: String(fence.issuedAt), until: fence.until });
+    const { session, issuedAt, endedAt, open, until } = fence;
+    this.#facts.set("fence", { key: session, value: JSON.stringify([issuedAt, endedAt, open]), until });
     this.#sessionEnds().fences.set(fence.session, fence);
+  }
+
+  /** Since when this object keeps the marks of another one, epoch ms. */
+  keptSince(): number | null {
+    const fact = this.#facts.one("kept");
+    return fact === undefined ? null : Number(fact.value);
+  }
+
+  setKeptSince(at: number): void {
+    this.#facts.set("kept", { value: String(at), until: at + KEPT_MARKS_MS });
+  }
+
+  /** Whether anything keeps ended sessions out. */
+  get hasMarks(): boolean {
+    const { fences, validFrom } = this.#sessionEnds();
+    return fences.size > 0 || validFrom !== undefined;
+  }
+
+  deleteValidFrom(): void {
+    this.#facts.delete("valid_from");
+    this.#sessionEnds().validFrom = undefined;
   }
 
   deleteFence(session: string): void {
@@ -109,9 +133,10 @@ export class UserTokensStore {
 
   #sessionEnds() {
     if (this.#ends === undefined) {
-      const fences = this.#facts
-        .all("fence")
-        .map(({ key, value, until }): Fence => ({ session: key, issuedAt: Number(value), until }));
+      const fences = this.#facts.all("fence").map(({ key, value, until }): Fence => {
+        const [issuedAt, endedAt, open] = JSON.parse(value);
+        return { session: key, issuedAt, endedAt, open, until };
+      });
       const validFrom = this.#facts.one("valid_from");
       this.#ends = {
         fences: new Map(fences.map((fence) => [fence.session, fence])),
@@ -123,23 +148,14 @@ export class UserTokensStore {
 
   // Takeovers
 
-  /** How many tokens this session took from other users in the window that is open at `now`, and when it ends. */
-  takeovers(session: string, now: number): { count: number; until: number } | undefined {
-    const fact = this.#facts.one("takeovers", session);
+  /** How many installations the user took from others in the window that is open at `now`, and when it ends. */
+  takeovers(now: number): TakeoverWindow | undefined {
+    const fact = this.#facts.one("takeovers");
     return fact && fact.until > now ? { count: Number(fact.value), until: fact.until } : undefined;
   }
 
-  allTakeovers(now: number): { session: string; count: number; until: number }[] {
-    return this.#facts
-      .all("takeovers")
-      .filter(({ until }) => until > now)
-      .map(({ key, value, until }) => ({ session: key, count: Number(value), until }));
-  }
-
-  /** Drops windows that ended: sessions are many, and the alarm may be weeks away. */
-  setTakeovers(session: string, count: number, until: number, now: number): void {
-    for (const fact of this.#facts.all("takeovers")) if (fact.until <= now) this.#facts.delete("takeovers", fact.key);
-    this.#facts.set("takeovers", { key: session, value: String(count), until });
+  setTakeovers({ count, until }: TakeoverWindow): void {
+    this.#facts.set("takeovers", { value: String(count), until });
   }
 
   // The record of changes
@@ -179,14 +195,14 @@ export class UserTokensStore {
 
   // Time
 
+  /** Deletes what has expired but the marks of ended sessions: those are {@link SessionEnds}'s to judge. */
   deleteExpiredFacts(now: number): void {
-    this.#ends = undefined;
-    this.#facts.deleteExpired(now);
+    this.#facts.deleteExpired(now, MARKS);
   }
 
-  /** As {@link FactsTable.nextEnd}. */
+  /** When the next fact expires that is no mark, epoch ms; `undefined`: none does. */
   nextFactEnd(): number | undefined {
-    return this.#facts.nextEnd();
+    return this.#facts.nextEnd(MARKS);
   }
 }
 

@@ -1,21 +1,36 @@
-// How many tokens a session may take from other users. Nothing here awaits.
+// How many installations a user may take from others. The taker is counted, never the token: whoever knows a token could use
+// up a limit of the token's. Nothing here awaits.
+import type { ClaimOutcome } from "../durable/claims.ts";
 import { TAKEOVER_WINDOW_MS } from "../limits.ts";
-import type { UserTokensStore } from "./store.ts";
+import type { TakeoverWindow, UserTokensStore } from "./store.ts";
 
 export class Takeovers {
   readonly #store: UserTokensStore;
+
+  /** Claims without an answer yet: each may have taken something. Memory only. */
+  #pending = 0;
 
   constructor(store: UserTokensStore) {
     this.#store = store;
   }
 
-  /** What the session took in its window, and when that ends (epoch ms): the one that is open, or a new one. */
-  window(session: string, now: number): { count: number; until: number } {
-    return this.#store.takeovers(session, now) ?? { count: 0, until: now + TAKEOVER_WINDOW_MS };
+  /** A claim sets out. Answers whether it may take the installation of another user. */
+  begin(max: number, now: number): boolean {
+    const mayTake = this.window(now).count + this.#pending < max;
+    this.#pending += 1;
+    return mayTake;
   }
 
-  add(session: string, taken: number, now: number): void {
-    const { count, until } = this.window(session, now);
-    this.#store.transaction(() => this.#store.setTakeovers(session, count + taken, until, now));
+  /** The claim's answer came, in time or late; `null`: none will. Who takes the own installation back is not counted. */
+  end(claim: ClaimOutcome | null, now: number): void {
+    this.#pending -= 1;
+    if (claim?.ok !== true || claim.taken !== "another_users") return;
+    const { count, until } = this.window(now);
+    this.#store.transaction(() => this.#store.setTakeovers({ count: count + 1, until }));
+  }
+
+  /** What the user took in the window: the one that is open, or a new one. */
+  window(now: number): TakeoverWindow {
+    return this.#store.takeovers(now) ?? { count: 0, until: now + TAKEOVER_WINDOW_MS };
   }
 }

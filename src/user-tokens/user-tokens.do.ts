@@ -2,16 +2,18 @@
 
 import { retryable } from "cloudflare:durable-objects";
 import { DurableObject } from "cloudflare:workers";
-import type { Registration, Rules, Session } from "../domain/registration.ts";
-import type { ClaimOutcome, UserTokensRpc } from "../durable/claims.ts";
+import type { Registration, Session } from "../domain/registration.ts";
+import type { Marks, UserTokensRpc } from "../durable/claims.ts";
 import { shortUser } from "../durable/names.ts";
-import { userOf } from "../durable/platform.ts";
-import { COLLECT_EVERY_MS } from "../limits.ts";
+import { type PlatformOf, userOf } from "../durable/platform.ts";
 import { log } from "../log.ts";
 import { Alarm } from "./alarm.ts";
-import { erase, finishErasure } from "./erasure.ts";
+import { claimAll } from "./claiming.ts";
+import { collect } from "./collection.ts";
+import { erase } from "./erasure.ts";
 import { type Operation, Operations } from "./in-flight.ts";
 import {
+  type ContestedToken,
   type EndAllSessionsRequest,
   type EndSessionRequest,
   type EraseOutcome,
@@ -23,18 +25,22 @@ import {
   type ListRequest,
   REPEATABLE_BY_USERS,
   type ReconcileOutcome,
+  type ReconcileRequest,
   type Refusal,
   type RegisterOutcome,
   type RegisterRequest,
   type RemoveOutcome,
   type RemoveRequest,
+  type RestoreOutcome,
   type SessionSummary,
   type TokensOutcome,
   type UnregisterRequest,
   type UserExport,
 } from "./outcomes.ts";
 import { OwnerObjects } from "./owner-objects.ts";
+import { bySession, exported, live } from "./reading.ts";
 import { reconcile } from "./reconciliation.ts";
+import { Restoration } from "./restoration.ts";
 import type { Rooms } from "./rooms.ts";
 import { SessionEnds } from "./session-ends.ts";
 import { Slots } from "./slots.ts";
@@ -53,15 +59,14 @@ import { Takeovers } from "./takeovers.ts";
  * What holds at every moment: *held here ⇒ owned by this user on record*. docs/ownership.md has the protocol.
  */
 export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
-  /** What log lines say of the user. */
-  readonly #user: () => string;
+  readonly #platform: PlatformOf;
   readonly #store: UserTokensStore;
   readonly #slots: Slots;
   readonly #ends: SessionEnds;
   readonly #operations = new Operations();
   readonly #owners: OwnerObjects;
-  readonly #takeovers: Takeovers;
   readonly #alarm: Alarm;
+  readonly #restoration: Restoration;
   readonly #rooms: Rooms;
 
   static {
@@ -71,23 +76,30 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     const platform = () => ({ ctx: this.ctx, env: this.env });
-    this.#user = () => shortUser(userOf(platform()));
+    this.#platform = platform;
     this.#store = new UserTokensStore(ctx.storage);
     this.#slots = new Slots(this.#store, platform);
     this.#ends = new SessionEnds(this.#store, (until) =>
       log.warn("a user has too many ended sessions", { user: this.#user(), until }),
     );
     this.#owners = new OwnerObjects(platform, this.#store.registrations, this.#operations);
-    this.#takeovers = new Takeovers(this.#store);
     this.#alarm = new Alarm(platform);
+    this.#restoration = new Restoration(platform, this.#ends);
     this.#rooms = {
       store: this.#store,
       slots: this.#slots,
       ends: this.#ends,
       operations: this.#operations,
       owners: this.#owners,
+      takeovers: new Takeovers(this.#store),
       alarm: this.#alarm,
+      platform,
     };
+  }
+
+  /** What log lines say of the user. */
+  #user(): string {
+    return shortUser(userOf(this.#platform()));
   }
 
   /** Whether the session may still act; the reason if not. */
@@ -99,89 +111,53 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   // Registration
 
   /**
-   * Puts tokens into slots of a session. Acknowledged once they are stored, or once something later displaced them.
-   * All of them or, on failure, none.
+   * Puts tokens into slots of a session. Acknowledged once they are stored, or once something later displaced them; a token
+   * that could not be claimed is named, and costs no other.
    */
   async register(request: RegisterRequest): Promise<RegisterOutcome> {
     const now = Date.now();
     const reason = this.#ends.refusal(request.session, now);
     if (reason !== null) return { ok: false, reason };
-    const held = this.#unchanged(request, now);
+    const held = this.#slots.unchanged(request, now);
     if (held !== null) {
       await this.#arm(now);
-      return { ok: true, changed: false, held };
+      return { ok: true, changed: false, held, contested: [] };
     }
     const operation = this.#operations.begin(request.session, request.tokens);
     return await this.#operations.inTurn(() => this.#registerInTurn(request, operation));
   }
 
-  /** The slots as they stand, if this request would change nothing and is not due for a refresh; else `null`. */
-  #unchanged({ session, tokens, rules }: RegisterRequest, now: number): HeldSlot[] | null {
-    const held: HeldSlot[] = [];
-    const since = now - rules.refreshWindowMs;
-    for (const token of tokens) {
-      const mustBeClaimed = rules.policy === "exclusive";
-      const registeredAt = this.#store.registrations.unchangedSince(session.id, token, since, mustBeClaimed);
-      if (registeredAt === undefined) return null;
-      held.push({ kind: token.kind, hash: token.hash, registeredAt });
-    }
-    return held;
-  }
-
   async #registerInTurn(request: RegisterRequest, operation: Operation): Promise<RegisterOutcome> {
-    const { session } = request;
+    let held: readonly HeldSlot[] = [];
     try {
-      const refused = await this.#claimAll(request, operation);
-      return refused ?? this.#storeGranted(request, operation);
+      const contested = await claimAll(this.#rooms, request, operation);
+      const outcome = this.#storeGranted(request, operation, contested);
+      if (outcome.ok) held = outcome.held;
+      return outcome;
     } finally {
       this.#operations.end(operation);
       operation.settle();
-      const ended = [...new Map([...operation.owed, ...operation.granted])];
-      this.#owners.forget(ended.map(([hash, version]) => ({ hash, version })));
-      if (operation.taken.size > 0) this.#recordTakeovers(session.id, operation.taken.size);
+      const ended = new Map([...operation.granted].map(([hash, { version }]) => [hash, version]));
+      for (const [hash, version] of operation.owed) if (!ended.has(hash)) ended.set(hash, version);
+      this.#owners.forget([...ended].map(([hash, version]) => ({ hash, version })));
+      const notHeld = operation.taken.filter(({ hash }) => !held.some((slot) => slot.hash === hash));
+      this.#slots.recordTaken(request, notHeld, Date.now());
       await this.#arm(Date.now());
     }
   }
 
-  /** Asks for each token that the user does not hold. `null`: all are granted, or there is no use in asking on. */
-  async #claimAll({ session, tokens, rules }: RegisterRequest, operation: Operation): Promise<RegisterOutcome | null> {
-    const window = this.#takeovers.window(session.id, Date.now());
-    for (const token of tokens) {
-      // A removal meanwhile does not end this: acknowledged, the tokens must be with no other user either.
-      if (this.#ends.refusal(session, Date.now()) !== null) return null;
-      const holding = this.#store.registrations.holding(token.hash);
-      if (holding !== undefined && isClaimed(holding, rules)) {
-        operation.granted.set(token.hash, holding.version);
-        continue;
-      }
-      const mayTake = window.count + operation.taken.size < rules.takeoversPerSession;
-      const claim = await this.#owners.claim(token, rules, mayTake);
-      if (!claim.ok) return toRefusal(claim, window.until);
-      operation.granted.set(token.hash, claim.version);
-      if (claim.taken) operation.taken.add(token.hash);
-    }
-    return null;
-  }
-
   /** The second look, because the claims let other calls in; then the write. No await: nothing comes in between. */
-  #storeGranted(request: RegisterRequest, operation: Operation): RegisterOutcome {
+  #storeGranted(request: RegisterRequest, operation: Operation, contested: ContestedToken[]): RegisterOutcome {
     const now = Date.now();
     const reason = this.#ends.refusal(request.session, now);
     if (reason !== null) return { ok: false, reason };
-    if (operation.cancelled) return { ok: true, changed: true, held: [] };
+    if (operation.cancelled) return { ok: true, changed: true, held: [], contested };
+    if (operation.granted.size === 0) return { ok: true, changed: false, held: [], contested };
     const { stored, gone } = this.#slots.fill(request, operation, now);
     this.#operations.end(operation);
     this.#owners.forget(gone);
-    return {
-      ok: true,
-      changed: true,
-      held: stored.map(({ kind, hash, registeredAt }) => ({ kind, hash, registeredAt })),
-    };
-  }
-
-  #recordTakeovers(session: string, taken: number): void {
-    this.#takeovers.add(session, taken, Date.now());
-    log.info("tokens taken from another user", { user: this.#user(), taken });
+    const held = stored.map(({ kind, hash, registeredAt }) => ({ kind, hash, registeredAt }));
+    return { ok: true, changed: true, held, contested };
   }
 
   /**
@@ -193,6 +169,13 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     const row = this.#store.registrations.holding(hash);
     if (row === undefined || row.version >= version) return;
     this.#slots.empty([row], "taken_by_another_user", Date.now());
+  }
+
+  /** Another user came to share the token (policy `shared`): the claim is no longer the only one. */
+  async share(hash: string, version: number): Promise<void> {
+    this.#operations.share(hash, version);
+    const row = this.#store.registrations.holding(hash);
+    if (row?.claimed === true && row.version < version) this.#slots.share(row, Date.now());
   }
 
   // Removal
@@ -222,13 +205,14 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
 
   /** Ends a session: its slots are empty and, behind the fence, stay so. Safe to repeat. */
   async endSession(request: EndSessionRequest): Promise<{ removed: number; known: boolean }> {
-    const { session, issuedAt, fenceUntil, onlyIfKnown = false } = request;
+    const { session, fence, onlyIfKnown = false } = request;
+    await this.#restoration.ended;
     const now = Date.now();
     const rows = this.#store.registrations.ofSession(session);
     const isUnderWay = this.#operations.sessions().includes(session);
-    const known = rows.length > 0 || isUnderWay || this.#ends.fenceEnd(session) > (fenceUntil ?? 0);
+    const known = rows.length > 0 || isUnderWay || this.#ends.isFencedUnlike(session, fence);
     if (onlyIfKnown && !known) return { removed: 0, known };
-    if (fenceUntil !== null) this.#ends.fence([{ session, issuedAt: issuedAt ?? now, until: fenceUntil }], request);
+    this.#ends.end(request, now);
     const cancelled = this.#operations.cancel((operation) => operation.session === session);
     this.#owners.forget(this.#slots.empty(rows, "ended", now));
     await cancelled;
@@ -241,10 +225,11 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
    * session outlives them, those sessions are fenced that hold a registration or are about to.
    */
   async endAllSessions(request: EndAllSessionsRequest): Promise<{ removed: number }> {
+    await this.#restoration.ended;
     const now = Date.now();
     const rows = this.#store.registrations.all();
     const known = [...rows.map((row) => row.session), ...this.#operations.sessions()];
-    this.#ends.refuseAll(known, request.rules, request, now);
+    this.#ends.endAll(known, request.rules, request, now);
     if (request.fencesUntil !== undefined) this.#ends.shorten(request.fencesUntil);
     const cancelled = this.#operations.cancel(() => true);
     this.#owners.forget(this.#slots.empty(rows, "ended", now));
@@ -260,7 +245,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     const now = Date.now();
     const reason = session === null ? null : this.#ends.refusal(session, now);
     if (reason !== null) return { ok: false, reason };
-    return { ok: true, registrations: this.#live(now, retentionMs) };
+    return { ok: true, registrations: live(this.#store, retentionMs, now) };
   }
 
   /** As {@link list}, of each registration only what clients see. */
@@ -271,19 +256,12 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     return { ok: true, tokens: this.#store.registrations.tokens(now - retentionMs) };
   }
 
-  #live(now: number, retentionMs: number): Registration[] {
-    return this.#store.registrations
-      .all()
-      .filter((row) => row.refreshedAt + retentionMs > now)
-      .sort((a, b) => a.registeredAt - b.registeredAt);
-  }
-
   /** The registration of the token of that hash and this user's uid, for whoever asks who owns a token; `null`: none. */
   holding(hash: string, retentionMs: number): { uid: string; registration: Registration } | null {
     const row = this.#store.registrations.holding(hash);
-    const user = this.#store.user();
-    if (row === undefined || user === undefined || row.refreshedAt + retentionMs <= Date.now()) return null;
-    return { uid: user.uid, registration: row };
+    const uid = this.#store.uid();
+    if (row === undefined || uid === null || row.refreshedAt + retentionMs <= Date.now()) return null;
+    return { uid, registration: row };
   }
 
   /** Auth tokens issued at or before this (epoch ms) are dead; 0: none are. */
@@ -293,38 +271,19 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
 
   /** The sessions that hold a registration, the most recently seen first. */
   sessions(retentionMs: number): SessionSummary[] {
-    const bySession = Map.groupBy(this.#live(Date.now(), retentionMs), (row) => row.session);
-    return [...bySession]
-      .map(([session, rows]) => ({
-        session,
-        registrations: rows.map(({ kind, platform }) => ({ kind, platform })),
-        firstSeenAt: Math.min(...rows.map((row) => row.registeredAt)),
-        lastSeenAt: Math.max(...rows.map((row) => row.refreshedAt)),
-      }))
-      .sort((a, b) => b.lastSeenAt - a.lastSeenAt);
+    return bySession(live(this.#store, retentionMs, Date.now()));
   }
 
   /** Everything that is held about the user here. */
   export(): UserExport {
-    const now = Date.now();
-    return {
-      uid: this.#store.user()?.uid ?? null,
-      validFrom: this.#ends.validFrom(),
-      registrations: this.#store.registrations.all(),
-      fences: this.#ends.list(),
-      takeovers: this.#store.allTakeovers(now),
-      changes: this.#store.changes(now),
-    };
+    return exported(this.#store, this.#ends, Date.now());
   }
 
   /** What each report of a provider did. */
   feedback(reports: FeedbackReport[], refreshWindowMs: number): FeedbackResult[] {
-    const now = Date.now();
-    return reports.map((report) => {
-      const { gone, ...result } = this.#slots.report(report, refreshWindowMs, now);
-      this.#owners.forget(gone);
-      return result;
-    });
+    const { results, gone } = this.#slots.report(reports, refreshWindowMs, Date.now());
+    this.#owners.forget(gone);
+    return results;
   }
 
   // Erasure and recovery
@@ -334,6 +293,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
    * anything back: one timestamp, and fences where that is not enough.
    */
   async erase(request: EraseRequest): Promise<EraseOutcome> {
+    await this.#restoration.ended;
     return await erase(this.#rooms, request);
   }
 
@@ -341,9 +301,8 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
    * Sees to it that the next instance of this object starts from its data as they were at `at` (epoch ms, in the last 30
    * days). {@link restart} and {@link reconcile} follow. workerd itself keeps no history and refuses.
    */
-  async prepareRestore(at: number): Promise<void> {
-    const bookmark = await this.ctx.storage.getBookmarkForTime(at);
-    await this.ctx.storage.onNextSessionRestoreBookmark(bookmark);
+  async prepareRestore(at: number): Promise<RestoreOutcome> {
+    return await this.#restoration.prepare(at);
   }
 
   /** Ends this instance. The caller's call fails, as all calls under way do. */
@@ -351,11 +310,30 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     this.ctx.abort("restarted to restore its data");
   }
 
+  /** What keeps ended sessions out. */
+  marks(): Marks {
+    return this.#ends.marks();
+  }
+
+  /** Keeps the marks of another object, while that one is restored. */
+  async keepMarks(marks: Marks): Promise<void> {
+    const now = Date.now();
+    this.#ends.keep(marks, now);
+    await this.#arm(now);
+  }
+
+  /** Those marks are back where they belong. */
+  async dropMarks(): Promise<void> {
+    if (!this.#store.exists) return;
+    this.#alarm.isGone();
+    await this.#store.deleteAll();
+  }
+
   /**
    * What must follow a restore. Drops what the user does not own on record, and ends all sessions; the devices log in and
    * register anew. Safe to repeat; `unavailable`: an owner object did not answer, repeat until `ok`.
    */
-  async reconcile(request: EndAllSessionsRequest): Promise<ReconcileOutcome> {
+  async reconcile(request: ReconcileRequest): Promise<ReconcileOutcome> {
     const outcome = await this.#operations.inTurn(() => reconcile(this.#rooms, request));
     await this.#arm(Date.now());
     return outcome;
@@ -363,49 +341,13 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
 
   // Time
 
-  /** Collects what has expired, and sleeps until the next thing does; leaves an empty object when nothing is left. */
+  /** Collects what has expired. */
   override async alarm(): Promise<void> {
     this.#alarm.isGone();
-    if (this.#store.pendingForgets().length > 0) {
-      const erased = await this.#operations.inTurn(() => finishErasure(this.#rooms));
-      if (!erased.ok) return;
-    }
-    const now = Date.now();
-    const { registrations } = this.#store;
-    const user = this.#store.user();
-    if (user !== undefined) {
-      const expired = registrations.all().filter((row) => row.refreshedAt + user.retentionMs <= now);
-      this.#owners.forget(this.#slots.empty(expired, "expired", now));
-    }
-    this.#store.deleteExpiredFacts(now);
-    const ends = registrations.all().map((row) => row.refreshedAt + (user?.retentionMs ?? 0));
-    // An active user writes again soon, so expired facts can wait for a later alarm: every alarm is billed.
-    const next = ends.length > 0 ? Math.min(...ends, now + COLLECT_EVERY_MS) : this.#store.nextFactEnd();
-    if (this.#store.pendingForgets().length > 0) await this.#alarm.set(now);
-    else if (next !== undefined) await this.#alarm.set(next);
-    else if (this.#operations.isEmpty) {
-      this.#alarm.isGone();
-      await this.#store.deleteAll();
-    }
+    await collect(this.#rooms);
   }
 
   async #arm(now: number): Promise<void> {
     if (this.#store.exists) await this.#alarm.arm(now);
-  }
-}
-
-/** Rows stored under `shared` have no claim: under `exclusive` they count as not held until the next registration. */
-function isClaimed(row: Registration, rules: Rules): boolean {
-  return row.claimed || rules.policy === "shared";
-}
-
-function toRefusal(claim: ClaimOutcome & { ok: false }, sessionWindowEnd: number): RegisterOutcome {
-  switch (claim.reason) {
-    case "unavailable":
-      return { ok: false, reason: "unavailable" };
-    case "session_limit":
-      return { ok: false, reason: "too_many_takeovers", retryAfterMs: sessionWindowEnd - Date.now() };
-    case "token_limit":
-      return { ok: false, reason: "too_many_takeovers", retryAfterMs: claim.retryAfterMs };
   }
 }

@@ -37,8 +37,8 @@ describe("a client that logs in without end", () => {
     const largest = await runInDurableObject(object, async (instance, { storage }) => {
       let bytes = 0;
       for (let i = 0; i < logouts; i += 1) {
-        const fence = { issuedAt: now + i, fenceUntil: now + 90 * 24 * HOUR_MS, trustedTime: true };
-        await instance.endSession({ session: `session-${i}`, ...fence });
+        const fence = { ms: 90 * 24 * HOUR_MS, open: false };
+        await instance.endSession({ session: `session-${i}`, issuedAt: now + i, fence, trustedTime: true });
         if (i < FENCES_MAX) bytes = Math.max(bytes, storage.sql.databaseSize);
       }
       return bytes;
@@ -46,8 +46,8 @@ describe("a client that logs in without end", () => {
     const size = await sizeOf("test", uid);
     expect(size.fences).toBe(FENCES_MAX);
     expect(size.bytes).toBeLessThan(200 * 1024);
-    // The logouts beyond the limit took no more room.
-    expect(size.bytes).toBeLessThanOrEqual(largest + 8192);
+    // The logouts beyond the limit took no more room, but for pages that are not full.
+    expect(size.bytes).toBeLessThanOrEqual(largest + 16_384);
     expect((await earliest.register({ fcmToken: uniqueToken() })).status).toBe(401);
     for (const i of [0, 150, logouts - 1]) {
       const session = { id: `session-${i}`, issuedAt: now + i, usableUntil: null };
@@ -78,7 +78,7 @@ describe("a client that rotates its token without end", () => {
 });
 
 describe("a client that takes tokens with ever new sessions", () => {
-  it("leaves no window behind that has ended", async ({ expect }) => {
+  it("leaves one counter behind, whatever the number of sessions and hours", async ({ expect }) => {
     const uid = uniqueUid();
     vi.useFakeTimers({ toFake: ["Date"] });
     try {
@@ -89,7 +89,7 @@ describe("a client that takes tokens with ever new sessions", () => {
           await victim.register({ fcmToken: token });
           expect((await (await login(uid)).register({ fcmToken: token })).status).toBe(200);
         }
-        expect((await sizeOf("test", uid)).takeovers).toBe(4);
+        expect((await sizeOf("test", uid)).takeovers).toBe(1);
         vi.setSystemTime(Date.now() + TAKEOVER_WINDOW_MS + 1);
       }
     } finally {

@@ -2,9 +2,11 @@
 import { env } from "cloudflare:workers";
 import { describe, it, vi } from "vitest";
 import { tokenHash, tokenOwnersName } from "../../src/durable/names.ts";
-import { DAY_MS } from "../../src/limits.ts";
+import { DAY_MS, DEAD_CACHE_MS } from "../../src/limits.ts";
 import { login, serverCall, uniqueToken } from "../support/client.ts";
+import { chatSession, cometchat } from "../support/cometchat.ts";
 import { metered } from "../support/meter.ts";
+import { userObject } from "../support/objects.ts";
 
 /** A token that nobody holds, of an owner object that has its tables already, as every one has after an app's first days. */
 async function nobodysToken(kind: "fcm" | "apns"): Promise<string> {
@@ -56,7 +58,7 @@ describe("the cost of", () => {
     expect(rowsWritten).toBeLessThanOrEqual(4);
   });
 
-  it("a handover is three calls, and what both users, the owner object and the taker's limit write", async ({
+  it("a handover is three calls, and what both users, the owner object, its window and the taker's limit write", async ({
     expect,
   }) => {
     const [alice, bob] = [await login(), await login()];
@@ -65,7 +67,7 @@ describe("the cost of", () => {
     await bob.register({ apnsToken: uniqueToken() });
     const { calls, rowsWritten } = await metered(() => bob.register({ fcmToken: token }));
     expect(calls).toEqual(["UserTokens.register", "TokenOwners.claim", "UserTokens.release"]);
-    expect(rowsWritten).toBeLessThanOrEqual(7);
+    expect(rowsWritten).toBeLessThanOrEqual(9);
   });
 
   it("a launch after the refresh window is one call and one row written, without the alarm", async ({ expect }) => {
@@ -78,6 +80,89 @@ describe("the cost of", () => {
       const { calls, rowsWritten } = await metered(() => session.register({ fcmToken: token }));
       expect(calls).toEqual(["UserTokens.register"]);
       expect(rowsWritten).toBe(1);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("launches that call both registration APIs is no row written, and what only one of them states stays", async ({
+    expect,
+  }) => {
+    const session = await login();
+    const fcmToken = uniqueToken();
+    const labels = { providerId: "default", timezone: "Asia/Kolkata" };
+    const successor = () =>
+      session.call("POST", "/v3.0/notifications/push/v1/tokens", {
+        body: { ...labels, fcmToken, platform: "fcm_android" },
+      });
+    const own = () => session.register({ fcmToken, platform: "android" });
+    await own();
+    await successor();
+    for (let launch = 0; launch < 3; launch++) {
+      const { calls, rowsWritten } = await metered(async () => {
+        expect((await own()).status).toBe(200);
+        expect((await successor()).status).toBe(200);
+      });
+      expect(calls).toEqual(["UserTokens.register", "UserTokens.register"]);
+      expect(rowsWritten).toBe(0);
+    }
+    const { body } = await serverCall("GET", `/v3/users/${session.uid}/push_tokens`);
+    expect(body.data.pushTokens).toMatchObject([{ token: fcmToken, ...labels }]);
+  });
+
+  it("a logout that is repeated, by the client or a back end, is no row written", async ({ expect }) => {
+    const session = await login();
+    await session.register({ fcmToken: uniqueToken() });
+    // With what the owner object is told.
+    await metered(() => session.logout());
+    const again = await metered(async () => {
+      for (let i = 0; i < 3; i++) expect((await session.logout()).status).toBe(200);
+    });
+    expect(again).toMatchObject({ calls: Array.from({ length: 3 }, () => "UserTokens.endSession"), rowsWritten: 0 });
+    const byBackEnd = await metered(async () => {
+      for (let i = 0; i < 3; i++) await serverCall("DELETE", `/v3/users/${session.uid}/sessions/${session.id}`);
+    });
+    expect(byBackEnd.rowsWritten).toBe(0);
+  });
+
+  it("a session that a back end ends again, and nobody else ended, is no row written", async ({ expect }) => {
+    const { uid, id } = await login();
+    const end = () => serverCall("DELETE", `/v3/users/${uid}/sessions/${id}`);
+    await end();
+    const { rowsWritten } = await metered(async () => {
+      for (let i = 0; i < 3; i++) {
+        await scheduler.wait(2);
+        await end();
+      }
+    });
+    expect(rowsWritten).toBe(0);
+  });
+
+  it("calls with an auth token that CometChat calls dead, however many, is no row written but for the first", async ({
+    expect,
+  }) => {
+    const session = await chatSession();
+    await session.register({ fcmToken: uniqueToken() });
+    await cometchat.kill("chat", session.authToken);
+    vi.useFakeTimers({ toFake: ["Date"] });
+    try {
+      const statuses: number[] = [];
+      const dead = async () => {
+        // Beyond the time for which an isolate knows the answer, and within the fence's.
+        vi.setSystemTime(Date.now() + 2 * DEAD_CACHE_MS);
+        statuses.push((await session.register({ fcmToken: uniqueToken() })).status);
+        statuses.push((await session.call("GET", "/v3.0/users")).status);
+        statuses.push((await session.logout()).status);
+      };
+      await dead();
+      const first = (await (await userObject("chat", session.uid)).export()).fences;
+      const { rowsWritten } = await metered(async () => {
+        for (let i = 0; i < 5; i++) await dead();
+      });
+      expect(statuses).not.toContain(503);
+      expect(first).toHaveLength(1);
+      expect((await (await userObject("chat", session.uid)).export()).fences).toEqual(first);
+      expect(rowsWritten).toBe(0);
     } finally {
       vi.useRealTimers();
     }

@@ -37,6 +37,11 @@ async function suspects(session: TestSession): Promise<string[]> {
     .map(({ token }: { token: string }) => token);
 }
 
+/** Time passes. */
+function later(ms: number): void {
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + ms });
+}
+
 afterEach(() => {
   vi.useRealTimers();
 });
@@ -44,6 +49,7 @@ afterEach(() => {
 describe("a report that a token is dead", () => {
   it("prunes a token that was not registered since, a refresh window ago or longer", async ({ expect }) => {
     const { session, fcm, apns, at } = await registered();
+    later(WINDOW_MS + DAY_MS);
     const items = [
       { token: fcm, kind: "fcm", code: "UNREGISTERED", sentAt: at + WINDOW_MS + 1000 },
       { token: apns, kind: "apns", code: "Unregistered", at: at + WINDOW_MS + 1000 },
@@ -82,6 +88,7 @@ describe("a report that a token is dead", () => {
   it("prefers the provider's time to the time of sending, and that to now", async ({ expect }) => {
     const { apns, at } = await registered();
     const late = at + WINDOW_MS + 1000;
+    later(WINDOW_MS + DAY_MS);
     expect(
       await outcomes([
         { token: apns, kind: "apns", code: "Unregistered", at: at - DAY_MS, sentAt: late },
@@ -103,6 +110,7 @@ describe("a suspect", () => {
     const { session, apns, at } = await registered();
     const bad = (time: number) => [{ token: apns, kind: "apns", code: "BadDeviceToken", at: time }];
     const first = at + 1000;
+    later(2 * WINDOW_MS);
     expect(await outcomes(bad(first))).toEqual(["suspect"]);
     expect(await outcomes(bad(first + WINDOW_MS - 1))).toEqual(["suspect"]);
     expect(await outcomes(bad(first + WINDOW_MS))).toEqual(["pruned"]);
@@ -112,11 +120,68 @@ describe("a suspect", () => {
   it("that came back is not pruned by a report of before", async ({ expect }) => {
     const { session, apns, at } = await registered();
     const bad = (time: number) => [{ token: apns, kind: "apns", code: "BadDeviceToken", at: time }];
+    later(DAY_MS);
     await outcomes(bad(at + 1000));
-    vi.useFakeTimers({ toFake: ["Date"], now: at + WINDOW_MS + DAY_MS });
+    later(WINDOW_MS);
     await session.register({ apnsToken: apns });
     expect(await outcomes(bad(at + WINDOW_MS + 1000))).toEqual(["kept"]);
     expect(await session.tokens()).toContain(apns);
+  });
+});
+
+describe("a report that claims to be from the future", () => {
+  it("is taken as of now: it prunes nothing that may be younger than it", async ({ expect }) => {
+    const { session, fcm, apns, at } = await registered();
+    const future = at + 25 * DAY_MS;
+    expect(
+      await outcomes([
+        { token: fcm, kind: "fcm", code: "UNREGISTERED", sentAt: future },
+        { token: apns, kind: "apns", code: "Unregistered", at: future },
+      ]),
+    ).toEqual(["suspect", "suspect"]);
+    expect((await session.tokens()).sort()).toEqual([apns, fcm].sort());
+  });
+
+  it("makes a token suspect as of now: the next one a refresh window later prunes it", async ({ expect }) => {
+    const { session, apns, at } = await registered();
+    const bad = (time: number) => [{ token: apns, kind: "apns", code: "BadDeviceToken", at: time }];
+    expect(await outcomes(bad(at + 25 * DAY_MS))).toEqual(["suspect"]);
+    expect(await outcomes(bad(at + 25 * DAY_MS))).toEqual(["suspect"]);
+    later(WINDOW_MS + 1000);
+    expect(await outcomes(bad(Date.now()))).toEqual(["pruned"]);
+    expect(await session.tokens()).not.toContain(apns);
+  });
+});
+
+describe("reports of one batch on one token", () => {
+  it("count as one: two doubtful ones a window apart do not prune", async ({ expect }) => {
+    const { session, fcm, apns, at } = await registered();
+    later(2 * WINDOW_MS);
+    const bad = (time: number) => ({ token: apns, kind: "apns", code: "BadDeviceToken", at: time });
+    const items = [bad(at + 1000), bad(at + WINDOW_MS + 1000), bad(Date.now())];
+    expect(await outcomes(items)).toEqual(["suspect", "suspect", "suspect"]);
+    expect((await session.tokens()).sort()).toEqual([apns, fcm].sort());
+    // In the next batch they are another report.
+    expect(await outcomes([bad(Date.now())])).toEqual(["pruned"]);
+  });
+
+  it("count as one where the uid is named for some", async ({ expect }) => {
+    const { session, apns, at } = await registered();
+    later(2 * WINDOW_MS);
+    const bad = (time: number) => ({ token: apns, kind: "apns", code: "BadDeviceToken", at: time });
+    const items = [bad(at + 1000), { ...bad(Date.now()), uid: session.uid }];
+    expect(await outcomes(items)).toEqual(["suspect", "suspect"]);
+  });
+
+  it("do not hold back one that proves that the token is dead", async ({ expect }) => {
+    const { apns, at } = await registered();
+    later(2 * WINDOW_MS);
+    const item = { token: apns, kind: "apns" };
+    const items = [
+      { ...item, code: "BadDeviceToken", at: at + 1000 },
+      { ...item, code: "Unregistered", at: at + WINDOW_MS + 1000 },
+    ];
+    expect(await outcomes(items)).toEqual(["suspect", "pruned"]);
   });
 });
 
@@ -127,6 +192,7 @@ describe("a report that does not blame the token", () => {
   it("never removes it and never makes it suspect, whatever the code and the time", async ({ expect }) => {
     const { session, fcm, apns, at } = await registered();
     const late = at + 25 * DAY_MS;
+    later(25 * DAY_MS);
     const items = [
       ...innocent(FCM_CODES).map((code) => ({ token: fcm, kind: "fcm", code, at: late })),
       ...innocent(APNS_CODES).map((code) => ({ token: apns, kind: "apns", code, at: late })),
@@ -146,6 +212,7 @@ describe("the token that is reported", () => {
     const { session, fcm, at } = await registered();
     const next = uniqueToken();
     await session.register({ fcmToken: next });
+    later(25 * DAY_MS);
     const item = { token: fcm, kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS, uid: session.uid };
     expect(await outcomes([item])).toEqual(["unknown"]);
     expect(await session.tokens()).toContain(next);
@@ -155,6 +222,7 @@ describe("the token that is reported", () => {
     const { session, fcm, at } = await registered();
     const next = await login();
     await next.register({ fcmToken: fcm });
+    later(25 * DAY_MS);
     const item = { token: fcm, kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS };
     expect(await outcomes([{ ...item, uid: session.uid }])).toEqual(["unknown"]);
     expect(await outcomes([item])).toEqual(["pruned"]);
@@ -165,6 +233,7 @@ describe("the token that is reported", () => {
     const { session, fcm, at } = await registered("shared");
     const other = await login(undefined, { app: "shared" });
     await other.register({ fcmToken: fcm });
+    later(25 * DAY_MS);
     const item = { token: fcm, kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS };
     expect(await outcomes([item], "shared")).toEqual(["pruned"]);
     expect([...(await session.tokens()), ...(await other.tokens())]).not.toContain(fcm);
@@ -172,6 +241,7 @@ describe("the token that is reported", () => {
 
   it("of another app is unknown", async ({ expect }) => {
     const { session, fcm, at } = await registered();
+    later(25 * DAY_MS);
     const item = { token: fcm, kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS };
     expect(await outcomes([item, { ...item, uid: session.uid }], "other")).toEqual(["unknown", "unknown"]);
     expect(await session.tokens()).toContain(fcm);
@@ -182,6 +252,7 @@ describe("a batch", () => {
   it("of 500 reports is answered item by item, in order", async ({ expect }) => {
     const { fcm, apns, at } = await registered();
     const late = at + 25 * DAY_MS;
+    later(25 * DAY_MS);
     const items = Array.from({ length: 500 }, (_, i) => ({
       token: `nobody's-${i}`,
       kind: "fcm",
@@ -238,6 +309,7 @@ describe("a batch", () => {
   it("serves the rest when an object does not answer, and says which report to repeat", async ({ expect }) => {
     const { session, fcm, at } = await registered();
     const { session: other, fcm: otherToken } = await registered();
+    later(25 * DAY_MS);
     const item = { kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS };
     const silent = userTokensName("test", await userHash("test", session.uid));
     const { namespace } = withFault(env.USER_TOKENS, (call) => call());

@@ -2,6 +2,7 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, it, vi } from "vitest";
+import type { Policy } from "../../src/domain/registration.ts";
 import { tokenHash, tokenOwnersName, userHash } from "../../src/durable/names.ts";
 import type { UserTokens } from "../../src/user-tokens/user-tokens.do.ts";
 import { login, serverCall, type TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
@@ -10,10 +11,13 @@ import {
   breakUsersFor,
   failAfter,
   failBefore,
+  first,
+  holdBack,
   on,
   platformErrors,
   userObject,
 } from "../support/faults.ts";
+import { pushToken, rulesOf } from "../support/objects.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -328,39 +332,226 @@ describe("a handover that is interrupted", () => {
   });
 });
 
-describe("takeover limits", () => {
-  it("let a session take five tokens an hour from other users, and then say 429 and when to come back", async ({
+describe("the takeover limit", () => {
+  const limited = (uid = uniqueUid()) => login(uid, { app: "limited" });
+
+  /** The user takes one token each from so many others. */
+  async function takes(taker: TestSession, count: number): Promise<number[]> {
+    const statuses: number[] = [];
+    for (let i = 0; i < count; i++) {
+      const token = uniqueToken();
+      await (await limited()).register({ fcmToken: token });
+      statuses.push((await taker.register({ fcmToken: token })).status);
+    }
+    return statuses;
+  }
+  const tenTimes200 = Array.from({ length: 10 }, () => 200);
+
+  it("lets a user take ten tokens an hour from other users, and then says 429 and when to come back", async ({
     expect,
   }) => {
-    const taker = await login(undefined, { app: "limited" });
-    const victims = await Promise.all(Array.from({ length: 6 }, () => login(undefined, { app: "limited" })));
-    const tokens = victims.map(() => uniqueToken());
-    for (const [i, victim] of victims.entries()) await victim.register({ fcmToken: tokens[i] });
-    for (const token of tokens.slice(0, 5)) expect((await taker.register({ fcmToken: token })).status).toBe(200);
-    const last = tokens[5] ?? "";
-    const refused = await taker.register({ fcmToken: last });
+    const [taker, victim] = [await limited(), await limited()];
+    const token = uniqueToken();
+    await victim.register({ fcmToken: token });
+    expect(await takes(taker, 10)).toEqual(tenTimes200);
+    const [mine] = await taker.tokens();
+    const refused = await taker.register({ fcmToken: token });
     expect(refused).toMatchObject({ status: 429, body: { error: { code: "ERR_TOO_MANY_REQUESTS", details: {} } } });
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(3500);
-    expect(await victims[5]?.tokens()).toEqual([last]);
-    expect(await taker.tokens()).toEqual([tokens[4]]);
-    // A token that is nobody's is no takeover, and after an hour the session may take again.
+    expect(await victim.tokens()).toEqual([token]);
+    expect(await taker.tokens()).toEqual([mine]);
+    // A token that is nobody's is no takeover, and after an hour the user may take again.
     expect((await taker.register({ apnsToken: uniqueToken() })).status).toBe(200);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + HOUR_MS + 1000 });
-    expect((await taker.register({ fcmToken: last })).status).toBe(200);
+    expect((await taker.register({ fcmToken: token })).status).toBe(200);
   });
 
-  it("let a token change its owner ten times an hour", async ({ expect }) => {
+  it("is the user's: no logout, no removal, no new login and no eviction resets it", async ({ expect }) => {
+    const uid = uniqueUid();
+    const [taker, victim] = [await limited(uid), await limited()];
     const token = uniqueToken();
-    const first = await login(undefined, { app: "limited" });
-    await first.register({ fcmToken: token });
-    for (let i = 0; i < 10; i++) {
-      const next = await login(undefined, { app: "limited" });
-      expect((await next.register({ fcmToken: token })).status).toBe(200);
+    await victim.register({ fcmToken: token });
+    expect(await takes(taker, 10)).toEqual(tenTimes200);
+    await taker.delete();
+    expect((await taker.register({ fcmToken: token })).status).toBe(429);
+    await taker.delete({ all: true });
+    await taker.logout();
+    await evictDurableObject(await userObject("limited", uid));
+    expect((await (await limited(uid)).register({ fcmToken: token })).status).toBe(429);
+    await serverCall("DELETE", `/v3/users/${uid}/sessions`, {}, "limited");
+    expect((await (await limited(uid)).register({ fcmToken: token })).status).toBe(429);
+    expect(await victim.tokens()).toEqual([token]);
+    const { body } = await serverCall("GET", `/v3/users/${uid}/export`, {}, "limited");
+    expect(body.data.takeovers).toEqual({ count: 10, until: expect.any(Number) });
+  });
+
+  it("is not reset by deletes in between: what was taken and let go of counts", async ({ expect }) => {
+    const victim = await limited();
+    const taker = await limited();
+    const statuses: number[] = [];
+    for (let i = 0; i < 12; i++) {
+      const token = uniqueToken();
+      await victim.register({ fcmToken: token });
+      statuses.push((await taker.register({ fcmToken: token })).status);
+      await taker.delete();
     }
-    const [owner] = await holders(token, "limited");
-    const eleventh = await login(undefined, { app: "limited" });
-    expect((await eleventh.register({ fcmToken: token })).status).toBe(429);
-    expect(await holders(token, "limited")).toEqual([owner]);
+    expect(statuses).toEqual([...tenTimes200, 429, 429]);
+  });
+
+  it("never locks the owner out: two accounts in turn, and the owner's every launch takes the token back", async ({
+    expect,
+  }) => {
+    const [victim, mallory, trudy] = [await limited(), await limited(), await limited()];
+    const token = uniqueToken();
+    // The owner's own limit is used up too.
+    expect(await takes(victim, 10)).toEqual(tenTimes200);
+    await victim.register({ fcmToken: token });
+    const attacks: number[] = [];
+    for (let i = 0; i < 30; i++) {
+      attacks.push((await (i % 2 === 0 ? mallory : trudy).register({ fcmToken: token })).status);
+      if (i % 3 === 2) expect((await victim.register({ fcmToken: token })).status).toBe(200);
+    }
+    expect(attacks).toContain(429);
+    expect((await victim.register({ fcmToken: token })).status).toBe(200);
+    expect(await victim.tokens()).toEqual([token]);
+    expect([...(await mallory.tokens()), ...(await trudy.tokens())]).toEqual([]);
+    // Taking back is no takeover.
+    const { body } = await serverCall("GET", `/v3/users/${victim.uid}/export`, {}, "limited");
+    expect(body.data.takeovers).toMatchObject({ count: 10 });
+  });
+
+  it("is none of the token's: one that goes round many users is refused to nobody", async ({ expect }) => {
+    const token = uniqueToken();
+    for (let i = 0; i < 15; i++) {
+      const next = await limited();
+      expect((await next.register({ fcmToken: token })).status).toBe(200);
+      expect(await holders(token, "limited")).toEqual([next.uid]);
+    }
+  });
+});
+
+describe("a takeover that keeps nothing in the end", () => {
+  async function taking() {
+    const [alice, mallory] = [await login(), await login()];
+    const token = uniqueToken();
+    await alice.register({ fcmToken: token });
+    const { fault, reached, open } = holdBack({ after: true });
+    await breakOwnersFor("test", mallory.uid, on("claim", fault));
+    const registering = mallory.register({ fcmToken: token });
+    await reached();
+    return { alice, mallory, token, registering, open };
+  }
+
+  const endings: [string, number, (mallory: TestSession) => Promise<unknown>][] = [
+    ["is deleted by the taker", 200, (mallory) => mallory.delete()],
+    ["is deleted with all of the taker's", 200, (mallory) => mallory.delete({ all: true })],
+    ["ends with the taker's logout", 401, (mallory) => mallory.logout()],
+    ["ends by a back end", 401, ({ uid, id }) => serverCall("DELETE", `/v3/users/${uid}/sessions/${id}`)],
+    ["ends with all of the taker's sessions", 401, ({ uid }) => serverCall("DELETE", `/v3/users/${uid}/sessions`)],
+  ];
+  it.for(endings)(
+    "because it %s while the claim is on its way back shows in both users' records",
+    async ([, status, end], { expect }) => {
+      const { alice, mallory, token, registering, open } = await taking();
+      const ending = end(mallory);
+      await scheduler.wait(30);
+      open();
+      await ending;
+      expect((await registering).status).toBe(status);
+      expect([await alice.tokens(), await holders(token)]).toEqual([[], []]);
+      const short = (await tokenHash("fcm", token)).slice(0, 8);
+      expect((await changes(alice)).at(-1)).toMatchObject({ change: "taken_by_another_user", token: short });
+      const exported = await serverCall("GET", `/v3/users/${mallory.uid}/export`);
+      expect(exported).toMatchObject({ status: 200, body: { data: { takeovers: { count: 1 } } } });
+      const taken = { change: "taken_from_another_user", token: short, session: mallory.id };
+      expect(exported.body.data.changes).toMatchObject([taken]);
+      // And the owner's next launch takes it back.
+      await alice.register({ fcmToken: token });
+      expect(await alice.tokens()).toEqual([token]);
+    },
+  );
+
+  it("because the owner took it back meanwhile shows in both users' records", async ({ expect }) => {
+    const { alice, mallory, token, registering, open } = await taking();
+    expect((await alice.register({ fcmToken: token })).status).toBe(200);
+    open();
+    expect((await registering).status).toBe(200);
+    expect(await holders(token)).toEqual([alice.uid]);
+    expect((await changes(alice)).map(({ change }) => change)).toEqual([
+      "registered",
+      "taken_by_another_user",
+      "taken_from_another_user",
+    ]);
+    expect((await changes(mallory)).map(({ change }) => change)).toEqual(["taken_from_another_user"]);
+  });
+});
+
+describe("a registration of several tokens of which one cannot be had", () => {
+  it("stores the others and is a success, where another user keeps one for good", async ({ expect }) => {
+    const taker = await login(undefined, { app: "limited" });
+    for (let i = 0; i < 10; i++) {
+      const token = uniqueToken();
+      await (await login(undefined, { app: "limited" })).register({ fcmToken: token });
+      await taker.register({ fcmToken: token });
+    }
+    const victim = await login(undefined, { app: "limited" });
+    const [contested, mine] = [uniqueToken(), uniqueToken()];
+    await victim.register({ fcmToken: contested });
+    const [before] = await taker.tokens();
+    expect((await taker.register({ fcmToken: contested, apnsToken: mine })).status).toBe(200);
+    expect((await taker.tokens()).sort()).toEqual([before, mine].sort());
+    expect(await victim.tokens()).toEqual([contested]);
+    // Nothing else in the call: then it is refused.
+    expect((await taker.register({ fcmToken: contested })).status).toBe(429);
+  });
+
+  it.for([
+    ["first", "fcmToken", "apnsToken"],
+    ["last", "voipToken", "fcmToken"],
+  ] as const)(
+    "stores the others and says 503 where the %s may be had by a repeat",
+    async ([, unavailable, fine], { expect }) => {
+      const [alice, bob] = [await login(), await login()];
+      const [token, mine] = [uniqueToken(), uniqueToken()];
+      const kind = unavailable === "fcmToken" ? "fcm" : "voip";
+      await alice.register({ [unavailable]: token });
+      const owners = env.TOKEN_OWNERS.getByName(tokenOwnersName("test", await tokenHash(kind, token)));
+      await breakUsersFor(owners, on("release", failBefore(platformErrors.connectionLost)));
+      const refused = await bob.register({ [unavailable]: token, [fine]: mine });
+      expect(refused).toMatchObject({ status: 503, body: { error: { code: "ERR_OPERATION_FAILED" } } });
+      expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+      expect(await bob.tokens()).toEqual([mine]);
+      expect(await alice.tokens()).toEqual([token]);
+      await evictDurableObject(owners);
+      expect((await bob.register({ [unavailable]: token, [fine]: mine })).status).toBe(200);
+      expect((await bob.tokens()).sort()).toEqual([token, mine].sort());
+    },
+  );
+
+  it("says 503 though another is kept for good: a repeat can store what is missing", async ({ expect }) => {
+    const uid = uniqueUid();
+    const object = await userObject("limited", uid);
+    const taker = await login(uid, { app: "limited" });
+    const [victim, neighbour] = [
+      await login(undefined, { app: "limited" }),
+      await login(undefined, { app: "limited" }),
+    ];
+    const [contested, silent] = [uniqueToken(), uniqueToken()];
+    await victim.register({ fcmToken: contested });
+    await neighbour.register({ apnsToken: silent });
+    for (let i = 0; i < 10; i++) {
+      const token = uniqueToken();
+      await (await login(undefined, { app: "limited" })).register({ voipToken: token });
+      await taker.register({ voipToken: token });
+    }
+    const refusedClaim = async (call: () => Promise<unknown>, _: string, args: unknown[]) => {
+      const { hash } = args[0] as { hash: string };
+      if (hash === (await tokenHash("apns", silent))) throw platformErrors.connectionLost();
+      return call();
+    };
+    await breakOwnersFor("limited", uid, on("claim", refusedClaim));
+    expect((await taker.register({ fcmToken: contested, apnsToken: silent })).status).toBe(503);
+    expect((await object.export()).registrations).toHaveLength(1);
   });
 });
 
@@ -383,13 +574,7 @@ describe("policy shared", () => {
     const [alice, bob] = [uniqueUid(), uniqueUid()];
     const token = uniqueToken();
     const hash = await tokenHash("fcm", token);
-    const rules = {
-      refreshWindowMs: 7 * 24 * HOUR_MS,
-      retentionMs: 270 * 24 * HOUR_MS,
-      fenceMs: HOUR_MS,
-      takeoversPerSession: 9,
-      takeoversPerToken: 9,
-    };
+    const rules = rulesOf("test");
     const request = (uid: string, policy: "shared" | "exclusive") => ({
       uid,
       session: { id: `${uid}-phone`, issuedAt: null, usableUntil: null },
@@ -406,6 +591,129 @@ describe("policy shared", () => {
     };
     expect(await list(alices)).toEqual([token]);
     expect(await list(bobs)).toEqual([]);
+  });
+});
+
+describe("a policy that changes", () => {
+  /** Users of one token, who register it under whatever policy. */
+  async function users() {
+    const token = uniqueToken();
+    const hash = await tokenHash("fcm", token);
+    const user = async () => {
+      const uid = uniqueUid();
+      const object = await userObject("test", uid);
+      const request = (policy: Policy) => ({
+        uid,
+        session: { id: `${uid}-phone`, issuedAt: null, usableUntil: null },
+        tokens: [{ kind: "fcm" as const, token, hash, platform: "android" as const, labels: {} }],
+        rules: { ...rulesOf("test"), policy },
+      });
+      return {
+        uid,
+        register: async (policy: Policy) => object.register(request(policy)),
+        holds: async () => (await object.export()).registrations.length === 1,
+      };
+    };
+    return { token, alice: await user(), dave: await user(), erin: await user() };
+  }
+
+  it("exclusive, shared, exclusive: the next exclusive registration is the only one left", async ({ expect }) => {
+    const { token, alice, dave } = await users();
+    await alice.register("exclusive");
+    await dave.register("shared");
+    expect([await alice.holds(), await dave.holds()]).toEqual([true, true]);
+    expect(await alice.register("exclusive")).toMatchObject({ ok: true, changed: true });
+    expect([await alice.holds(), await dave.holds()]).toEqual([true, false]);
+    expect(await ownersOnRecord(token)).toEqual([await userHash("test", alice.uid)]);
+    // Now the claim is the only one again: the next launch is free.
+    expect(await alice.register("exclusive")).toMatchObject({ ok: true, changed: false });
+  });
+
+  it("back and forth in any order leaves one holder after an exclusive registration", async ({ expect }) => {
+    const { token, alice, dave, erin } = await users();
+    const steps: [typeof alice, Policy][] = [
+      [alice, "shared"],
+      [dave, "exclusive"],
+      [erin, "shared"],
+      [alice, "shared"],
+      [dave, "shared"],
+      [dave, "exclusive"],
+      [alice, "shared"],
+      [dave, "shared"],
+      [alice, "exclusive"],
+      [dave, "exclusive"],
+      [alice, "shared"],
+      [dave, "exclusive"],
+    ];
+    for (const [user, policy] of steps) {
+      expect(await user.register(policy)).toMatchObject({ ok: true, contested: [] });
+      expect(await user.holds()).toBe(true);
+      if (policy === "shared") continue;
+      const held = await Promise.all([alice, dave, erin].map((each) => each.holds()));
+      expect(held.filter(Boolean)).toHaveLength(1);
+      expect(await ownersOnRecord(token)).toEqual([await userHash("test", user.uid)]);
+    }
+  });
+
+  it("to shared while an exclusive registration is on its way: it counts as shared from the start", async ({
+    expect,
+  }) => {
+    const { alice, dave } = await users();
+    const { fault, reached, open } = holdBack({ after: true });
+    await breakOwnersFor("test", alice.uid, on("claim", fault));
+    const registering = alice.register("exclusive");
+    await reached();
+    expect(await dave.register("shared")).toMatchObject({ ok: true });
+    open();
+    expect(await registering).toMatchObject({ ok: true });
+    expect([await alice.holds(), await dave.holds()]).toEqual([true, true]);
+    await breakOwnersFor("test", alice.uid, (call) => call());
+    expect(await alice.register("exclusive")).toMatchObject({ ok: true, changed: true });
+    expect([await alice.holds(), await dave.holds()]).toEqual([true, false]);
+  });
+
+  it("to shared while an exclusive registration moves a held token: it counts as shared too", async ({ expect }) => {
+    const phone = await login();
+    const tablet = await login(phone.uid);
+    const token = uniqueToken();
+    await phone.register({ fcmToken: token });
+    const { fault, reached, open } = holdBack();
+    await breakOwnersFor("test", phone.uid, on("claim", first(1, fault)));
+    const moving = tablet.register({ fcmToken: token, apnsToken: uniqueToken() });
+    await reached();
+    const dave = uniqueUid();
+    const object = await userObject("test", dave);
+    const tokens = [await pushToken(token)];
+    const session = { id: "dave's", issuedAt: null, usableUntil: null };
+    await object.register({ uid: dave, session, tokens, rules: { ...rulesOf("test"), policy: "shared" } });
+    open();
+    expect((await moving).status).toBe(200);
+    expect((await holders(token)).sort()).toEqual([dave, phone.uid].sort());
+    expect((await tablet.register({ fcmToken: token })).status).toBe(200);
+    expect(await holders(token)).toEqual([phone.uid]);
+  });
+
+  it("to exclusive with a hundred users of one token: 503 until they have let go, in bounded steps", async ({
+    expect,
+  }) => {
+    const token = uniqueToken();
+    for (let i = 0; i < 100; i++) await (await login(undefined, { app: "shared" })).register({ fcmToken: token });
+    const owner = await login(undefined, { app: "shared" });
+    const object = await userObject("shared", owner.uid);
+    const request = {
+      uid: owner.uid,
+      session: { id: owner.id, issuedAt: null, usableUntil: null },
+      tokens: [await pushToken(token)],
+      rules: { ...rulesOf("shared"), policy: "exclusive" as const },
+    };
+    const outcomes: string[] = [];
+    for (let i = 0; i < 5 && outcomes.at(-1) !== "held"; i++) {
+      const outcome = await object.register(request);
+      if (outcome.ok) outcomes.push(outcome.held.length === 1 ? "held" : String(outcome.contested[0]?.reason));
+    }
+    expect(outcomes).toEqual(["unavailable", "unavailable", "held"]);
+    expect(await holders(token, "shared")).toEqual([owner.uid]);
+    expect(await ownersOnRecord(token, "shared")).toHaveLength(1);
   });
 });
 

@@ -1,11 +1,16 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, it } from "vitest";
+import { afterEach, describe, it, vi } from "vitest";
 import { createApp } from "../../src/app.ts";
 import { userTokensName } from "../../src/durable/names.ts";
+import { DAY_MS } from "../../src/limits.ts";
 import { API_KEYS } from "../support/apps.ts";
 import { call, login, serverCall, type TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
 import { breakOwnersFor, callWith, failBefore, platformErrors, userObject, withFault } from "../support/faults.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe("GET /health", () => {
   it("answers without any header, and asks no object", async ({ expect }) => {
@@ -36,7 +41,7 @@ describe("GET /health/deep", () => {
       expect(replies.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 200]);
     }
     const held = await object.export();
-    expect(held).toMatchObject({ registrations: [], fences: [], takeovers: [] });
+    expect(held).toMatchObject({ registrations: [], fences: [], takeovers: null });
     expect(held.changes).toHaveLength(50);
   });
 
@@ -240,11 +245,11 @@ describe("counters", () => {
     const [lost, won] = [await countsOf(alice), await countsOf(bob)];
     await bob.register({ fcmToken: token });
     expect(lost.map(({ blobs }) => blobs[1])).toEqual(["taken_by_another_user"]);
-    expect(won.map(({ blobs }) => blobs[1])).toEqual(["taken_from_another_user"]);
-    const at = Date.now() + 8 * 86_400_000;
-    const items = [{ token, kind: "fcm", code: "UNREGISTERED", at }];
+    expect(won.map(({ blobs }) => blobs[1])).toEqual(["takeover", "taken_from_another_user"]);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 8 * DAY_MS });
+    const items = [{ token, kind: "fcm", code: "UNREGISTERED" }];
     await serverCall("POST", "/v3/push_tokens/feedback", { body: { items } });
-    expect(won.map(({ blobs }) => blobs[1])).toEqual(["taken_from_another_user", "pruned"]);
+    expect(won.map(({ blobs }) => blobs[1])).toEqual(["takeover", "taken_from_another_user", "pruned"]);
   });
 
   it("count refusals by code", async ({ expect }) => {

@@ -5,6 +5,7 @@ import { afterEach, describe, it, vi } from "vitest";
 import { tokenHash, tokenOwnersName } from "../../src/durable/names.ts";
 import { login, serverCall, type TestSession, uniqueToken } from "../support/client.ts";
 import { userObject } from "../support/faults.ts";
+import { configure, envWith, rulesWith } from "../support/settings.ts";
 
 const DAY_MS = 24 * 3_600_000;
 
@@ -93,6 +94,70 @@ describe("retention", () => {
       const tables = state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name IN ('registrations', 'facts')");
       expect(tables.toArray()).toEqual([]);
     });
+  });
+
+  const raised = { retentionDays: 400 };
+  const lowered = { retentionDays: 60 };
+
+  /** A user registered now, and its object under other settings; `end` is how much later its alarm runs. */
+  async function alarmUnder(settings: object | null, afterDays: number) {
+    const start = Date.now();
+    setClock(start);
+    const session = await login();
+    await session.register({ fcmToken: uniqueToken() });
+    const object = await userObject("test", session.uid);
+    const changed = settings === null ? { ...env, APP_TEST: "not JSON" } : envWith("test", settings);
+    await configure(object, changed as Env);
+    setClock(start + afterDays * DAY_MS);
+    await runDurableObjectAlarm(object);
+    return { session, object, start };
+  }
+
+  const heldBy = async (object: Awaited<ReturnType<typeof userObject>>) => (await object.export()).registrations.length;
+
+  it("that was raised holds for what was registered before, also in the alarm", async ({ expect }) => {
+    const { object, start } = await alarmUnder(raised, 300);
+    expect(await heldBy(object)).toBe(1);
+    const reading = { session: null, retentionMs: rulesWith("test", raised).retentionMs };
+    expect(await object.list(reading)).toMatchObject({ ok: true, registrations: [{}] });
+    setClock(start + 401 * DAY_MS);
+    await runDurableObjectAlarm(object);
+    expect(await heldBy(object)).toBe(0);
+  });
+
+  it("that was lowered is collected by the value of now", async ({ expect }) => {
+    const { object } = await alarmUnder(lowered, 61);
+    expect(await heldBy(object)).toBe(0);
+    expect((await object.export()).changes.at(-1)).toMatchObject({ change: "expired" });
+  });
+
+  it("that cannot be read deletes nothing, says so, and is asked for again the next day", async ({ expect }) => {
+    const lines = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    try {
+      const { session, object, start } = await alarmUnder(null, 400);
+      const ended = await login(session.uid);
+      await ended.logout();
+      expect(await heldBy(object)).toBe(1);
+      const said = lines.mock.calls
+        .map(([line]) => String(line))
+        .filter((line) => line.includes("nothing is collected"));
+      expect(said).toHaveLength(1);
+      expect(said[0]).not.toContain(session.uid);
+      const alarm = await runInDurableObject(object, (_, state) => state.storage.getAlarm());
+      expect(alarm).toBeGreaterThan(Date.now());
+      expect(alarm).toBeLessThanOrEqual(Date.now() + 2 * DAY_MS);
+      // Not the marks either, however old.
+      setClock(start + 4000 * DAY_MS);
+      await runDurableObjectAlarm(object);
+      expect((await object.export()).fences).toHaveLength(1);
+      // Once it can be read, everything goes on.
+      await configure(object, envWith("test", {}));
+      await runDurableObjectAlarm(object);
+      expect(await heldBy(object)).toBe(0);
+      expect((await object.export()).fences).toEqual([]);
+    } finally {
+      lines.mockRestore();
+    }
   });
 
   it("is counted anew by a launch, also one after the end and before the alarm", async ({ expect }) => {

@@ -1,11 +1,16 @@
 // Everything held about a user, and its erasure. test/system/erasure.test.ts looks at the files.
 
-import { runInDurableObject } from "cloudflare:test";
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, it } from "vitest";
 import { tokenHash, tokenOwnersName, userHash } from "../../src/durable/names.ts";
+import { JWT_SECRETS } from "../support/apps.ts";
 import { login, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
-import { breakOwnersFor, failBefore, platformErrors, userObject } from "../support/faults.ts";
+import { chatSession } from "../support/cometchat.ts";
+import { breakOwnersFor, crash, failBefore, platformErrors, userObject } from "../support/faults.ts";
+import { jwtLogin, secretKey } from "../support/issuer.ts";
+
+const SECRET = secretKey(JWT_SECRETS[0]?.secret ?? "", "now");
 
 function exportOf(uid: string, app = "test") {
   return serverCall("GET", `/v3/users/${uid}/export`, {}, app);
@@ -21,11 +26,34 @@ async function ownersOf(token: string, app = "test") {
 }
 
 /** What a user's object holds, table by table. */
-async function rowsOf(uid: string) {
-  return runInDurableObject(await userObject("test", uid), (_, { storage }) => ({
+async function rowsOf(uid: string, app = "test") {
+  return runInDurableObject(await userObject(app, uid), (_, { storage }) => ({
     registrations: storage.sql.exec("SELECT * FROM registrations").toArray(),
     facts: storage.sql.exec("SELECT fact FROM facts WHERE fact <> 'schema'").toArray(),
   }));
+}
+
+/** Every time that the whole database is deleted from now on, and the statements after it that change something. */
+async function spyOnDeleteAll(object: DurableObjectStub): Promise<{ deleted: string[]; writtenAfter: string[] }> {
+  const deleted: string[] = [];
+  const writtenAfter: string[] = [];
+  await runInDurableObject(object, (_, { storage }) => {
+    const deleteAll = storage.deleteAll.bind(storage);
+    const exec = storage.sql.exec.bind(storage.sql);
+    Object.defineProperty(storage, "deleteAll", {
+      value: () => {
+        deleted.push("deleteAll");
+        return deleteAll();
+      },
+    });
+    Object.defineProperty(storage.sql, "exec", {
+      value: (statement: string, ...bindings: SqlStorageValue[]) => {
+        if (deleted.length > 0 && !/^\s*SELECT/i.test(statement)) writtenAfter.push(statement);
+        return exec(statement, ...bindings);
+      },
+    });
+  });
+  return { deleted, writtenAfter };
 }
 
 /** A user with a registration, an ended session, a token taken from someone, and a record of all that. */
@@ -52,7 +80,7 @@ describe("GET /v3/users/{uid}/export", () => {
       validFrom: 0,
       registrations: [{ session: session.id, kind: "fcm", token, hash, platform: "android" }],
       fences: [{ session: ended.id, until: expect.any(Number) }],
-      takeovers: [{ session: session.id, count: 1 }],
+      takeovers: { count: 1 },
       owners: [{ tokenHash: hash, user: await userHash("test", session.uid) }],
     });
     expect(body.data.owners[0].version).toBe(body.data.registrations[0].version);
@@ -95,7 +123,7 @@ describe("DELETE /v3/users/{uid}", () => {
     expect(await rowsOf(session.uid)).toEqual({ registrations: [], facts: [{ fact: "valid_from" }] });
     expect(await ownersOf(token)).toEqual([]);
     const { body } = await exportOf(session.uid);
-    expect(body.data).toMatchObject({ registrations: [], fences: [], takeovers: [], changes: [], owners: [] });
+    expect(body.data).toMatchObject({ registrations: [], fences: [], takeovers: null, changes: [], owners: [] });
     expect(body.data.validFrom).toBeGreaterThanOrEqual(before);
   });
 
@@ -115,6 +143,90 @@ describe("DELETE /v3/users/{uid}", () => {
     const token = uniqueToken();
     expect((await back.register({ fcmToken: token })).status).toBe(200);
     expect(await back.tokens()).toEqual([token]);
+  });
+
+  it.for([
+    ["minted auth tokens", "test", async (uid: string) => await login(uid)],
+    [
+      "an own login",
+      "jwt-secret",
+      async (uid: string) => await jwtLogin("SECRET", { key: SECRET, claims: { sub: uid } }),
+    ],
+    ["CometChat's auth tokens", "chat", async (uid: string) => await chatSession({ uid })],
+  ] as const)(
+    "with %s never empties the database while something keeps older auth tokens out",
+    async ([, app, loginAs], { expect }) => {
+      const uid = uniqueUid();
+      const [held, ended] = [await loginAs(uid), await loginAs(uid)];
+      const token = uniqueToken();
+      await held.register({ fcmToken: token });
+      await ended.register({ apnsToken: uniqueToken() });
+      await ended.logout();
+      const object = await userObject(app, uid);
+      const { deleted } = await spyOnDeleteAll(object);
+      expect((await erase(uid, app)).status).toBe(200);
+      // Again, and by the alarm: what the first one left is still there.
+      expect((await erase(uid, app)).status).toBe(200);
+      await runDurableObjectAlarm(object);
+      expect(deleted).toEqual([]);
+      const { fences, validFrom } = await object.marks();
+      expect(fences.length + (validFrom === null ? 0 : 1)).toBeGreaterThan(0);
+      await crash(object);
+      for (const session of [held, ended]) {
+        expect((await session.register({ fcmToken: uniqueToken() })).status).toBe(401);
+      }
+      expect(await rowsOf(uid, app)).toMatchObject({ registrations: [] });
+    },
+  );
+
+  it("writes nothing into the database after it was emptied", async ({ expect }) => {
+    // CometChat's auth tokens have no time: after a DELETE nothing has to stay.
+    const session = await chatSession();
+    await session.register({ fcmToken: uniqueToken() });
+    await session.delete();
+    const object = await userObject("chat", session.uid);
+    const { deleted, writtenAfter } = await spyOnDeleteAll(object);
+    expect((await erase(session.uid, "chat")).status).toBe(200);
+    expect(deleted).toHaveLength(1);
+    expect(writtenAfter).toEqual([]);
+    expect(await runInDurableObject(object, (_, { storage }) => storage.getAlarm())).toBeNull();
+  });
+
+  it("that waits for an owner object goes on by the alarm, and keeps what must stay at every moment", async ({
+    expect,
+  }) => {
+    const session = await login();
+    const token = uniqueToken();
+    await session.register({ fcmToken: token });
+    await breakOwnersFor("test", session.uid, failBefore(platformErrors.connectionLost));
+    const object = await userObject("test", session.uid);
+    const { deleted } = await spyOnDeleteAll(object);
+    expect((await erase(session.uid)).status).toBe(503);
+    await runDurableObjectAlarm(object);
+    expect(await ownersOf(token)).toHaveLength(1);
+    await runInDurableObject(object, (instance) => void Object.assign(instance, { env }));
+    await runDurableObjectAlarm(object);
+    expect(await ownersOf(token)).toEqual([]);
+    expect(deleted).toEqual([]);
+    expect((await rowsOf(session.uid)).facts).toEqual([{ fact: "valid_from" }]);
+    expect((await session.register({ fcmToken: token })).status).toBe(401);
+  });
+
+  it("leaves no trace of a user whose token was taken in the owner object that remembers it", async ({ expect }) => {
+    const [alice, bob] = [await login(), await login()];
+    const token = uniqueToken();
+    await alice.register({ fcmToken: token });
+    await bob.register({ fcmToken: token });
+    const owners = env.TOKEN_OWNERS.getByName(tokenOwnersName("test", await tokenHash("fcm", token)));
+    const windows = async () =>
+      JSON.stringify(
+        await runInDurableObject(owners, (_, { storage }) => storage.sql.exec("SELECT * FROM facts").toArray()),
+      );
+    const me = await userHash("test", alice.uid);
+    expect(await windows()).toContain(me);
+    expect((await erase(alice.uid)).status).toBe(200);
+    expect(await windows()).not.toContain(me);
+    expect(await bob.tokens()).toEqual([token]);
   });
 
   it("is safe to repeat, and leaves other users and apps alone", async ({ expect }) => {

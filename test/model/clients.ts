@@ -1,19 +1,32 @@
 // The clients and servers that call users' objects: what the Worker's routes send, with nothing in between.
 import type { Policy, PushToken, Rules, Session } from "../../src/domain/registration.ts";
+import type { Marks } from "../../src/durable/claims.ts";
+import { DAY_MS, UNCONFIRMED_FENCE_MS } from "../../src/limits.ts";
+import type { RestoreOutcome } from "../../src/user-tokens/outcomes.ts";
 import { type Action, type Operation, Oracle } from "./oracle.ts";
 import { APP, type Call, type Reply, type World } from "./world.ts";
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
-
 export interface Setup {
-  policy: Policy | "shared, then exclusive";
+  policy: Policy | "shared, then exclusive" | "exclusive, shared, exclusive";
   /** `issued`: an auth token is its session. `jwt`: a session gets new ones. `cometchat`: they carry no trusted time. */
   identity: "issued" | "jwt" | "cometchat";
   /** Whether each registration is due for a refresh, or none is. */
   refreshes: boolean;
-  /** Takeover limits that a schedule can meet: 1 per session, 2 per token. */
+  /** A takeover limit that a schedule can meet: 1 per user. */
   limited: boolean;
+}
+
+/** The policies of a schedule, one after the other. */
+export function policiesOf({ policy }: Pick<Setup, "policy">): Policy[] {
+  switch (policy) {
+    case "exclusive":
+    case "shared":
+      return [policy];
+    case "shared, then exclusive":
+      return ["shared", "exclusive"];
+    case "exclusive, shared, exclusive":
+      return ["exclusive", "shared", "exclusive"];
+  }
 }
 
 /** As the Worker says it. */
@@ -27,12 +40,15 @@ export class Clients {
   readonly #world: World;
   readonly #sessions = new Map<string, Session>();
   #policy: Policy;
+  /** The longest session that the app allows, in days. */
+  #longestDays = 1;
   #sessionCount = 0;
 
   constructor(world: World, setup: Setup, registrationsMax: number) {
     this.#world = world;
     this.setup = setup;
-    this.#policy = setup.policy === "exclusive" ? "exclusive" : "shared";
+    [this.#policy = "exclusive"] = policiesOf(setup);
+    world.deploy(this.#configuration);
     this.oracle = new Oracle(world, {
       exclusive: setup.policy !== "shared",
       ...howSessionsEnd(setup),
@@ -47,15 +63,42 @@ export class Clients {
       policy: this.#policy,
       refreshWindowMs: this.setup.refreshes ? 0 : 7 * DAY_MS,
       retentionMs: 20 * DAY_MS,
-      fenceMs: 2 * DAY_MS,
-      takeoversPerSession: this.setup.limited ? 1 : 1000,
-      takeoversPerToken: this.setup.limited ? 2 : 1000,
+      fenceMs: this.#fenceMs,
+      sessionMs: this.setup.identity === "cometchat" ? 0 : this.#fenceMs,
+      takeoversPerUser: this.setup.limited ? 1 : 1000,
     };
   }
 
-  /** From now on the app's policy is `exclusive`. */
-  declareExclusive(): void {
-    this.#policy = "exclusive";
+  /** As src/config has it. */
+  get #fenceMs(): number {
+    return this.setup.identity === "cometchat" ? UNCONFIRMED_FENCE_MS : this.#longestDays * DAY_MS + 60_000;
+  }
+
+  get #configuration(): object {
+    const { identity } = this.setup;
+    const jwt = { algorithms: ["HS256"], issuer: "model", sessionClaim: "sid", maximumSessionDays: this.#longestDays };
+    const authTokens = { defaultSeconds: 60, maximumSeconds: (this.#longestDays * DAY_MS) / 1000 };
+    const app = { appId: APP, identity, retentionDays: 20, authTokens, ...(identity === "jwt" ? { jwt } : {}) };
+    return { APP_MODEL: app };
+  }
+
+  /** From now on the app has this policy. */
+  declare(policy: Policy): void {
+    this.#policy = policy;
+  }
+
+  /**
+   * The app allows longer sessions, or again the shorter ones. Sessions that went on under the longer setting are over then,
+   * but for those that ended: whoever has their auth tokens may still present them.
+   */
+  changeSettings(): void {
+    const now = this.#world.now();
+    for (const [key, { id }] of this.#sessions) {
+      const isOver = startOf(id) + this.#longestDays * DAY_MS <= now;
+      if (isOver || (this.#longestDays > 1 && !this.oracle.hasEnded(id))) this.#sessions.delete(key);
+    }
+    this.#longestDays = this.#longestDays === 1 ? 3 : 1;
+    this.#world.deploy(this.#configuration);
   }
 
   /** The session of a login; one whose auth token is over logs in anew. */
@@ -63,8 +106,11 @@ export class Clients {
     const session = this.#sessions.get(`${user} ${login}`);
     if (session === undefined) return this.login(user, login);
     const now = this.#world.now();
-    if (Number(session.id.split("@")[1]) + DAY_MS <= now) return this.login(user, login);
-    return this.setup.identity === "jwt" ? { ...session, issuedAt: now } : session;
+    if (this.setup.identity !== "jwt") {
+      return session.usableUntil !== null && session.usableUntil <= now ? this.login(user, login) : session;
+    }
+    if (startOf(session.id) + this.#longestDays * DAY_MS <= now) return this.login(user, login);
+    return { ...session, issuedAt: now, usableUntil: now + DAY_MS };
   }
 
   login(user: string, login: number): Session {
@@ -74,7 +120,7 @@ export class Clients {
     const session: Session = {
       id: `s${this.#sessionCount}@${now}`,
       issuedAt: trustedTime ? Math.max(now, this.#validFrom(user) + 1) : null,
-      usableUntil: trustedTime ? now + DAY_MS : null,
+      usableUntil: trustedTime ? now + this.#longestDays * DAY_MS : null,
     };
     this.#sessions.set(`${user} ${login}`, session);
     return session;
@@ -113,13 +159,15 @@ export class Clients {
       case "remove":
         return ["remove", { session: action.session, all: action.all }];
       case "endSession": {
-        const { id, issuedAt } = action.session;
-        return ["endSession", { session: id, issuedAt, fenceUntil: this.#world.now() + rules.fenceMs, ...ending }];
+        const { id, issuedAt, usableUntil } = action.session;
+        const fence = { ms: rules.fenceMs, atLeastUntil: usableUntil, open: this.setup.identity === "cometchat" };
+        return ["endSession", { session: id, issuedAt, fence, ...ending }];
       }
       case "endAllSessions":
       case "erase":
-      case "reconcile":
         return [action.do, ending];
+      case "reconcile":
+        return [action.do, { ...ending, marks: action.marks }];
       case "unregister": {
         const slots = this.#tickets(user, action.session, action.tokens);
         return slots.length === 0 ? [] : ["unregister", { session: action.session.id, slots }];
@@ -135,6 +183,61 @@ export class Clients {
     }
   }
 
+  /**
+   * What the Worker's routes do to bring a user's data back to an earlier moment; an operator repeats it where it fails. The
+   * moments are those at which the user did something.
+   */
+  restore(user: string, moment: number, attempts = 8): void {
+    const { storage } = this.#world.object(`${APP}:${user}`);
+    const at = moment % Math.max(1, storage.snapshots.length);
+    if (storage.snapshots.length === 0 || attempts === 0) return;
+    const again = () => this.restore(user, at, attempts - 1);
+    this.#step(
+      user,
+      "prepareRestore",
+      [at],
+      (prepared) => {
+        if (!(prepared as RestoreOutcome).ok) return again();
+        // It can only fail.
+        this.#step(user, "restart", [], again, () => this.#reconcile(user, again));
+      },
+      again,
+    );
+  }
+
+  /** What the Worker's route does for an operator who reconciles. */
+  reconcile(user: string): void {
+    this.#reconcile(user, () => {});
+  }
+
+  #reconcile(user: string, again: () => void): void {
+    this.#step(
+      `${user}:restore`,
+      "marks",
+      [],
+      (marks) => {
+        const call = this.send(user, { do: "reconcile", marks: marks as Marks });
+        if (call === null) return;
+        const resolve = call.resolve.bind(call);
+        call.resolve = (value) => {
+          resolve(value);
+          if ((value as { ok: boolean }).ok) this.#step(`${user}:restore`, "dropMarks", [], () => {}, again);
+          else this.#reconcile(user, again);
+        };
+        const reject = call.reject.bind(call);
+        call.reject = (error) => {
+          reject(error);
+          this.#reconcile(user, again);
+        };
+      },
+      again,
+    );
+  }
+
+  #step(user: string, method: string, args: unknown[], next: (value: unknown) => void, failed: () => void): void {
+    this.#world.send(`${APP}:${user}`, method, args, (outcome) => (outcome.ok ? next(outcome.value) : failed()));
+  }
+
   /** The slots that the last acknowledged registrations of a session named. */
   #tickets(user: string, session: Session, tokens: PushToken[]) {
     const acknowledged = this.oracle.operations.filter(
@@ -144,4 +247,9 @@ export class Clients {
       .flatMap(({ answer }) => (answer?.value as { held?: { hash: string }[] } | undefined)?.held ?? [])
       .filter(({ hash }) => tokens.some((token) => token.hash === hash));
   }
+}
+
+/** When the session of that id began, epoch ms. */
+function startOf(session: string): number {
+  return Number(session.split("@")[1]);
 }

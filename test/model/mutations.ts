@@ -2,25 +2,26 @@
 import type { Edit } from "./native.ts";
 
 const USER = "user-tokens/user-tokens.do.ts";
-const SLOTS = "user-tokens/slots.ts";
 const ENDS = "user-tokens/session-ends.ts";
 const IN_FLIGHT = "user-tokens/in-flight.ts";
 const OWNER_OBJECTS = "user-tokens/owner-objects.ts";
 const ERASURE = "user-tokens/erasure.ts";
+const RECONCILIATION = "user-tokens/reconciliation.ts";
+const RESTORATION = "user-tokens/restoration.ts";
 const OWNERS = "token-owners/token-owners.do.ts";
 
 export const MUTATIONS = {
   "a registration does not look again for releases": [
     {
-      file: SLOTS,
-      find: "if (version === undefined || operation.isReleasedSince(token.hash, version)) continue;",
-      replace: "if (version === undefined) continue;",
+      file: IN_FLIGHT,
+      find: "if (grant === undefined || (this.#released.get(hash) ?? 0) > grant.version) return null;",
+      replace: "if (grant === undefined) return null;",
     },
   ],
   "a registration does not look again for removals": [
     {
       file: USER,
-      find: "if (operation.cancelled) return { ok: true, changed: true, held: [] };",
+      find: "if (operation.cancelled) return { ok: true, changed: true, held: [], contested };",
       replace: "",
     },
   ],
@@ -64,16 +65,12 @@ export const MUTATIONS = {
   "a token is granted before it is released": [
     {
       file: OWNERS,
-      find: "    try {\n      await Promise.all(others.map(",
-      replace: "    this.#store.setOnlyOwner(entry);\n    try {\n      await Promise.all(others.map(",
+      find: "    const asked = others.slice(",
+      replace: "    this.#store.setOnlyOwner(entry);\n    const asked = others.slice(",
     },
   ],
   "a release that is not answered counts as done": [
-    {
-      file: OWNERS,
-      find: 'log.warn("release failed, the claim is refused", { error });\n      return { ok: false, reason: "unavailable" };',
-      replace: 'log.warn("release failed", { error });',
-    },
+    { file: OWNERS, find: "if (released.length < others.length) {", replace: "if (released.length < 0) {" },
   ],
   "claims of one token do not take turns": [
     {
@@ -86,9 +83,9 @@ export const MUTATIONS = {
   "the present owner's claim keeps its version": [
     {
       file: OWNERS,
-      find: "    if (others.length === 0) {\n      this.#store.setOnlyOwner(entry);\n      return { ok: true, version, taken: false };",
+      find: "    this.#store.setOnlyOwner(entry);\n    return { ok: true, version: entry.version,",
       replace:
-        "    if (others.length === 0) {\n      const kept = mine?.version ?? version;\n      this.#store.setOnlyOwner({ ...entry, version: kept });\n      return { ok: true, version: kept, taken: false };",
+        "    entry.version = entries.find((each) => each.user === user)?.version ?? entry.version;\n    this.#store.setOnlyOwner(entry);\n    return { ok: true, version: entry.version,",
     },
   ],
   "versions start over once an entry is forgotten": [
@@ -101,13 +98,13 @@ export const MUTATIONS = {
   "a claim is granted after its caller gave up": [
     {
       file: OWNERS,
-      find: "    if (now > request.until) return",
-      replace: "    if (now < 0) return",
+      find: "policy } = request;\n    const now = Date.now();\n    if (now > request.until) return",
+      replace: "policy } = request;\n    const now = Date.now();\n    if (now < 0) return",
     },
     {
       file: OWNERS,
-      find: "    if (Date.now() > request.until) return",
-      replace: "    if (now < 0) return",
+      find: "    }\n    const now = Date.now();\n    if (now > request.until) return",
+      replace: "    }\n    const now = Date.now();\n    if (now < 0) return",
     },
   ],
   "an erasure does not wait for owner objects": [
@@ -118,24 +115,64 @@ export const MUTATIONS = {
     },
   ],
 
-  "a logout leaves no fence": [
-    {
-      file: USER,
-      find: "if (fenceUntil !== null) ",
-      replace: "if (fenceUntil === 0) ",
-    },
-  ],
+  "a logout leaves no fence": [{ file: ENDS, find: "    if (fence === null) return;\n", replace: "    return;\n" }],
   "an erasure drops the fences of sessions without a trusted time": [
     {
       file: ENDS,
-      find: "if (!isTimeEnough(ending)) return;\n    for (const { session, issuedAt }",
-      replace: "for (const { session }",
+      find: "    if (!isTimeEnough(ending)) return;\n    const dated = this.#store.fences().filter(({ issuedAt }) => issuedAt <= this.validFrom());",
+      replace: "    const dated = this.#store.fences();",
     },
-    { file: ENDS, find: "      if (issuedAt <= this.validFrom()) this.#store", replace: "      this.#store" },
+    { file: ENDS, find: "    this.#raiseValidFrom(0, Math.max(...dated.map(({ until }) => until)));\n", replace: "" },
   ],
 
   "fences that gave way are forgotten": [
     { file: ENDS, find: 'return this.#isShutOut(session.id, now) ? "unavailable" : null;', replace: "return null;" },
+  ],
+  "a shared claim tells nobody": [
+    {
+      file: OWNERS,
+      find: "const claimed = others.filter((other) => other.claimed);",
+      replace: "const claimed = others.filter(() => false);",
+    },
+  ],
+  "a registration does not look again for who shares its token": [
+    {
+      file: IN_FLIGHT,
+      find: "claimed: grant.claimed && (this.#shared.get(hash) ?? 0) <= grant.version",
+      replace: "claimed: grant.claimed",
+    },
+  ],
+  "a mark can be shortened": [
+    { file: ENDS, find: "before === undefined ? fence : higher(before, fence)", replace: "fence" },
+    { file: ENDS, find: "until: Math.max(before.until, until)", replace: "until" },
+  ],
+  "a mark ends by the setting of its time": [
+    { file: ENDS, find: "return open ? until : Math.max(until, endedAt + sessionMs);", replace: "return until;" },
+  ],
+  "an erasure writes its marks after everything was deleted": [
+    { file: ERASURE, find: "alarm, operations }: Rooms", replace: "alarm, operations, ends }: Rooms" },
+    {
+      file: ERASURE,
+      find: "    store.transaction(() => store.wipe());\n",
+      replace: "    const marks = ends.marks();\n    await store.deleteAll();\n    ends.add(marks);\n",
+    },
+  ],
+  "a restore forgets the marks": [{ file: RECONCILIATION, find: "  ends.add(request.marks);\n", replace: "" }],
+  "sessions end while a restore is prepared": [
+    { file: RESTORATION, find: "return this.#ended?.promise;", replace: "return undefined;" },
+  ],
+  "a reconciliation keeps the old claim": [
+    { file: OWNERS, find: "version: this.#nextVersion(Date.now(), entries) };", replace: "version: mine.version };" },
+  ],
+  "a reconciliation does not take its turn": [
+    {
+      file: OWNERS,
+      find: "return await this.#turns.take(hash, async () => {",
+      replace: "return await ((work) => work())(async () => {",
+    },
+  ],
+  "a limit of takeovers keeps the owner out": [
+    { file: OWNERS, find: "if (!request.mayTake && !isReturn)", replace: "if (!request.mayTake)" },
   ],
 } as const satisfies Record<string, readonly Edit[]>;
 

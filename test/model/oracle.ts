@@ -2,7 +2,8 @@
 // what the objects hold with what they may and must hold. It knows versions only to compare a row with its owner entry.
 
 import type { PushToken, Rules, Session } from "../../src/domain/registration.ts";
-import type { ClaimOutcome, ClaimRequest } from "../../src/durable/claims.ts";
+import type { ClaimOutcome, ClaimRequest, Marks } from "../../src/durable/claims.ts";
+import type { RegisterOutcome } from "../../src/user-tokens/outcomes.ts";
 import { APP, type Call, type ModelObject, type Observer, type Reply, Violation, type World } from "./world.ts";
 
 export type Action =
@@ -11,7 +12,7 @@ export type Action =
   | { do: "unregister"; session: Session; tokens: PushToken[] }
   | { do: "endSession"; session: Session }
   | { do: "endAllSessions" }
-  | { do: "reconcile" }
+  | { do: "reconcile"; marks: Marks }
   | { do: "erase" }
   | { do: "feedback"; token: PushToken }
   | { do: "list"; session: Session };
@@ -93,8 +94,16 @@ export class Oracle implements Observer {
   readonly #heldAtArrival = new Map<Operation, HeldRow[]>();
   /** By `user hash`: tokens of which an acknowledged erasure left no owner entry. */
   readonly #erased = new Map<string, number>();
-  /** By hash: changes of owner since the token last was nobody's. */
+  /** Users whose data went back to an earlier moment, and were not reconciled yet. */
+  readonly #restoring = new Set<string>();
+  /** By user: tokens taken from others in this window. */
   readonly #takeovers = new Map<string, number>();
+  /** By user: when the data last went back to an earlier moment. */
+  readonly #restoredAt = new Map<string, number>();
+  /** Users for whom a restore was ever begun: an erasure may wait for that, and begin later than it arrives. */
+  readonly #prepared = new Set<string>();
+  /** Users whose counter a back end's erasure or restore deleted. */
+  readonly #uncounted = new Set<string>();
 
   constructor(world: World, promised: Promised) {
     this.#world = world;
@@ -131,11 +140,13 @@ export class Oracle implements Observer {
       const key = `${userOf(call.to)} ${hash}`;
       this.#released.set(key, Math.max(call.sentAt, this.#released.get(key) ?? 0));
     }
+    if (call.method === "prepareRestore") this.#prepared.add(userOf(call.to));
     const operation = this.#byCall.get(call);
     if (operation === undefined || operation.arrivedAt !== null) return;
     operation.arrivedAt = step;
     const { user, action } = operation;
     this.#heldAtArrival.set(operation, this.#rows.get(user) ?? []);
+    if (action.do === "erase") this.#uncounted.add(user);
     if (action.do !== "register") return;
     for (const token of action.tokens) {
       this.#attempted.set(`${user} ${action.session.id} ${token.hash}`, step);
@@ -145,13 +156,10 @@ export class Oracle implements Observer {
 
   answered(call: Call, reply: Reply | null): void {
     if (call.method === "claim" && reply?.outcome.ok) {
-      const { hash, takeoversPerToken } = call.args[0] as ClaimRequest;
+      const { hash, user } = call.args[0] as ClaimRequest;
       const outcome = reply.outcome.value as ClaimOutcome;
-      if (outcome.ok && outcome.taken) {
-        const taken = (this.#takeovers.get(hash) ?? 0) + 1;
-        this.#takeovers.set(hash, taken);
-        if (taken > takeoversPerToken)
-          throw new Violation(`${hash} changed its owner ${taken} times within the window`);
+      if (!outcome.ok && outcome.reason === "too_many_takeovers" && this.#formerOwners(call.to, hash).includes(user)) {
+        throw new Violation(`${user} may not take ${hash} back`);
       }
     }
     const operation = this.#byCall.get(call);
@@ -170,6 +178,13 @@ export class Oracle implements Observer {
       const { hash, user } = call.args[0] as ClaimRequest;
       const key = `${user} ${hash}`;
       this.#granted.set(key, Math.max(sentAt, this.#granted.get(key) ?? 0));
+      if ((outcome.value as ClaimOutcome & { ok: true }).taken === "another_users") {
+        const taken = (this.#takeovers.get(user) ?? 0) + 1;
+        this.#takeovers.set(user, taken);
+        const { takeoversPerUser } = this.#promised.rules;
+        if (taken > takeoversPerUser && !this.#uncounted.has(user))
+          throw new Violation(`${user} took ${taken} tokens within the window`);
+      }
     }
     const operation = this.#byCall.get(call);
     if (operation === undefined || !outcome.ok) return;
@@ -186,6 +201,7 @@ export class Oracle implements Observer {
     switch (action.do) {
       case "register":
         for (const token of action.tokens) {
+          if (isContested(operation, token)) continue;
           this.#obligations.set(`${user} ${action.session.id} ${token.hash}`, {
             operation,
             session: action.session,
@@ -205,11 +221,12 @@ export class Oracle implements Observer {
         this.#endAll(operation, held);
         return;
       case "reconcile":
+        this.#reconciled(user);
         return;
       case "erase":
         this.#clear(user, arrivedAt);
         this.#endAll(operation, held);
-        for (const { hash } of held) {
+        for (const { hash } of this.#prepared.has(user) ? [] : held) {
           const attempts = [...this.#attempted].filter(([key]) => key.startsWith(`${user} `) && hashOf(key) === hash);
           if (attempts.every(([, at]) => at <= arrivedAt)) this.#erased.set(`${user} ${hash}`, arrivedAt);
         }
@@ -219,6 +236,30 @@ export class Oracle implements Observer {
       case "list":
         return;
     }
+  }
+
+  #formerOwners(owners: ModelObject, hash: string): string[] {
+    const fact = owners.storage.rows("facts").find((row) => row.fact === "window" && row.key === hash);
+    return fact === undefined || Number(fact.until) <= this.#world.now() ? [] : JSON.parse(String(fact.value)).slice(1);
+  }
+
+  /** The user's data will be what they were: nothing is promised until the reconciliation. */
+  restored(object: ModelObject): void {
+    this.#restoring.add(userOf(object));
+    this.#rows.set(userOf(object), object.storage.rows("registrations").map(toHeldRow));
+    this.#uncounted.add(userOf(object));
+    this.#restoredAt.set(userOf(object), this.#world.step);
+  }
+
+  /** What was acknowledged since the restored moment is gone, but that sessions ended. */
+  #reconciled(user: string): void {
+    this.#restoring.delete(user);
+    for (const key of this.#obligations.keys()) if (key.startsWith(`${user} `)) this.#obligations.delete(key);
+    for (const key of this.#cleared.keys()) if (key.split(" ")[0] === user) this.#cleared.delete(key);
+  }
+
+  hasEnded(session: string): boolean {
+    return this.#ended.has(session);
   }
 
   #clear(scope: string, arrivedAt: number): void {
@@ -265,12 +306,9 @@ export class Oracle implements Observer {
       const entry = { user: String(row.user), version: Number(row.version) };
       this.#owners.set(key, [...(this.#owners.get(key) ?? []), entry]);
     }
-    for (const [key, entries] of this.#owners) {
-      if (entries.length === 0) this.#takeovers.delete(hashOf(key));
-    }
   }
 
-  /** Nobody's token, or a new window: the changes of owner are counted anew. */
+  /** A new window: what users take is counted anew. */
   windowOver(): void {
     this.#takeovers.clear();
   }
@@ -282,6 +320,7 @@ export class Oracle implements Observer {
   // What must hold
 
   #check(user: string): void {
+    if (this.#restoring.has(user)) return;
     const rows = this.#rows.get(user) ?? [];
     const slots = new Set(rows.map((row) => `${row.session} ${row.kind}`));
     if (slots.size < rows.length) throw new Violation(`${user} has two registrations in one slot`);
@@ -322,6 +361,7 @@ export class Oracle implements Observer {
     // Another user's claim, begun after this user's own was granted.
     const released = this.#released.get(key) ?? -1;
     if (released >= (grantedAt.get(token.hash) ?? this.#granted.get(key) ?? 0)) return true;
+    if ((arrivedAt ?? 0) <= (this.#restoredAt.get(user) ?? -1)) return true;
     const { retentionMs, refreshWindowMs } = this.#promised.rules;
     if (this.#world.now() >= invokedAtMs + retentionMs - refreshWindowMs) return true;
     return this.operations.some(
@@ -355,24 +395,28 @@ export class Oracle implements Observer {
       case "endAllSessions":
       case "erase":
         return true;
+      // After a restore, what was registered since it began goes.
       case "reconcile":
+        return action.marks.keptSince !== null;
       case "list":
         return false;
     }
   }
 
   #checkOwners(user: string): void {
-    if (this.#promised.exclusive) {
+    if (this.#promised.exclusive && !this.#restoring.has(user)) {
       for (const row of this.#rows.get(user) ?? []) {
         if (!row.claimed) continue;
         for (const [other, rows] of this.#rows) {
-          if (other !== user && rows.some((r) => r.hash === row.hash && r.claimed)) {
-            throw new Violation(`${user} and ${other} hold ${row.hash}`);
+          if (other === user || this.#restoring.has(other)) continue;
+          if (rows.some((r) => r.hash === row.hash)) {
+            throw new Violation(`${user} has claimed ${row.hash}, and ${other} holds it`);
           }
         }
         const entries = this.#entries(row.hash);
         const entry = entries.find((e) => e.user === user);
-        if (entries.length > 1) throw new Violation(`${row.hash} has ${entries.length} owners on record`);
+        if (entries.length > 1)
+          throw new Violation(`${row.hash} is claimed and has ${entries.length} owners on record`);
         if (entry === undefined || entry.version < row.version) {
           const owner = entries[0];
           const found = owner === undefined ? "nobody" : `${owner.user} (version ${owner.version})`;
@@ -422,4 +466,10 @@ function toHeldRow(row: Record<string, unknown>): HeldRow {
     version: Number(row.version),
     claimed: row.claimed === 1,
   };
+}
+
+/** Whether the answer named the token as one that could not be stored. */
+function isContested({ answer }: Operation, { kind }: PushToken): boolean {
+  const outcome = answer?.value as RegisterOutcome | undefined;
+  return outcome?.ok === true && outcome.contested.some((token) => token.kind === kind);
 }

@@ -18,6 +18,11 @@ export const SMALL: readonly Edit[] = [
     find: "export const UNDATED_FENCES_MAX = 10_000;",
     replace: "export const UNDATED_FENCES_MAX = 1;",
   },
+  {
+    file: "limits.ts",
+    find: "export const RELEASES_PER_CLAIM_MAX = 40;",
+    replace: "export const RELEASES_PER_CLAIM_MAX = 1;",
+  },
 ];
 
 export interface Found {

@@ -5,6 +5,9 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 type Value = string | number | null;
 export type Row = Record<string, unknown>;
 
+/** What a database held at some moment; `null`: it had no tables. */
+export type Snapshot = { statements: readonly string[]; rows: readonly { table: string; row: Row }[] } | null;
+
 export class ModelStorage {
   readonly #database = new DatabaseSync(":memory:");
   readonly #statements = new Map<string, StatementSync>();
@@ -12,12 +15,18 @@ export class ModelStorage {
   #tableNames: string[] | null = null;
   #inTurn = false;
   #savepoints = 0;
+  /** Moments to which the data can go back, and the one to which they will when the object next wakes. */
+  readonly snapshots: Snapshot[] = [];
+  #toRestore: { to: Snapshot } | null = null;
+  /** With tables, and nothing in them. */
+  #empty: Snapshot = null;
   /** The alarm that is set, epoch ms. */
   alarm: number | null = null;
   #alarmBefore: number | null = null;
 
   readonly sql = {
     exec: (query: string, ...bindings: Value[]) => this.#exec(query, bindings),
+    databaseSize: 4096,
   };
 
   #exec(query: string, bindings: Value[]): { toArray(): Row[]; one(): Row } {
@@ -69,6 +78,7 @@ export class ModelStorage {
       return result;
     } catch (error) {
       this.#statement(`ROLLBACK TO ${name}`).run();
+      this.#tableNames = null;
       this.#statement(`RELEASE ${name}`).run();
       throw error;
     } finally {
@@ -85,12 +95,52 @@ export class ModelStorage {
     this.alarm = at;
   }
 
+  /** On workerd the database file goes at once, and what is written after it is another commit. */
   async deleteAll(): Promise<void> {
-    this.#begin();
+    this.commit();
     const tables = this.#tables();
     this.#tableNames = null;
     for (const table of tables) this.#database.exec(`DROP TABLE ${table}`);
     this.alarm = null;
+  }
+
+  async getBookmarkForTime(at: number): Promise<string> {
+    return String(at);
+  }
+
+  async onNextSessionRestoreBookmark(bookmark: string): Promise<void> {
+    this.#toRestore = { to: this.snapshots[Number(bookmark)] ?? null };
+  }
+
+  /** A moment to which the data can go back. */
+  remember(): void {
+    this.snapshots.push(this.#snapshot());
+  }
+
+  #snapshot(): Snapshot {
+    const schema = this.#statement("SELECT sql FROM sqlite_master WHERE type = 'table'").all();
+    const rows = this.#tables().flatMap((table) => this.rows(table).map((row) => ({ table, row })));
+    return schema.length === 0 ? null : { statements: schema.map(({ sql }) => String(sql)), rows };
+  }
+
+  /** The object wakes: its data go back, if that was asked for (then `true`). The alarm is no part of them. */
+  wake(): boolean {
+    if (this.#toRestore === null) return false;
+    const { to } = this.#toRestore;
+    this.#toRestore = null;
+    this.#goTo(to);
+    return true;
+  }
+
+  #goTo(to: Snapshot): void {
+    for (const table of this.#tables()) this.#database.exec(`DROP TABLE ${table}`);
+    this.#tableNames = null;
+    for (const statement of to?.statements ?? []) this.#database.exec(statement);
+    for (const { table, row } of to?.rows ?? []) {
+      const columns = Object.keys(row);
+      const insert = `INSERT INTO ${table} (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`;
+      this.#statement(insert).run(...(Object.values(row) as Value[]));
+    }
   }
 
   // For the world
@@ -118,14 +168,16 @@ export class ModelStorage {
   /** As before the first write (`cold`), or with tables but nothing in them. */
   reset(cold: boolean): void {
     this.rollback();
+    this.snapshots.length = 0;
+    this.#toRestore = null;
     this.alarm = null;
-    const tables = this.#tables();
-    if (cold) this.#tableNames = null;
-    for (const table of tables) {
-      if (cold) this.#database.exec(`DROP TABLE ${table}`);
-      else if (table === "facts") this.#statement("DELETE FROM facts WHERE fact <> 'schema'").run();
-      else if (table !== "schema") this.#statement(`DELETE FROM ${table}`).run();
-    }
+    if (cold) this.#goTo(null);
+    else if (this.#tables().includes("facts")) {
+      for (const table of this.#tables()) {
+        this.#statement(`DELETE FROM ${table}${table === "facts" ? " WHERE fact <> 'schema'" : ""}`).run();
+      }
+      this.#empty ??= this.#snapshot();
+    } else this.#goTo(this.#empty);
   }
 
   /** The rows of a table, none if it does not exist. For looking on: no part of a turn. */

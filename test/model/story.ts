@@ -1,5 +1,5 @@
 // A schedule written by hand: who sends what, and which call or reply arrives next.
-import type { PushToken, Session } from "../../src/domain/registration.ts";
+import type { Policy, PushToken, Session } from "../../src/domain/registration.ts";
 import { Clients, type Setup } from "./clients.ts";
 import type { Action } from "./oracle.ts";
 import type { Runner } from "./schedule.ts";
@@ -30,6 +30,34 @@ export class Story {
     return this.send(user, { do: "register", session, tokens });
   }
 
+  /** The app's policy changes. Nothing of the old one may be on its way. */
+  declare(policy: Policy): void {
+    this.#clients.declare(policy);
+  }
+
+  /** The app allows longer sessions, or again the shorter ones. */
+  changeSettings(): void {
+    this.#clients.changeSettings();
+  }
+
+  /** A moment to which the user's data can go back. */
+  remember(user: string): void {
+    this.world.object(`${APP}:${user}`).storage.remember();
+  }
+
+  /** The user's data go back to the moment that was remembered first. */
+  restore(user: string): void {
+    this.#clients.restore(user, 0);
+  }
+
+  /** After `ms` the alarm of the user's object goes off, and what follows comes to rest. */
+  async alarm(user: string, ms: number): Promise<void> {
+    const object = this.world.object(`${APP}:${user}`);
+    object.storage.alarm = this.world.now() + ms;
+    await this.world.fireAlarm(object);
+    await this.rest();
+  }
+
   /** The first call on its way that fits arrives. `of`: a user who sent it, or who is its object. */
   async arrives(method: string, of?: string, crash?: Crash): Promise<void> {
     await this.world.arrive(this.onItsWay(method, of), crash);
@@ -49,12 +77,23 @@ export class Story {
   }
 
   /** The first (or last) reply on its way that fits arrives. */
-  async answered(method: string, of?: string, which: "first" | "last" = "first"): Promise<void> {
+  async answered(
+    method: string,
+    of?: string,
+    which: "first" | "last" = "first",
+    crash: Crash | null = null,
+  ): Promise<void> {
     const isMeant = ({ call }: Reply) => call.method === method && fits(call, of);
     const { replies } = this.world;
     const reply = which === "first" ? replies.find(isMeant) : replies.findLast(isMeant);
     if (reply === undefined) throw new Error(`no reply to ${method} of ${of} is on its way`);
-    await this.world.deliver(reply);
+    await this.world.deliver(reply, crash);
+  }
+
+  /** As {@link answered}, if a reply is on its way. */
+  async mayBeAnswered(method: string, of: string): Promise<void> {
+    if (this.world.replies.some(({ call }) => call.method === method && fits(call, of)))
+      await this.answered(method, of);
   }
 
   /** Everything that is on its way arrives, in order; then timers go off. `except` stays on its way. */

@@ -1,6 +1,7 @@
 // The worst orders of events that are known, one a rule of the protocol: with the rule the promises hold, and without it the
 // very same order breaks one. docs/ownership.md names them.
 import { describe, it } from "vitest";
+import { DAY_MS } from "../../src/limits.ts";
 import { MUTATIONS, type Mutation } from "./mutations.ts";
 import { type Runner, TOKENS } from "./schedule.ts";
 import { runner } from "./search.ts";
@@ -277,6 +278,152 @@ const TRACES: Trace[] = [
       story.send("ann", { do: "erase" });
       await story.rest(late);
       return { story, ann: [], owner: [] };
+    },
+  },
+  {
+    name: "a token was the user's alone, came to be shared, and is to be one user's again",
+    rules: ["a shared claim tells nobody"],
+    async tell(on) {
+      const story = new Story(on, { policy: "exclusive, shared, exclusive" });
+      const session = story.login("ann");
+      story.register("ann", session, F0);
+      await story.rest();
+      story.declare("shared");
+      story.register("bob", story.login("bob"), F0);
+      await story.rest();
+      story.declare("exclusive");
+      story.register("ann", session, F0);
+      await story.rest();
+      return { story, ann: ["f0"], bob: [], owner: ["ann"] };
+    },
+  },
+  {
+    name: "another user comes to share a token while its registration is on its way",
+    rules: ["a registration does not look again for who shares its token"],
+    async tell(on) {
+      const story = new Story(on, { policy: "exclusive, shared, exclusive" });
+      story.register("ann", story.login("ann"), F0);
+      await story.arrives("register", "ann");
+      await story.arrives("claim", "ann"); // granted; the reply is on its way
+      story.declare("shared");
+      story.register("bob", story.login("bob"), F0);
+      await story.arrives("register", "bob");
+      await story.arrives("claim", "bob");
+      await story.arrives("share", "ann"); // ann holds nothing yet
+      await story.answered("claim", "ann");
+      await story.rest();
+      return { story, ann: ["f0"], bob: ["f0"], owner: ["ann", "bob"] };
+    },
+  },
+  {
+    name: "all sessions end twice, the second time when the app allows shorter ones",
+    rules: ["a mark can be shortened"],
+    async tell(on) {
+      const story = new Story(on);
+      story.changeSettings(); // three days
+      const session = story.login("ann");
+      story.send("ann", { do: "endAllSessions" });
+      await story.rest();
+      story.changeSettings(); // one day
+      story.send("ann", { do: "endAllSessions" });
+      await story.rest();
+      await story.alarm("ann", 2 * DAY_MS);
+      story.register("ann", session, F0);
+      return { story, ann: [], owner: [] };
+    },
+  },
+  {
+    name: "a session ends, and then the app allows longer ones",
+    rules: ["a mark ends by the setting of its time"],
+    async tell(on) {
+      const story = new Story(on, { identity: "jwt" });
+      const session = story.login("ann");
+      story.send("ann", { do: "endSession", session });
+      await story.rest();
+      story.changeSettings(); // three days
+      await story.alarm("ann", 2 * DAY_MS);
+      const { id } = session;
+      const now = story.world.now();
+      story.register("ann", { id, issuedAt: now, usableUntil: now + DAY_MS }, F0);
+      return { story, ann: [], owner: [] };
+    },
+  },
+  {
+    name: "a crash in the middle of an erasure",
+    rules: ["an erasure writes its marks after everything was deleted"],
+    async tell(on) {
+      const story = new Story(on);
+      const session = story.login("ann");
+      story.register("ann", session, F0);
+      await story.rest();
+      story.send("ann", { do: "endSession", session });
+      await story.rest();
+      story.register("ann", story.login("ann"), F1);
+      await story.rest();
+      story.send("ann", { do: "erase" });
+      await story.arrives("erase", "ann");
+      await story.arrives("owners", "ann");
+      await story.answered("owners", "ann");
+      await story.arrives("erase", "ann"); // the owner object's part
+      await story.answered("erase", "ann", "first", "before the commit");
+      story.register("ann", session, F0);
+      return { story, ann: [], owner: [] };
+    },
+  },
+  {
+    name: "a session ends, and the user's data go back to the time before",
+    rules: ["a restore forgets the marks"],
+    async tell(on) {
+      const story = new Story(on, { identity: "jwt" });
+      const session = story.login("ann");
+      story.register("ann", session, F0);
+      await story.rest();
+      story.remember("ann");
+      story.send("ann", { do: "endSession", session });
+      await story.rest();
+      story.restore("ann");
+      await story.rest();
+      story.world.pass(1);
+      story.register("ann", { ...session, issuedAt: story.world.now() }, F0);
+      return { story, ann: [], owner: [] };
+    },
+  },
+  {
+    name: "a session ends while the user's data are about to go back",
+    rules: ["sessions end while a restore is prepared"],
+    async tell(on) {
+      const story = new Story(on, { identity: "jwt" });
+      const session = story.login("ann");
+      story.register("ann", session, F0);
+      await story.rest();
+      story.remember("ann");
+      story.restore("ann");
+      await story.arrives("prepareRestore", "ann");
+      await story.arrives("keepMarks", "ann");
+      story.send("ann", { do: "endSession", session });
+      await story.arrives("endSession", "ann");
+      await story.mayBeAnswered("endSession", "ann");
+      await story.rest();
+      story.world.pass(1);
+      story.register("ann", { ...session, issuedAt: story.world.now() }, F0);
+      return { story, owner: ["ann"] };
+    },
+  },
+  {
+    name: "a token is taken from its owner, who may take no more of others",
+    rules: ["a limit of takeovers keeps the owner out"],
+    async tell(on) {
+      const story = new Story(on, { limited: true });
+      const session = story.login("ann");
+      story.register("bob", story.login("bob"), F1);
+      story.register("ann", session, F0);
+      await story.rest();
+      story.register("ann", story.login("ann", 1), F1); // the one that ann may take
+      await story.rest();
+      story.register("eve", story.login("eve"), F0);
+      await story.rest();
+      story.register("ann", session, F0);
+      return { story, ann: ["f0", "f1"], bob: [], owner: ["ann"] };
     },
   },
 ];

@@ -77,6 +77,8 @@ export interface Observer {
   delivered(reply: Reply): void;
   /** Something was committed at the object. */
   committed(object: ModelObject): void;
+  /** The object's data are what they were at an earlier moment. */
+  restored(object: ModelObject): void;
 }
 
 export class World implements Host {
@@ -89,6 +91,8 @@ export class World implements Host {
   readonly told: string[] | null;
   readonly #protocol: Protocol;
   readonly #storages: (name: string) => ModelStorage;
+  /** The deployment's configuration of now: an object has the one of the time at which it woke. */
+  configuration: object = {};
   readonly #timers: Timer[] = [];
   #observer: Observer | null = null;
   #clock = 1_000_000_000_000;
@@ -143,9 +147,17 @@ export class World implements Host {
   #wake(object: ModelObject): Record<string, Method> {
     if (object.instance === null) {
       const { life, storage } = object;
+      if (storage.wake()) this.#observer?.restored(object);
       const getByName = (name: string) => this.#stub(object, life, name);
-      const ctx = { id: { name: object.name }, storage, waitUntil: () => {} };
-      object.instance = new object.type(ctx, { USER_TOKENS: { getByName }, TOKEN_OWNERS: { getByName } });
+      const abort = () => {
+        this.#running().aborts = true;
+      };
+      const ctx = { id: { name: object.name }, storage, waitUntil: () => {}, abort };
+      object.instance = new object.type(ctx, {
+        ...this.configuration,
+        USER_TOKENS: { getByName },
+        TOKEN_OWNERS: { getByName },
+      });
     }
     return object.instance as Record<string, Method>;
   }
@@ -271,6 +283,12 @@ export class World implements Host {
     });
   }
 
+  /** A deploy: every object starts anew, with another configuration. */
+  deploy(configuration: object): void {
+    this.configuration = configuration;
+    for (const object of this.objects.values()) if (object.instance !== null) this.crash(object);
+  }
+
   /** The object is lost between two events. */
   crash(object: ModelObject): void {
     this.step += 1;
@@ -293,7 +311,7 @@ export class World implements Host {
   ): Promise<void> {
     this.step += 1;
     this.tell(() => `${object.name}: ${what}${crash === null ? "" : ` (crash ${crash})`}`);
-    const turn: Turn = { object, life: object.life, calls: [], replies: [] };
+    const turn: Turn = { object, life: object.life, calls: [], replies: [], aborts: false };
     this.#turn = turn;
     setHost(this);
     try {
@@ -313,7 +331,7 @@ export class World implements Host {
     object.storage.commit();
     if (arrived !== null) this.#observer?.arrived(arrived);
     committed();
-    const sent = crash !== "before anything was sent";
+    const sent = crash !== "before anything was sent" && !turn.aborts;
     for (const reply of turn.replies) {
       object.serving.delete(reply.call);
       this.#observer?.answered(reply.call, reply);
@@ -321,7 +339,7 @@ export class World implements Host {
       if (!reply.outcome.ok) throw new Violation(`${reply.call.method} threw: ${reply.outcome.error.stack}`);
     }
     if (sent) this.calls.push(...turn.calls);
-    if (crash !== null) this.#kill(object);
+    if (crash !== null || turn.aborts) this.#kill(object);
     this.#observer?.committed(object);
   }
 
@@ -357,6 +375,8 @@ interface Turn {
   life: number;
   calls: Call[];
   replies: Reply[];
+  /** The object ended its own instance. */
+  aborts: boolean;
 }
 
 /** A promise of the design is broken. */
@@ -376,6 +396,6 @@ function short({ id, method }: Call): string {
 
 /** An argument without what every call repeats. */
 function brief(value: unknown): string {
-  const dull = new Set(["rules", "uid", "platform", "labels", "policy", "takeoversPerToken", "token"]);
+  const dull = new Set(["rules", "uid", "platform", "labels", "policy", "token"]);
   return JSON.stringify(value, (key, v) => (dull.has(key) ? undefined : v)) ?? "";
 }

@@ -25,7 +25,7 @@ const secrets = (name: string, jwtSecrets: object[] = []) =>
   });
 
 const UNLIMITED = {
-  takeovers: { perSessionAndHour: 1_000_000, perTokenAndHour: 1_000_000 },
+  takeovers: { perUserAndHour: 1_000_000 },
   rateLimits: { ip: "none", session: "none", key: "none", unverified: "none" },
 };
 
@@ -134,7 +134,7 @@ const apps: Record<string, object> = {
   OTHER: { appId: "other", region: "eu", ...UNLIMITED },
   /** Several users of one device may hold a token. */
   SHARED: { appId: "shared", policy: "shared" },
-  /** The default takeover limits. */
+  /** The default takeover limit. */
   LIMITED: { appId: "limited" },
   /** With rate limits that a test can reach: five calls a minute by address, and by session. */
   RATED: { appId: "rated", rateLimits: { ip: "TEST", session: "TEST", key: "none" } },

@@ -28,7 +28,7 @@ const USER_TOKENS_DDL = [
 
 const TOKEN_OWNERS_DDL = [
   "CREATE TABLE facts ( fact TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (fact, key) ) STRICT, WITHOUT ROWID",
-  "CREATE TABLE owners ( hash TEXT NOT NULL, user TEXT NOT NULL, version INTEGER NOT NULL, takeovers INTEGER NOT NULL, takeovers_until INTEGER NOT NULL, PRIMARY KEY (hash, version) ) STRICT, WITHOUT ROWID",
+  "CREATE TABLE owners ( hash TEXT NOT NULL, user TEXT NOT NULL, version INTEGER NOT NULL, claimed INTEGER NOT NULL, PRIMARY KEY (hash, version) ) STRICT, WITHOUT ROWID",
 ];
 
 /** A later release's migration, made up. */
@@ -82,7 +82,7 @@ describe("a fresh object", () => {
       expect(store.registrations.all()).toEqual([]);
       expect(store.validFrom()).toBeUndefined();
       expect(ddl(storage)).toEqual([]);
-      store.transaction(() => store.setUser({ uid: "u", retentionMs: 1 }));
+      store.transaction(() => store.setUid("u"));
       expect(ddl(storage).some((sql) => sql.startsWith("CREATE TABLE extras"))).toBe(true);
       expect(schemaOf(storage)).toBe(NEXT.id);
     });
@@ -103,9 +103,9 @@ describe("migrations", () => {
     for (let n = 1; n <= MIGRATIONS.length; n++) {
       await runInDurableObject(await userObject("test", uniqueUid()), (_, { storage }) => {
         const old = new UserTokensStore(storage, MIGRATIONS.slice(0, n));
-        old.transaction(() => old.setUser({ uid: "u", retentionMs: 1 }));
+        old.transaction(() => old.setUid("u"));
         const store = new UserTokensStore(storage);
-        expect(store.user()).toEqual({ uid: "u", retentionMs: 1 });
+        expect(store.uid()).toBe("u");
         expect(ddl(storage)).toEqual(USER_TOKENS_DDL);
       });
     }
@@ -118,7 +118,7 @@ describe("migrations", () => {
       for (let i = 0; i < 2; i++) {
         const store = new UserTokensStore(storage, [...MIGRATIONS, NEXT]);
         expect(store.registrations.all()).toEqual(before.registrations);
-        expect(store.user()?.uid).toBe(session.uid);
+        expect(store.uid()).toBe(session.uid);
         expect(schemaOf(storage)).toBe(NEXT.id);
       }
       expect(storage.sql.exec("SELECT token, label FROM registrations").toArray()).toEqual([{ token, label: "none" }]);
@@ -147,14 +147,14 @@ describe("migrations", () => {
       const store = new UserTokensStore(storage);
       const fail = () =>
         store.transaction(() => {
-          store.setUser({ uid: "u", retentionMs: 1 });
+          store.setUid("u");
           throw new Error("the write failed");
         });
       expect(fail).toThrow("the write failed");
       expect(ddl(storage)).toEqual([]);
       expect(store.exists).toBe(false);
-      expect(store.user()).toBeUndefined();
-      store.transaction(() => store.setUser({ uid: "u", retentionMs: 1 }));
+      expect(store.uid()).toBeNull();
+      store.transaction(() => store.setUid("u"));
       expect(ddl(storage)).toEqual(USER_TOKENS_DDL);
     });
   });

@@ -8,7 +8,10 @@ import {
   DAY_MS,
   FENCES_MAX,
   HOUR_MS,
+  MINUTE_MS,
   REGISTRATIONS_PER_USER_MAX,
+  TOKEN_BYTES_PER_USER_MAX,
+  TOKEN_LENGTH_MAX,
   UNDATED_FENCES_MAX,
 } from "../../src/limits.ts";
 import { forge } from "../support/auth-tokens.ts";
@@ -68,6 +71,64 @@ describe("the limit of registrations", () => {
     expect(await held()).toHaveLength(REGISTRATIONS_PER_USER_MAX);
     expect(await held()).toEqual(expect.arrayContaining(["second", "first", "new"]));
     expect(await held()).not.toContain("3");
+  });
+});
+
+describe("the limit of bytes", () => {
+  const long = (name: string) => name.padEnd(TOKEN_LENGTH_MAX, "x");
+
+  it("makes the session give way that was refreshed longest ago, also where registrations are few", async ({
+    expect,
+  }) => {
+    const uid = uniqueUid();
+    const object = await userObject("test", uid);
+    const start = Date.now();
+    const register = async (at: number, id: string, labels: object = {}) => {
+      setClock(start + at * 1000);
+      const token = { ...(await pushToken(long(`${uid}-${id}-`))), labels };
+      return await object.register({ uid, session: session(id), tokens: [token], rules });
+    };
+    const held = async () => (await object.export()).registrations.map((row) => row.session);
+    const fit = Math.floor(TOKEN_BYTES_PER_USER_MAX / (TOKEN_LENGTH_MAX + "{}".length));
+    for (let i = 0; i < fit; i++) await register(i, `${i}`);
+    expect(await held()).toHaveLength(fit);
+    // The first session launches again, after the refresh window: now the second is the one refreshed longest ago.
+    const later = rules.refreshWindowMs / 1000 + 10;
+    await register(later, "0");
+    expect(await register(later + 1, "new")).toMatchObject({ ok: true, held: [{ kind: "fcm" }] });
+    expect(await held()).toHaveLength(fit);
+    expect(await held()).toEqual(expect.arrayContaining(["0", "new", "2"]));
+    expect(await held()).not.toContain("1");
+    expect((await object.export()).changes.at(-1)).toMatchObject({ change: "evicted", session: "1" });
+    const { hash } = await pushToken(long(`${uid}-1-`));
+    const owners = await ownerObject("test", long(`${uid}-1-`));
+    await vi.waitFor(async () => expect(await owners.owners(hash)).toEqual([]));
+
+    // Labels count too.
+    const label = "l".repeat(100);
+    await register(later + 2, "labelled", { providerId: label, timezone: label });
+    const { registrations } = await object.export();
+    const bytes = registrations.map(({ token, labels }) => token.length + JSON.stringify(labels).length);
+    expect(bytes.reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(TOKEN_BYTES_PER_USER_MAX);
+    expect(await held()).toContain("labelled");
+  });
+
+  it("takes as many sessions as it needs, whole, and never the one that registers", async ({ expect }) => {
+    const uid = uniqueUid();
+    const object = await userObject("test", uid);
+    const start = Date.now();
+    const register = async (at: number, id: string) => {
+      setClock(start + at * 1000);
+      const kinds = ["fcm", "apns", "voip"] as const;
+      const tokens = await Promise.all(kinds.map((kind) => pushToken(long(`${uid}-${id}-${kind}-`), kind)));
+      await object.register({ uid, session: session(id), tokens, rules });
+    };
+    for (let i = 0; i < 40; i++) await register(i, `${i}`);
+    const { registrations } = await object.export();
+    const sessions = [...new Set(registrations.map((row) => Number(row.session)))].sort((a, b) => a - b);
+    const fit = Math.floor(TOKEN_BYTES_PER_USER_MAX / (3 * (TOKEN_LENGTH_MAX + "{}".length)));
+    expect(sessions).toEqual(Array.from({ length: fit }, (_, i) => 40 - fit + i));
+    expect(registrations).toHaveLength(3 * fit);
   });
 });
 
@@ -155,8 +216,8 @@ describe("the limit of fences", () => {
     const later = session("never-ended", start + FENCES_MAX + 100);
     await runInDurableObject(object, async (instance) => {
       for (const { id, issuedAt } of ended) {
-        const fenceUntil = Date.now() + rules.fenceMs;
-        await instance.endSession({ session: id, issuedAt, fenceUntil, trustedTime: true });
+        const fence = { ms: rules.fenceMs, open: false };
+        await instance.endSession({ session: id, issuedAt, fence, trustedTime: true });
       }
     });
     const { fences, validFrom } = await object.export();
@@ -173,12 +234,12 @@ describe("the limit of fences", () => {
     const object = await userObject("test", uniqueUid());
     const start = Date.now();
     setClock(start);
-    const fence = (id: string, fenceUntil: number) =>
-      object.endSession({ session: id, issuedAt: start, fenceUntil, trustedTime: true });
-    await fence("for-long", start + 1000 * DAY_MS);
-    for (let i = 1; i < FENCES_MAX; i++) await fence(`short-${i}`, start + DAY_MS);
+    const fence = (id: string, ms: number) =>
+      object.endSession({ session: id, issuedAt: start, fence: { ms, open: false }, trustedTime: true });
+    await fence("for-long", 1000 * DAY_MS);
+    for (let i = 1; i < FENCES_MAX; i++) await fence(`short-${i}`, DAY_MS);
     setClock(start + 2 * DAY_MS);
-    await fence("later", start + 1000 * DAY_MS);
+    await fence("later", DAY_MS);
     const { fences, validFrom } = await object.export();
     expect(fences.map((each) => each.session).sort()).toEqual(["for-long", "later"]);
     expect(validFrom).toBe(0);
@@ -190,18 +251,19 @@ describe("the limit of fences where no time stands in for one", () => {
   async function withFences(count: number, start: number) {
     const uid = uniqueUid();
     const object = await userObject("chat", uid);
-    await object.endSession({ session: "ended-0", issuedAt: null, fenceUntil: start + DAY_MS });
+    await object.endSession({ session: "ended-0", issuedAt: null, fence: { ms: DAY_MS, open: false } });
     await runInDurableObject(object, (_, { storage }) => {
       storage.sql.exec(
         `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
-         INSERT INTO facts SELECT 'fence', 'ended-' || i, '0', ? + i * 1000 FROM n`,
+         INSERT INTO facts SELECT 'fence', 'ended-' || i, json_array(0, ?, json('false')), ? + i * 1000 FROM n`,
         count - 1,
+        start,
         start + DAY_MS,
       );
     });
     await evictDurableObject(object);
-    const end = (id: string, fenceUntil: number, more: object = {}) =>
-      object.endSession({ session: id, issuedAt: null, fenceUntil, ...more });
+    const end = (id: string, ms: number, more: object = {}) =>
+      object.endSession({ session: id, issuedAt: null, fence: { ms, open: false }, ...more });
     const register = async (id: string, token: string) =>
       object.register({ uid, session: session(id), tokens: [await pushToken(token)], rules: rulesOf("chat") });
     return { uid, object, end, register };
@@ -209,20 +271,25 @@ describe("the limit of fences where no time stands in for one", () => {
   const SHUT = { ok: false, reason: "unavailable" };
   const ENDED = { ok: false, reason: "ended" };
 
-  it.for<[string, { trustedTime?: boolean; sessionsOutliveTokens?: boolean }]>([
-    ["auth tokens without a time", {}],
-    ["sessions that get new auth tokens", { trustedTime: true, sessionsOutliveTokens: true }],
-  ])("is bounded for %s too, and no session that ended ever registers", async ([, ending], { expect }) => {
+  const chatRules = rulesOf("chat");
+  it.for<[string, { trustedTime?: boolean; sessionsOutliveTokens?: boolean }, typeof chatRules]>([
+    ["auth tokens without a time", {}, chatRules],
+    [
+      "sessions that get new auth tokens",
+      { trustedTime: true, sessionsOutliveTokens: true },
+      { ...chatRules, fenceMs: DAY_MS, sessionMs: DAY_MS },
+    ],
+  ])("is bounded for %s too, and no session that ended ever registers", async ([, ending, itsRules], { expect }) => {
     const start = Date.now();
     setClock(start);
     const { uid, object, end, register } = await withFences(UNDATED_FENCES_MAX - 1, start);
     expect(await register("holds", `${uid}-1`)).toMatchObject({ ok: true });
-    await end("last", start + 10 * DAY_MS, ending);
+    await end("last", 10 * DAY_MS, ending);
     expect(await register("new", `${uid}-2`)).toMatchObject({ ok: true });
     await object.remove({ session: session("new"), all: false });
 
     // One too many: the fence that ends soonest gives way, and nobody knows its session any more.
-    await end("too-many", start + 10 * DAY_MS, ending);
+    await end("too-many", 10 * DAY_MS, ending);
     const { fences, validFrom } = await object.export();
     expect(fences).toHaveLength(UNDATED_FENCES_MAX);
     expect(validFrom).toBe(0);
@@ -233,7 +300,7 @@ describe("the limit of fences where no time stands in for one", () => {
     // Not after an eviction or an erasure either.
     await evictDurableObject(object);
     expect(await register("ended-0", `${uid}-3`)).toEqual(SHUT);
-    await object.erase({ rules: rulesOf("chat"), ...ending });
+    await object.erase({ rules: itsRules, ...ending });
     expect(await register("ended-0", `${uid}-3`)).toEqual(SHUT);
     // Until no auth token of it can live.
     setClock(start + DAY_MS + 60_000);
@@ -245,7 +312,7 @@ describe("the limit of fences where no time stands in for one", () => {
     setClock(start);
     const { uid, object, end, register } = await withFences(UNDATED_FENCES_MAX, start);
     expect(await register("holds", `${uid}-1`)).toMatchObject({ ok: true });
-    await end("too-many", start + 10 * DAY_MS);
+    await end("too-many", 10 * DAY_MS);
     const reading = { session: session("ended-0"), retentionMs: rules.retentionMs };
     expect(await object.tokens(reading)).toEqual(SHUT);
     expect(await object.list(reading)).toEqual(SHUT);
@@ -261,10 +328,11 @@ describe("the limit of fences where no time stands in for one", () => {
     const { uid, object, end, register } = await withFences(UNDATED_FENCES_MAX - 1, start);
     await register("restored", `${uid}-1`);
     await runInDurableObject(object, (_, { storage }) => {
-      storage.sql.exec("INSERT INTO facts VALUES ('fence', 'restored', '0', ?)", start + DAY_MS - 1000);
+      const value = JSON.stringify([0, start, false]);
+      storage.sql.exec("INSERT INTO facts VALUES ('fence', 'restored', ?, ?)", value, start + DAY_MS - 1000);
     });
     await evictDurableObject(object);
-    await end("too-many", start + 10 * DAY_MS);
+    await end("too-many", 10 * DAY_MS);
     expect(await register("restored", `${uid}-2`)).toEqual(ENDED);
     expect(await register("ended-0", `${uid}-2`)).toEqual(SHUT);
   });
@@ -273,7 +341,7 @@ describe("the limit of fences where no time stands in for one", () => {
     const start = Date.now();
     setClock(start);
     const { uid, object } = await withFences(UNDATED_FENCES_MAX, start);
-    await object.endSession({ session: "too-many", issuedAt: null, fenceUntil: start + 10 * DAY_MS });
+    await object.endSession({ session: "too-many", issuedAt: null, fence: { ms: 10 * DAY_MS, open: false } });
     const sessions = `/v3/users/${uid}/sessions`;
     expect((await serverCall("DELETE", sessions, { body: {} }, "chat")).status).toBe(200);
     const phone = await chatSession({ uid });
@@ -303,8 +371,8 @@ describe("the limit of fences where no time stands in for one", () => {
     const object = await userObject("test", client.uid);
     await runInDurableObject(object, async (instance) => {
       for (let i = 0; i < FENCES_MAX; i++) {
-        const fence = { issuedAt: start - i, fenceUntil: start + rules.fenceMs, trustedTime: true };
-        await instance.endSession({ session: `${i}`, ...fence });
+        const fence = { ms: rules.fenceMs, open: false };
+        await instance.endSession({ session: `${i}`, issuedAt: start - i, fence, trustedTime: true });
       }
     });
     await client.logout();
@@ -373,7 +441,7 @@ describe("promise 8: a probe leaves nothing", () => {
     // Each alarm sleeps until something is over, and the last one leaves nothing.
     let runs = 0;
     for (let at = await state(); at.alarm !== null && runs < 10; at = await state()) {
-      expect(at.alarm % DAY_MS).toBe(0);
+      expect(at.alarm % MINUTE_MS).toBe(0);
       expect(at.alarm).toBeGreaterThan(Date.now());
       expect(at.tables).toEqual(["facts", "registrations"]);
       setClock(at.alarm);
@@ -399,18 +467,40 @@ describe("the alarm", () => {
   const alarmOf = async (uid: string) =>
     runInDurableObject(await userObject("test", uid), (_, state) => state.storage.getAlarm());
 
-  it("is set by the first write, to a whole day within the time that records are kept, and not moved", async ({
+  it("is set by the first write, to a whole minute within the time that records are kept, and not moved", async ({
     expect,
   }) => {
     const client = await login();
     await client.register({ fcmToken: uniqueToken() });
     const first = await alarmOf(client.uid);
-    expect(Number(first) % DAY_MS).toBe(0);
+    expect(Number(first) % MINUTE_MS).toBe(0);
     expect(first).toBeGreaterThan(Date.now());
     expect(first).toBeLessThanOrEqual(Date.now() + CHANGES_KEPT_MS + DAY_MS);
     await client.register({ fcmToken: uniqueToken() });
     await client.logout();
     expect(await alarmOf(client.uid)).toBe(first);
+  });
+
+  it("is at another minute of the day for another user, and the same one for the same", async ({ expect }) => {
+    const minutes = new Map<string, Set<number>>();
+    for (let i = 0; i < 20; i++) {
+      const uid = uniqueUid();
+      const client = await login(uid);
+      await client.register({ fcmToken: uniqueToken() });
+      const object = await userObject("test", uid);
+      const seen = new Set<number>();
+      for (let run = 0; run < 3; run++) {
+        const at = Number(await alarmOf(uid));
+        seen.add((at % DAY_MS) / MINUTE_MS);
+        await runDurableObjectAlarm(object);
+      }
+      minutes.set(uid, seen);
+    }
+    for (const seen of minutes.values()) expect(seen.size).toBe(1);
+    const different = new Set([...minutes.values()].flatMap((seen) => [...seen]));
+    for (const minute of different) expect(Number.isInteger(minute)).toBe(true);
+    // 20 of 1,440: that 4 or more coincide happens once in 100,000 runs.
+    expect(different.size).toBeGreaterThan(16);
   });
 
   it("that runs early or twice removes nothing that is not over", async ({ expect }) => {

@@ -1,0 +1,65 @@
+// Back to an earlier moment (point-in-time recovery): the object's data will be what they were, so what must not be forgotten is
+// kept by another object meanwhile. reconciliation.ts has what follows.
+import type { UserTokensRpc } from "../durable/claims.ts";
+import { inJurisdiction } from "../durable/jurisdiction.ts";
+import { safeNameOf } from "../durable/names.ts";
+import { nameOf, type PlatformOf } from "../durable/platform.ts";
+import { withTimeout } from "../durable/timeout.ts";
+import { CLAIM_TIMEOUT_MS } from "../limits.ts";
+import { log } from "../log.ts";
+import type { RestoreOutcome } from "./outcomes.ts";
+import type { SessionEnds } from "./session-ends.ts";
+
+export class Restoration {
+  readonly #platform: PlatformOf;
+  readonly #ends: SessionEnds;
+  #ended: PromiseWithResolvers<void> | null = null;
+
+  constructor(platform: PlatformOf, ends: SessionEnds) {
+    this.#platform = platform;
+    this.#ends = ends;
+  }
+
+  /**
+   * `undefined` while nothing is restored. Else whoever ends sessions waits for this: what would be acknowledged from now on
+   * would be lost. The object's restart fails those calls.
+   */
+  get ended(): Promise<void> | undefined {
+    return this.#ended?.promise;
+  }
+
+  /**
+   * `unavailable`: the object that keeps the marks did not answer; nothing has changed.
+   * @throws if the platform keeps no data of that time; then nothing has changed either
+   */
+  async prepare(at: number): Promise<RestoreOutcome> {
+    const { storage } = this.#platform().ctx;
+    this.#ended ??= Promise.withResolvers();
+    try {
+      await this.#keepMarks();
+    } catch (error) {
+      log.warn("a restore waits for the object that keeps the marks", { error });
+      this.#open();
+      return { ok: false, reason: "unavailable" };
+    }
+    try {
+      await storage.onNextSessionRestoreBookmark(await storage.getBookmarkForTime(at));
+    } catch (error) {
+      this.#open();
+      throw error;
+    }
+    return { ok: true };
+  }
+
+  async #keepMarks(): Promise<void> {
+    const { ctx, env } = this.#platform();
+    const users = inJurisdiction(env.USER_TOKENS, ctx.id.jurisdiction);
+    const safe: UserTokensRpc = users.getByName(safeNameOf(nameOf({ ctx, env })));
+    await withTimeout(safe.keepMarks(this.#ends.marks()), CLAIM_TIMEOUT_MS);
+  }
+
+  #open(): void {
+    this.#ended?.resolve();
+    this.#ended = null;
+  }
+}

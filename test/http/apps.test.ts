@@ -46,7 +46,7 @@ describe("two apps with the same users", () => {
     expect(reply).toMatchObject({ status: 401, body: { error: { code: "AUTH_ERR_AUTH_TOKEN_NOT_FOUND" } } });
   });
 
-  it("are told apart however uids and app ids run together", async ({ expect }) => {
+  it("stay apart, however uids and app ids can be joined", async ({ expect }) => {
     expect(await userHash("ab", "c")).not.toBe(await userHash("a", "bc"));
     expect(await userHash("a", "1:bc")).not.toBe(await userHash("a1", "bc"));
   });

@@ -212,7 +212,7 @@ describe("an auth token", () => {
     }
   });
 
-  it("is good for half a minute after its end, for clocks differ, and no longer", async ({ expect }) => {
+  it("is good for half a minute after it expires, because clocks differ, and no longer", async ({ expect }) => {
     const now = Math.floor(Date.now() / 1000);
     const within = await forge({ claims: { iat: now - 100, exp: now - 15 } });
     const token = uniqueToken();
@@ -223,7 +223,7 @@ describe("an auth token", () => {
     expect(outcome(await beyond.call("GET", "/v2/tokens"))).toEqual(DEAD);
   });
 
-  it("that is over may still remove its own session's tokens, and nothing else", async ({ expect }) => {
+  it("that has expired may still remove its own session's tokens, and nothing else", async ({ expect }) => {
     const [session, sibling] = await Promise.all([0, 0].map(() => login("user-with-an-expired-session")));
     if (session === undefined || sibling === undefined) throw new Error("two logins");
     const [mine, other, late] = [uniqueToken(), uniqueToken(), uniqueToken()];
@@ -240,7 +240,7 @@ describe("an auth token", () => {
     expect(outcome(await expired.delete())).toEqual([200, "ok"]);
   });
 
-  it("that is over may still log out", async ({ expect }) => {
+  it("that has expired may still log out", async ({ expect }) => {
     const uid = uniqueUid();
     const [session, sibling] = [await login(uid), await login(uid)];
     const [mine, other] = [uniqueToken(), uniqueToken()];

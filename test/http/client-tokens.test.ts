@@ -138,9 +138,7 @@ describe("POST /v2/tokens", () => {
     expect(await bob.tokens()).toEqual([token]);
   });
 
-  it("takes the same text as tokens of different kinds, and of different apps, for different tokens", async ({
-    expect,
-  }) => {
+  it("treats the same text as different tokens in different kinds and apps", async ({ expect }) => {
     const token = uniqueToken();
     const [one, other] = [await login(), await login(undefined, { app: "other" })];
     await one.register({ fcmToken: token, apnsToken: token, voipToken: token });
@@ -272,7 +270,7 @@ describe("a request of an SDK", () => {
     expect(await session.tokens()).toEqual([token]);
   });
 
-  it("is its authToken's, whosever Authorization is sent beside it", async ({ expect }) => {
+  it("acts for its authToken, whatever Authorization is sent with it", async ({ expect }) => {
     const [present, previous] = [await login(), await login()];
     const token = uniqueToken();
     const headers = { Authorization: `Bearer ${previous.authToken}` };

@@ -52,7 +52,7 @@ describe("an auth token of CometChat's", () => {
     expect(await verifications(session)).toBe(1);
   });
 
-  it("is asked about again when the app's cache time is over, and no sooner", async ({ expect }) => {
+  it("is asked about again when the app's cache time has passed, and no sooner", async ({ expect }) => {
     const [minute, default_] = [await chatSession({ app: "chat-eu" }), await chatSession()];
     for (const session of [minute, default_]) await session.tokens();
     later(59);
@@ -115,7 +115,7 @@ describe("an auth token that is dead", () => {
     expect(await verifications(session)).toBe(1);
   });
 
-  it("is refused once the cache time is over, and its session holds nothing any more", async ({ expect }) => {
+  it("is refused once the cache time has passed, and its session holds nothing any more", async ({ expect }) => {
     const session = await chatSession({ app: "chat-eu" });
     const token = uniqueToken();
     await session.register({ fcmToken: token });
@@ -181,7 +181,7 @@ describe("a CometChat that does not say", () => {
     },
   );
 
-  it("(no answer) is our trouble after a while: 503 for all who wait, by one question", async ({ expect }) => {
+  it("that does not answer in time is a 503 for every waiting request, after one question", async ({ expect }) => {
     const session = await chatSession();
     await answer(session, { delayMs: VERIFICATION_TIMEOUT_MS + 2_000 });
     const startedAt = Date.now();
@@ -231,7 +231,7 @@ describe("what is known of auth tokens", () => {
     expect(held).toEqual(tokens.map((token) => [token]));
   });
 
-  it("does not say that an auth token is alive which another app's CometChat knows", async ({ expect }) => {
+  it("does not call an auth token alive because another app's CometChat knows it", async ({ expect }) => {
     const session = await chatSession();
     expect(await session.register({ fcmToken: uniqueToken() })).toMatchObject({ status: 200 });
     const elsewhere = new TestSession("chat-eu", session.uid, session.authToken);
@@ -272,7 +272,7 @@ describe("the limit of unknown auth tokens", () => {
     expect((await guess({ "cf-connecting-ip": "2001:db8::c1" })).status).toBe(401);
   });
 
-  it("is not all: logouts with made-up auth tokens reach a user's object no more often than an address may call", async ({
+  it("lets logouts with made-up auth tokens reach a user's object only as often as an address may call", async ({
     expect,
   }) => {
     await withinOneMinute();
@@ -291,7 +291,7 @@ describe("the limit of unknown auth tokens", () => {
     expect(reached % 5).toBe(0);
   });
 
-  it("keeps nobody logged in whose auth token CometChat vouches for", async ({ expect }) => {
+  it("does not lock out a user whose auth token CometChat confirms", async ({ expect }) => {
     await withinOneMinute();
     const from = { "cf-connecting-ip": "2001:db8::c5" };
     const session = await chatSession({ app: "chat-rated-ip" });

@@ -491,7 +491,7 @@ describe("logout", () => {
     expect((await fences(session))[0]).toBeLessThanOrEqual(HOUR_MS + 300_000);
   });
 
-  it("that CometChat missed is made up for when the auth token is used for another login, which is refused", async ({
+  it("that CometChat missed is sent again when the auth token is used for another login; that login is refused", async ({
     expect,
   }) => {
     const session = await chatSession();
@@ -503,7 +503,7 @@ describe("logout", () => {
     expect(await cometchat.isAlive("chat", session.authToken)).toBe(false);
   });
 
-  it("does not depend on our own objects for a login", async ({ expect }) => {
+  it("lets users log in while our own objects do not answer", async ({ expect }) => {
     const session = await chatSession();
     const faulty = withFault(env.USER_TOKENS, failBefore(platformErrors.connectionLost));
     const reply = await callWith({ USER_TOKENS: faulty.namespace }, session, "PUT", "/v3.0/me", {});
@@ -544,7 +544,9 @@ describe("logout", () => {
   describe("of a session that holds nothing and that this isolate never saw, while CometChat does not say whose it is", () => {
     const unsaid: Fault = { method: "GET", path: "/v3.0/me", status: 502, body: "" };
 
-    it("keeps a late registration out, for CometChat's word proves the uid in the auth token", async ({ expect }) => {
+    it("keeps a late registration out, because CometChat's answer proves the uid in the auth token", async ({
+      expect,
+    }) => {
       const session = await chatSession();
       await answer(session, unsaid);
       expect(await session.logout()).toMatchObject({ status: 200, body: { data: { success: true } } });

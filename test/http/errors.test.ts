@@ -250,7 +250,7 @@ describe.each(CLIENT_CALLS)("%s %s without a right to it", (method, path) => {
     await expectNothingStored(expect, session);
   });
 
-  it("lets a session that has ended, or whose auth token is over, do nothing but remove", async ({ expect }) => {
+  it("lets a session that has ended, or whose auth token has expired, only remove tokens", async ({ expect }) => {
     const ended = await login();
     await ended.logout();
     const expired = await expiredTwin(await login());
@@ -282,7 +282,7 @@ describe("a wrong configuration", () => {
     expect((await serverCall("POST", `/v3/users/${uniqueUid()}/auth_tokens`)).status).toBe(200);
   });
 
-  it("leaves an app without secrets with no key that is right", async ({ expect }) => {
+  it("makes every API key wrong for an app without secrets", async ({ expect }) => {
     const reply = await serverCall("POST", `/v3/users/${uniqueUid()}/auth_tokens`, {}, "leaky");
     expectRefusal(expect, reply, 401, "AUTH_ERR_APIKEY_NOT_FOUND", []);
   });

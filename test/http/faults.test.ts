@@ -101,7 +101,7 @@ describe("a call of a user's object that fails", () => {
     expect(Date.now() - startedAt).toBeLessThan(2000);
   });
 
-  it("is repeated for a logout whose object was reset: the session is over", async ({ expect }) => {
+  it("is repeated for a logout whose object was reset: the session has ended", async ({ expect }) => {
     const session = await login();
     await session.register({ fcmToken: uniqueToken() });
     const { bindings, calls } = broken(first(1, failAfter(reset)));
@@ -361,7 +361,7 @@ describe("an alarm", () => {
     expect(await object.export()).toEqual(before);
   });
 
-  it("that fires twice on what is over records it once, and leaves an empty object when the record is over", async ({
+  it("that fires twice records an expired registration once, and leaves an empty object when the record has expired", async ({
     expect,
   }) => {
     const session = await login();
@@ -385,7 +385,7 @@ describe("an alarm", () => {
     }
   });
 
-  it("that never fires keeps nothing served beyond its retention", async ({ expect }) => {
+  it("that never fires does not make an expired registration served", async ({ expect }) => {
     const session = await login();
     await session.register({ fcmToken: uniqueToken() });
     const object = await userObject("test", session.uid);

@@ -76,7 +76,7 @@ describe("a report that a token is dead", () => {
     expect(await suspects(session)).toEqual([]);
   });
 
-  it("makes a token suspect within the refresh window, for the device may have come back unseen", async ({
+  it("makes a token suspect within the refresh window, because the device may have come back unseen", async ({
     expect,
   }) => {
     const { session, fcm } = await registered();

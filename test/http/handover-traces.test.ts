@@ -62,7 +62,7 @@ describe("a token that is wanted more than once at a time", () => {
     expect(await ownersOnRecord(token)).toEqual([await userHash("test", phone.uid)]);
   });
 
-  it("is not stored under a claim that a rival's has surpassed, and the reply is success", async ({ expect }) => {
+  it("is not stored if a rival made a later claim, and the reply is success", async ({ expect }) => {
     const [alice, rival] = [await login(), await login()];
     const token = uniqueToken();
     const { fault, reached, open } = holdBack({ after: true });
@@ -252,7 +252,7 @@ describe("a forget that is overtaken", () => {
     expect(await slotsOf(token)).toEqual([rival.id]);
   });
 
-  it("for good, with the previous user's object empty since, costs the next user one call and leaves it empty", async ({
+  it("and lost, after the previous user's object became empty, costs the next user one call and leaves it empty", async ({
     expect,
   }) => {
     const [alice, bob] = [await login(undefined, { lifetimeSeconds: 3600 }), await login()];
@@ -301,7 +301,7 @@ describe("a session that is ended while its registration is under way", () => {
   });
 });
 
-describe("a registration that is over and not collected yet", () => {
+describe("a registration that has expired and is not collected yet", () => {
   it("moves to the next user like any other", async ({ expect }) => {
     const start = Date.now();
     const alice = await login();

@@ -79,7 +79,7 @@ describe("a token of another place", () => {
 });
 
 describe("algorithms", () => {
-  it("none, in any spelling, is none", async ({ expect }) => {
+  it("none, in any spelling, is refused", async ({ expect }) => {
     const issuer = await knownIssuer();
     for (const alg of ["none", "None", "NONE", "nOnE", "", null, undefined, ["ES256"], 0]) {
       const text = forged({ alg, kid: issuer.key.kid }, claimsOf(issuer.app));
@@ -146,7 +146,7 @@ describe("headers of a token", () => {
     expect(issuer.requests).toBe(1);
   });
 
-  it("with a kid that is none are dead at once, and worth no request", async ({ expect }) => {
+  it("with a kid that cannot be one are dead at once, and cause no request", async ({ expect }) => {
     const issuer = await FakeIssuer.start();
     for (const kid of [["a"], { length: 1 }, 7, null, true, "x".repeat(256)]) {
       const text = forged({ alg: "ES256", kid }, claimsOf(issuer.app), "A".repeat(86));
@@ -255,7 +255,7 @@ describe("floods", () => {
     expect((await ask(await issuer.login())).status).toBe(200);
   });
 
-  it("of tokens that are over, or of another issuer, cost it none", async ({ expect }) => {
+  it("of tokens that have expired, or of another issuer, cost it none", async ({ expect }) => {
     const issuer = await FakeIssuer.start();
     const stranger = forged({ alg: "ES256", kid: "k" }, claimsOf(issuer.app, { iss: "https://evil.test" }), "AAAA");
     expect(await ask(sessionWith(issuer.app, stranger))).toMatchObject(DEAD);

@@ -178,7 +178,7 @@ describe("time", () => {
 });
 
 describe("the end of a session", () => {
-  it("is final after a logout, for later tokens of the same session too, until the longest session is over", async ({
+  it("is final after a logout, for later tokens of the same session too, for as long as the longest session may last", async ({
     expect,
   }) => {
     const session = await jwtLogin("SECRET", { key: SECRET });
@@ -268,7 +268,7 @@ describe("a published key set", () => {
     expect(issuer.requests).toBe(2);
   });
 
-  it("tells that a token is dead when a set that came after it does not name its key", async ({ expect }) => {
+  it("makes a token dead when a set fetched after it does not name its key", async ({ expect }) => {
     const issuer = await FakeIssuer.start();
     const session = await issuer.login({ key: await newKey() });
     expect(await session.call("GET", "/v2/tokens")).toMatchObject(DEAD);
@@ -284,7 +284,7 @@ describe("a published key set", () => {
     expect(await session.call("GET", "/v2/tokens")).toMatchObject(DEAD);
   });
 
-  it("is kept while the issuer is down, which is asked once in 30 s; for a day at most", async ({ expect }) => {
+  it("is kept for a day at most while the issuer is down, and the issuer is asked once in 30 s", async ({ expect }) => {
     const issuer = await FakeIssuer.start();
     const session = await issuer.login({ claims: { exp: nowSeconds() + 30 * 86_400 } });
     const status = async () => (await session.call("GET", "/v2/tokens")).status;

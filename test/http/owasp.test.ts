@@ -169,7 +169,7 @@ describe("API2 broken authentication", () => {
     expect(await victim.tokens()).toEqual([token]);
   });
 
-  it("a client with what the forgeries start from is somebody: only what they change is refused", async ({
+  it("a client with the token that the forgeries start from is served: only what they change is refused", async ({
     expect,
   }) => {
     const uid = uniqueUid();
@@ -183,7 +183,7 @@ describe("API2 broken authentication", () => {
     expect((await session.call("GET", "/v2/tokens")).status).toBe(200);
   });
 
-  it("no credential counts that stands in the URL, the body or a cookie", async ({ expect }) => {
+  it("credentials in the URL, the body or a cookie are ignored", async ({ expect }) => {
     const { authToken } = await login();
     const inUrl = `appId=test&authToken=${authToken}&apikey=${API_KEYS.fullAccess}`;
     const cookie = `authToken=${authToken}; apikey=${API_KEYS.fullAccess}`;
@@ -258,7 +258,9 @@ describe("API3 broken object property level authorization", () => {
 });
 
 describe("API4 unrestricted resource consumption", () => {
-  it("a client's body is refused above its limit, said or unsaid, before any object is asked", async ({ expect }) => {
+  it("a client's body above the limit is refused before any object is asked, with its length stated or not", async ({
+    expect,
+  }) => {
     const session = await login();
     const { namespace, calls } = withFault(env.USER_TOKENS, (each) => each());
     const big = { fcmToken: "x".repeat(BODY_BYTES_MAX) };
@@ -302,7 +304,7 @@ describe("API4 unrestricted resource consumption", () => {
     expect((await session.call("POST", "/v2/tokens", { body: deep })).status).toBe(400);
   });
 
-  it("a user holds at most 100 registrations: the session refreshed longest ago gives way", async ({ expect }) => {
+  it("a user holds at most 100 registrations: the session refreshed longest ago is evicted", async ({ expect }) => {
     const uid = uniqueUid();
     const first = await login(uid);
     const oldest = uniqueToken();
@@ -314,7 +316,7 @@ describe("API4 unrestricted resource consumption", () => {
     expect(tokens).not.toContain(oldest);
   });
 
-  it("a back end's batch is refused above 500", async ({ expect }) => {
+  it("a back end's batch of more than 500 is refused", async ({ expect }) => {
     const uids = Array.from({ length: BATCH_MAX + 1 }, (_, i) => `u${i}`);
     expect((await serverCall("POST", "/v3/push_tokens/lookup", { body: { uids } })).status).toBe(400);
     const items = uids.map((token) => ({ token, kind: "fcm", code: "UNREGISTERED" }));
@@ -373,7 +375,7 @@ describe("API5 broken function level authorization", () => {
     expect(called.sort()).toEqual([...allowed]);
   });
 
-  it("a method override in a header or a query is not heard", async ({ expect }) => {
+  it("a method override in a header or a query is ignored", async ({ expect }) => {
     const session = await login();
     const token = uniqueToken();
     await session.register({ fcmToken: token });
@@ -536,7 +538,7 @@ describe("API8 security misconfiguration", () => {
     ).toBe(500);
   });
 
-  it("names that every object has name no app", async ({ expect }) => {
+  it("an appId that every object has as a property names no app", async ({ expect }) => {
     for (const appId of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
       const { status, body } = await call("GET", "/v2/tokens", { headers: { appId, authToken: "x" } });
       expect([status, body.error.code]).toEqual([401, "AUTH_ERR_INVALID_APPID"]);

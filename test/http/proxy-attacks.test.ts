@@ -120,7 +120,7 @@ describe("the upstream path", () => {
     expect(paths.filter((path) => path !== "/v3.0/me")).toEqual([]);
   });
 
-  it("that names another method in a header is asked with its own", async ({ expect }) => {
+  it("is called with its own method, whatever method a header names", async ({ expect }) => {
     const session = await chatSession();
     await session.call("POST", "/v3.0/me", {
       headers: { "x-http-method-override": "DELETE", "x-method-override": "DELETE" },
@@ -249,7 +249,9 @@ describe("another user's reply", () => {
     expect(await bob.tokens()).toEqual([token]);
   });
 
-  it("is not had with the auth token in two headers: authToken is what counts, here and there", async ({ expect }) => {
+  it("cannot be read with the auth token in two headers: authToken counts, here and at CometChat", async ({
+    expect,
+  }) => {
     const [alice, bob] = [await chatSession(), await chatSession()];
     const token = uniqueToken();
     await bob.register({ fcmToken: token });

@@ -93,7 +93,7 @@ describe("the limit by session", () => {
     expect(await other.tokens()).toEqual([token]);
   });
 
-  it("is counted for its auth token's own session, so that nobody else can use it up", async ({ expect }) => {
+  it("counts for the session in the auth token, so that nobody else can use it up", async ({ expect }) => {
     const session = await login(uniqueUid(), { app: "rated" });
     const forged = `${session.authToken.slice(0, -4)}AAAA`;
     for (let i = 0; i <= LIMIT; i += 1) {

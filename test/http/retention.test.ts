@@ -41,7 +41,7 @@ describe("the refresh window", () => {
     expect(await refreshedAt(session)).toEqual([start + 7 * DAY_MS]);
   });
 
-  it("does not hold back a change", async ({ expect }) => {
+  it("never delays a change", async ({ expect }) => {
     const session = await login();
     const token = uniqueToken();
     await session.register({ fcmToken: token, platform: "android" });

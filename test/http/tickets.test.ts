@@ -58,7 +58,7 @@ describe("an unregister ticket", () => {
     expect(await session.tokens()).toEqual([apnsToken]);
   });
 
-  it("is given again, and the same in what it can do, for an unchanged launch", async ({ expect }) => {
+  it("is given again for an unchanged launch, and can do the same", async ({ expect }) => {
     const { session, token } = await registered();
     const again = await session.register({ fcmToken: token });
     await unregister(again.body.data.unregisterTicket);

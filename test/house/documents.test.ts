@@ -108,7 +108,10 @@ describe("test/README.md", () => {
     const named = items.flatMap((item) => {
       const files = ["http/owasp.test.ts", ...[...item.matchAll(/`([\w/-]+\.test\.ts)`/g)].map(([, file]) => file)];
       const tests = files.map((file) => read(`test/${file}`)).join("\n");
-      return [...item.matchAll(/(?<!\*)\*([^*]+)\*(?!\*)/g)].map(([, name = ""]) => ({ name: name.replace(/\s+/g, " "), tests }));
+      return [...item.matchAll(/(?<!\*)\*([^*]+)\*(?!\*)/g)].map(([, name = ""]) => ({
+        name: name.replace(/\s+/g, " "),
+        tests,
+      }));
     });
     expect(named.length).toBeGreaterThan(30);
     // A `…` stands for what differs between the tests of one name.

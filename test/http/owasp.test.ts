@@ -3,7 +3,6 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { base64url, SignJWT } from "jose";
 import { afterEach, describe, it, vi } from "vitest";
-import { fillPath, operationsForAttack } from "../../scripts/openapi/attack.ts";
 import { loadConfig } from "../../src/config/apps.ts";
 import {
   AUTH_TOKEN_LENGTH_MAX,
@@ -13,30 +12,13 @@ import {
   REGISTRATIONS_PER_USER_MAX,
 } from "../../src/limits.ts";
 import { API_KEYS } from "../support/apps.ts";
+import { aimAt, CLIENT_CALLS, SERVER_CALLS } from "../support/calls.ts";
 import { call, login, serverCall, TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
 import { callWith, failBefore, platformErrors, userObject, withFault } from "../support/faults.ts";
 
 afterEach(() => {
   vi.useRealTimers();
 });
-
-// All calls of the API's description: a new one is attacked without anybody remembering it.
-const CLIENT_CALLS = operationsForAttack().filter(({ audience }) => audience === "client");
-const SERVER_CALLS = operationsForAttack().filter(({ audience }) => audience === "server");
-
-interface Target {
-  uid: string;
-  sid: string;
-  pushToken: string;
-}
-
-/** Path and body of a call, with this user, session and token wherever the description's example names some. */
-function aimAt({ path, body }: { path: string; body: unknown }, target: Target): { path: string; body: unknown } {
-  const aimed = JSON.stringify(body)
-    ?.replaceAll('"alice"', JSON.stringify(target.uid))
-    .replaceAll('"fcm-registration-token"', JSON.stringify(target.pushToken));
-  return { path: fillPath(path, { ...target }), body: aimed === undefined ? undefined : JSON.parse(aimed) };
-}
 
 /** A JWT as the app `test` makes them, but for what `change` says, signed with `secret`. */
 async function forge(

@@ -1,39 +1,16 @@
 // Which API key may do what, and what the log says of it.
 import { describe, it, vi } from "vitest";
 import { API_KEYS, ROTATED_KEYS } from "../support/apps.ts";
+import { aimAt, SERVER_CALLS } from "../support/calls.ts";
 import { call, login, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
 
 type Scope = keyof typeof API_KEYS;
 
-interface ServerCall {
-  method: string;
+const CALLS = SERVER_CALLS.map((operation) => ({
+  ...operation,
   /** As the log names it. */
-  pattern: string;
-  scopes: Scope[];
-  body?: object;
-}
-
-const CALLS: ServerCall[] = [
-  { method: "POST", pattern: "/v3/users/:uid/auth_tokens", scopes: ["fullAccess", "authOnly"] },
-  { method: "GET", pattern: "/v3/users/:uid/push_tokens", scopes: ["fullAccess", "sender"] },
-  { method: "POST", pattern: "/v3/push_tokens/lookup", scopes: ["fullAccess", "sender"], body: { uids: ["someone"] } },
-  {
-    method: "POST",
-    pattern: "/v3/push_tokens/feedback",
-    scopes: ["fullAccess", "sender"],
-    body: { items: [{ token: "unknown", kind: "fcm", code: "UNREGISTERED" }] },
-  },
-  { method: "POST", pattern: "/v3/push_tokens/owner", scopes: ["fullAccess", "sender"], body: { token: "unknown" } },
-  { method: "GET", pattern: "/v3/users/:uid/sessions", scopes: ["fullAccess", "sender"] },
-  { method: "DELETE", pattern: "/v3/users/:uid/sessions/:sid", scopes: ["fullAccess"] },
-  { method: "DELETE", pattern: "/v3/users/:uid/sessions", scopes: ["fullAccess"] },
-  { method: "GET", pattern: "/v3/users/:uid/export", scopes: ["fullAccess"] },
-  { method: "DELETE", pattern: "/v3/users/:uid", scopes: ["fullAccess"] },
-];
-
-function pathOf(pattern: string, uid: string, sid: string): string {
-  return pattern.replace(":uid", uid).replace(":sid", sid);
-}
+  pattern: operation.path.replace(/\{(\w+)\}/g, ":$1"),
+}));
 
 async function registered() {
   const session = await login();
@@ -42,16 +19,16 @@ async function registered() {
   return { session, token };
 }
 
-describe.each(CALLS)("$method $pattern", ({ method, pattern, scopes, body }) => {
-  const options = body === undefined ? {} : { body };
+describe.each(CALLS)("$method $pattern", ({ method, pattern, scopes, needsProduction, ...operation }) => {
+  const aim = (uid: string, sid: string, pushToken: string) => aimAt(operation, { uid, sid, pushToken });
 
   it(`works with keys of the scopes ${scopes.join(" and ")}, and with no other`, async ({ expect }) => {
     for (const scope of Object.keys(API_KEYS) as Scope[]) {
       const { session, token } = await registered();
-      const path = pathOf(pattern, session.uid, session.id);
-      const reply = await call(method, path, { ...options, headers: { appId: "test", apikey: API_KEYS[scope] } });
+      const { path, body } = aim(session.uid, session.id, token);
+      const reply = await call(method, path, { body, headers: { appId: "test", apikey: API_KEYS[scope] } });
       if (scopes.includes(scope)) {
-        expect(reply).toMatchObject({ status: 200, body: { data: {} } });
+        expect(reply).toMatchObject(needsProduction ? { status: 500 } : { status: 200, body: { data: {} } });
       } else {
         expect(reply).toMatchObject({ status: 403, body: { error: { code: "AUTH_ERR_NO_ACCESS" } } });
         expect(await session.tokens()).toEqual([token]);
@@ -61,7 +38,7 @@ describe.each(CALLS)("$method $pattern", ({ method, pattern, scopes, body }) => 
 
   it("is refused without a key, with a wrong key, and with one of another app", async ({ expect }) => {
     const { session, token } = await registered();
-    const path = pathOf(pattern, session.uid, session.id);
+    const { path, body } = aim(session.uid, session.id, token);
     const refusals = [
       [{ appId: "test" }, "AUTH_ERR_EMPTY_APIKEY"],
       [{ appId: "test", apikey: "no-such-key" }, "AUTH_ERR_APIKEY_NOT_FOUND"],
@@ -72,7 +49,7 @@ describe.each(CALLS)("$method $pattern", ({ method, pattern, scopes, body }) => 
       [{ appId: "test", authToken: session.authToken }, "AUTH_ERR_EMPTY_APIKEY"],
     ] as const;
     for (const [headers, code] of refusals) {
-      expect(await call(method, path, { ...options, headers })).toMatchObject({
+      expect(await call(method, path, { body, headers })).toMatchObject({
         status: 401,
         body: { error: { code } },
       });
@@ -81,16 +58,22 @@ describe.each(CALLS)("$method $pattern", ({ method, pattern, scopes, body }) => 
   });
 
   it("leaves one log line with its pattern, app, key and status, and never the uid", async ({ expect }) => {
-    const { session } = await registered();
-    const path = pathOf(pattern, session.uid, session.id);
+    const { session, token } = await registered();
+    const { path, body } = aim(session.uid, session.id, token);
     const lines = vi.spyOn(console, "log");
-    await serverCall(method, path, options);
-    await call(method, path, { ...options, headers: { appId: "test", apikey: "no-such-key" } });
+    await serverCall(method, path, { body });
+    await call(method, path, { body, headers: { appId: "test", apikey: "no-such-key" } });
     const written = lines.mock.calls.flat().map(String);
     lines.mockRestore();
     const calls = written.map((line) => JSON.parse(line)).filter(({ message }) => message === "server call");
     expect(calls).toMatchObject([
-      { level: "info", app: "test", key: "test-fullAccess", call: `${method} ${pattern}`, status: 200 },
+      {
+        level: "info",
+        app: "test",
+        key: "test-fullAccess",
+        call: `${method} ${pattern}`,
+        status: needsProduction ? 500 : 200,
+      },
       { level: "info", app: "test", call: `${method} ${pattern}`, status: 401 },
     ]);
     expect(written.join("\n")).not.toContain(session.uid);

@@ -2,7 +2,9 @@
 import { globSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { describe, it } from "vitest";
+import * as z from "zod/mini";
 import { PROJECT } from "../../scripts/lib/workerd.ts";
+import { appSchema, cometchatSchema, secretsSchema } from "../../src/config/schema.ts";
 
 const LINE_LENGTH_MAX = 120;
 const README_LINES_MAX = 150;
@@ -87,6 +89,43 @@ describe("docs/README.md", () => {
 describe("README.md", () => {
   it(`has at most ${README_LINES_MAX} lines`, ({ expect }) => {
     expect(read("README.md").split("\n").length - 1).toBeLessThanOrEqual(README_LINES_MAX);
+  });
+});
+
+interface JsonSchema {
+  properties?: Record<string, JsonSchema>;
+  additionalProperties?: unknown;
+}
+
+/** The fields of a table of the configuration, those of the tables in it as `outer.inner`; a key set is one field. */
+function fieldsOf({ properties, additionalProperties }: JsonSchema): string[] {
+  if (properties === undefined || additionalProperties !== false) return [];
+  return Object.entries(properties).flatMap(([name, field]) => {
+    const nested = fieldsOf(field);
+    return nested.length === 0 ? [name] : nested.map((each) => `${name}.${each}`);
+  });
+}
+
+const tableOf = (schema: z.ZodMiniType) => fieldsOf(z.toJSONSchema(schema, { io: "input" }) as JsonSchema);
+
+describe("the pages on the configuration", () => {
+  it("have every field of an app, its secret and its identity's table in the first cell of a row", ({ expect }) => {
+    const cells = ["docs/apps.md", "docs/cometchat.md", "docs/own-login.md"]
+      .flatMap((path) => [...read(path).matchAll(/^\| (`[^|]+) \|/gm)])
+      .flatMap(([, cell = ""]) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name));
+    // `rateLimits.ip`, `.session`: the second is short for `rateLimits.session`.
+    const named = cells.map((name, n) => {
+      const outer = cells
+        .slice(0, n)
+        .findLast((each) => /^\w+\.\w+$/.test(each))
+        ?.split(".")[0];
+      return name.startsWith(".") ? `${outer}${name}` : name;
+    });
+    const ofApp = tableOf(appSchema).map((field) => field.replace(/^(jwt|cometchat)\./, ""));
+    const ofSecret = tableOf(secretsSchema);
+    expect(ofApp.length).toBeGreaterThan(20);
+    expect(tableOf(cometchatSchema)).toContain("cacheSeconds");
+    expect([...ofApp, ...ofSecret].filter((field) => !named.includes(field))).toEqual([]);
   });
 });
 

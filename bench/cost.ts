@@ -1,43 +1,87 @@
-// `npm run cost -- --users 10000000 --batch 100 …`: the monthly bill of a workload, from counts of the real Worker.
-import { parseArgs } from "node:util";
+// `npm run cost`: the monthly bill of a workload, from counts of the real Worker.
+import { defineCommand, main } from "../scripts/lib/command.ts";
+import { number, type Option } from "../scripts/lib/options.ts";
+import { type Output, rounded, withRoundedNumbers } from "../scripts/lib/output.ts";
 import { type Bill, DEFAULT_WORKLOAD, d1Bill, kvBill, registryBill, type Workload } from "./lib/cost.ts";
 import { countOperations } from "./lib/counts.ts";
 import { PRICES } from "./lib/prices.ts";
 
-const options = Object.fromEntries(Object.keys(DEFAULT_WORKLOAD).map((name) => [name, { type: "string" as const }]));
-const { values } = parseArgs({ options: { ...options, help: { type: "boolean" } } });
-if (values.help === true) {
-  console.log("npm run cost -- [--<option> <number>]…, per user and month where a rate is meant. The defaults:");
-  console.log(DEFAULT_WORKLOAD);
-  process.exit(0);
-}
-const workload: Workload = { ...DEFAULT_WORKLOAD };
-for (const name of Object.keys(DEFAULT_WORKLOAD) as (keyof Workload)[]) {
-  const given = (values as Record<string, string | undefined>)[name];
-  if (given === undefined) continue;
-  if (!(Number(given) >= 0)) throw new Error(`--${name} must be a number, not ${given}`);
-  workload[name] = Number(given);
+type Counts = Awaited<ReturnType<typeof countOperations>>;
+
+const HELP: Record<keyof Workload, string> = {
+  users: "Monthly users.",
+  launches: "Launches per user and month.",
+  senderReads: "Reads by senders per user and month.",
+  logouts: "Logouts per user and month.",
+  newTokens: "New tokens per user and month.",
+  refreshes: "Registrations refreshed per user and month: launches after the refresh window.",
+  batch: "Users per billed request of a sender: 1, or up to 500 by lookup.",
+  devices: "Devices per user.",
+  cpuMs: "CPU of one request in milliseconds.",
+  readSeconds: "How long an object is active for a call that only reads.",
+  writeSeconds: "How long an object is active for a call that writes.",
+  storageKib: "KiB on disk per user.",
+  alarms: "Runs of a user's alarm per month.",
+};
+
+const OPTIONS = Object.fromEntries(
+  Object.entries(DEFAULT_WORKLOAD).map(([name, value]): [string, Option<number>] => [
+    name,
+    number({
+      help: HELP[name as keyof Workload],
+      min: name === "batch" ? 1 : 0,
+      fractions: true,
+      default: value,
+      defaultSays: String(Number(value.toPrecision(3))),
+    }),
+  ]),
+) as Record<keyof Workload, Option<number>>;
+
+export const command = defineCommand({
+  name: "cost",
+  summary:
+    "Prints the monthly bill of a workload on Cloudflare: for the registry, from counts of the real Worker, and for the same API " +
+    "on D1 and on KV.",
+  options: OPTIONS,
+  examples: ["--users 1000000 --batch 500"],
+  hasJson: true,
+  async run(workload, { output }) {
+    const counts = await output.during("counting what each call costs", countOperations());
+    const bills = billsOf(counts, workload);
+    output.result(withRoundedNumbers({ prices: PRICES.date, workload, counts, bills }), () =>
+      tell(counts, bills, workload, output),
+    );
+    return 0;
+  },
+});
+
+function billsOf(counts: Counts, workload: Workload): Bill[] {
+  const single = { ...workload, batch: 1 };
+  return [
+    registryBill(counts, workload),
+    { ...registryBill(counts, single), design: "registry, no batches" },
+    d1Bill(workload),
+    { ...d1Bill(single), design: "D1, no batches" },
+    kvBill(workload),
+    { ...kvBill(single), design: "KV, no batches" },
+  ];
 }
 
-const counts = await countOperations();
-console.log("Counted on this Worker, per call:");
-console.table(counts);
-console.log(`US dollars a month, prices of ${PRICES.date}, for`, workload);
-const bills: Bill[] = [
-  registryBill(counts, workload),
-  { ...registryBill(counts, { ...workload, batch: 1 }), design: "registry, no batches" },
-  d1Bill(workload),
-  { ...d1Bill({ ...workload, batch: 1 }), design: "D1, no batches" },
-  kvBill(workload),
-  { ...kvBill({ ...workload, batch: 1 }), design: "KV, no batches" },
-];
-const meters = [...new Set(bills.flatMap((bill) => Object.keys(bill.meters)))];
-const dollars = (amount: number | undefined) => (amount === undefined ? "" : amount.toFixed(0));
-console.table(
-  Object.fromEntries(
-    [...meters, "total"].map((meter) => [
-      meter,
-      Object.fromEntries(bills.map((b) => [b.design, dollars(meter === "total" ? b.total : b.meters[meter])])),
-    ]),
-  ),
-);
+function tell(counts: Counts, bills: readonly Bill[], workload: Workload, output: Output): void {
+  output.say("Counted on this Worker, per call:");
+  console.table(counts);
+  const given = Object.entries(workload).map(([name, value]) => `${name} ${rounded(value)}`);
+  output.say(`US dollars per month, prices of ${PRICES.date}, for ${given.join(", ")}:`);
+  const meters = [...new Set(bills.flatMap((bill) => Object.keys(bill.meters)))];
+  const dollars = (amount: number | undefined) => (amount === undefined ? "" : amount.toFixed(0));
+  console.table(
+    Object.fromEntries(
+      [...meters, "total"].map((meter) => [
+        meter,
+        Object.fromEntries(bills.map((b) => [b.design, dollars(meter === "total" ? b.total : b.meters[meter])])),
+      ]),
+    ),
+  );
+}
+
+if (import.meta.main) await main(command);

@@ -1,8 +1,8 @@
 // `npm run bench`: the registry beside the floor and beside what people build instead, in one run, in alternating rounds.
-// Prints a table and JSON; with --write, BENCHMARKS.md too.
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { defineCommand, main } from "../scripts/lib/command.ts";
+import { flag, number, numbers, text } from "../scripts/lib/options.ts";
+import { type Output, withRoundedNumbers } from "../scripts/lib/output.ts";
 import { build, PROJECT } from "../scripts/lib/workerd.ts";
 import { checkAlike } from "./lib/alike.ts";
 import { countOperations } from "./lib/counts.ts";
@@ -22,86 +22,135 @@ import {
   startRegistryInMiniflare,
 } from "./lib/subjects.ts";
 
-const { values } = parseArgs({
-  options: {
-    users: { type: "string", default: "300" },
-    seconds: { type: "string", default: "2" },
-    rounds: { type: "string", default: "5" },
-    connections: { type: "string", default: "16" },
-    /** Only operations whose name contains this. */
-    only: { type: "string", default: "" },
-    /** Only the floor and the registry. */
-    core: { type: "boolean", default: false },
-    write: { type: "boolean", default: false },
-    growth: { type: "boolean", default: false },
-    /** Numbers of users, and of entries in one owner object, that --growth goes through. */
-    "growth-users": { type: "string", default: "1000,10000,100000" },
-    "growth-owners": { type: "string", default: "10,1000,100000,1000000" },
-    json: { type: "string" },
-  },
-});
-const users = Number(values.users);
-const seconds = Number(values.seconds);
-const rounds = Number(values.rounds);
-const connections = Number(values.connections);
-
-/** What was measured, by operation and subject; a round each. */
+/** What was measured, by operation and subject; one entry per round. */
 export type Results = Record<string, Record<string, Measured[]>>;
 
-const bundle = await build();
-// First, for it takes seconds and what follows takes long.
-const counted = values.write
-  ? { counts: await countOperations(), sizes: await measureSizes(bundle), startUp: await measureStartUp() }
-  : null;
+interface Load {
+  users: number;
+  seconds: number;
+  rounds: number;
+  connections: number;
+}
 
-const subjects: Subject[] = [];
-const results: Results = {};
-try {
-  subjects.push(await startFloor(), await startRegistry());
-  if (!values.core) {
-    subjects.push(await startRegistryInMiniflare(), await startD1(), await startKv());
+export const command = defineCommand({
+  name: "bench",
+  summary:
+    "Measures the registry beside the floor (a bare route that verifies the same JWT and runs one statement) and beside what " +
+    "people build instead, in alternating rounds.",
+  options: {
+    users: number({ help: "Users that the calls are spread over.", min: 1, default: 300 }),
+    seconds: number({ help: "How long an operation is measured per round.", min: 0.1, fractions: true, default: 2 }),
+    rounds: number({ help: "Rounds; one more before them warms up.", min: 1, default: 5 }),
+    connections: number({ help: "Connections at once.", min: 1, default: 16 }),
+    only: text({ help: "Only operations whose name contains this.", placeholder: "NAME", default: null }),
+    core: flag("Only the floor and the registry."),
+    growth: flag("Measure too how more users, and more entries in one owner object, change the figures."),
+    "growth-users": numbers({ help: "Numbers of users for --growth.", min: 1, default: [1000, 10_000, 100_000] }),
+    "growth-owners": numbers({
+      help: "Numbers of entries in one owner object for --growth.",
+      min: 1,
+      default: [10, 1000, 100_000, 1_000_000],
+    }),
+    write: flag("Write BENCHMARKS.md; counts, sizes and start-up are measured for it too."),
+  },
+  examples: ["--core --rounds 3", "--only lookup --json", "--write --growth"],
+  hasJson: true,
+  run: bench,
+});
+
+async function bench(
+  values: Load & {
+    only: string | null;
+    core: boolean;
+    growth: boolean;
+    "growth-users": readonly number[];
+    "growth-owners": readonly number[];
+    write: boolean;
+  },
+  { output }: { output: Output },
+): Promise<number> {
+  const { users, seconds, rounds, connections } = values;
+  const load = { users, seconds, rounds, connections };
+  const bundle = await output.during("building the Worker", build());
+  // First, because it takes seconds and what follows takes long.
+  const counted = values.write
+    ? { counts: await countOperations(), sizes: await measureSizes(bundle), startUp: await measureStartUp() }
+    : null;
+  const results = await compare(load, { core: values.core, only: values.only ?? "" }, output);
+  const growth = values.growth
+    ? await output.during(
+        "measuring growth",
+        measureGrowth(bundle, [...values["growth-users"]], [...values["growth-owners"]]),
+      )
+    : null;
+  if (counted !== null) await writeReport(join(PROJECT, "BENCHMARKS.md"), { ...load, results, growth, ...counted });
+  output.result(withRoundedNumbers({ ...load, results, growth }), () => {
+    if (growth !== null) output.say(JSON.stringify(withRoundedNumbers(growth)));
+  });
+  return 0;
+}
+
+/** All operations on all subjects. */
+async function compare(load: Load, { core, only }: { core: boolean; only: string }, output: Output): Promise<Results> {
+  const subjects: Subject[] = [];
+  const results: Results = {};
+  const operations = OPERATIONS.filter(({ name }) => name.includes(only));
+  try {
+    await output.during("starting the subjects", startAll(subjects, core));
+    const progress = output.progress("rounds", operations.length * (load.rounds + 1));
+    for (const [i, operation] of operations.entries()) {
+      const bySubject = await measureRounds(operation, subjects, load, (round) =>
+        progress.at(i * (load.rounds + 1) + round, operation.name),
+      );
+      results[operation.name] = bySubject;
+      progress.end();
+      if (!output.isJson) printOperation(operation.name, bySubject);
+    }
+  } finally {
+    await Promise.all(subjects.map((subject) => subject.stop()));
+  }
+  return results;
+}
+
+/** Into `subjects` one by one, so that whoever waits can stop those that started. */
+async function startAll(subjects: Subject[], core: boolean): Promise<void> {
+  subjects.push(await startFloor());
+  subjects.push(await startRegistry());
+  if (!core) {
+    subjects.push(await startRegistryInMiniflare());
+    subjects.push(await startD1());
+    subjects.push(await startKv());
     const postgres = await startNodePostgres();
-    if (postgres === null)
-      console.warn("PostgreSQL is not installed (Debian: apt-get install postgresql): not compared");
-    else subjects.push(postgres);
+    if (postgres !== null) subjects.push(postgres);
+    else console.warn("PostgreSQL is not installed (Debian: apt-get install postgresql): not compared");
   }
   await checkAlike(subjects);
-  for (const operation of OPERATIONS.filter(({ name }) => name.includes(values.only))) {
-    const bySubject: Record<string, Measured[]> = {};
-    results[operation.name] = bySubject;
-    // The first round warms up: engines compile what runs often.
-    for (let round = -1; round < rounds; round++) {
-      for (const subject of turned(subjects, round).filter((each) => has(each, operation))) {
-        const measured = await measureOnce(operation, subject);
-        if (round >= 0) bySubject[subject.name] = [...(bySubject[subject.name] ?? []), measured];
-      }
-    }
-    printOperation(operation.name, bySubject);
-  }
-} finally {
-  await Promise.all(subjects.map((subject) => subject.stop()));
 }
-if (values.json !== undefined) {
-  await writeFile(values.json, JSON.stringify({ users, seconds, rounds, connections, results }, null, 2));
-} else console.log(JSON.stringify(results));
 
-const sizes = (text: string) => text.split(",").map(Number);
-const growth = values.growth
-  ? await measureGrowth(bundle, sizes(values["growth-users"]), sizes(values["growth-owners"]))
-  : null;
-if (growth !== null) console.log(JSON.stringify(growth));
-if (counted !== null) {
-  await writeReport(join(PROJECT, "BENCHMARKS.md"), {
-    ...{ users, seconds, rounds, connections, results, growth },
-    ...counted,
-  });
+async function measureRounds(
+  operation: Operation,
+  subjects: Subject[],
+  load: Load,
+  begun: (round: number) => void,
+): Promise<Record<string, Measured[]>> {
+  const bySubject: Record<string, Measured[]> = {};
+  // The first round warms up: engines compile what runs often.
+  for (let round = -1; round < load.rounds; round++) {
+    begun(round + 1);
+    for (const subject of turned(subjects, round).filter((each) => has(each, operation))) {
+      const measured = await measureOnce(operation, subject, load);
+      if (round >= 0) bySubject[subject.name] = [...(bySubject[subject.name] ?? []), measured];
+    }
+  }
+  return bySubject;
 }
 
 function has({ name }: Subject, { hasFloor, isRegistryOnly = false }: Operation): boolean {
   return name === "floor" ? hasFloor : name === "registry" || !isRegistryOnly;
 }
 
-async function measureOnce(operation: Operation, subject: Subject): Promise<Measured> {
+async function measureOnce(operation: Operation, subject: Subject, load: Load): Promise<Measured> {
+  const { users, seconds, connections } = load;
   const prepare = operation.prepare(users);
   const { url, pids } = subject;
   const busy = { url, pids, connections: operation.connections ?? connections };
@@ -144,3 +193,5 @@ function printOperation(name: string, bySubject: Record<string, Measured[]>): vo
     ),
   );
 }
+
+if (import.meta.main) await main(command);

@@ -1,11 +1,10 @@
 // `npm run check:config`: whether the apps in wrangler.toml are configured as the Worker wants them, before a deploy.
-//   npm run check:config -- [--config wrangler.toml] [--env NAME] [--record]
-// `--record`, which `npm run deploy` does after a deploy, notes in deployed.json what must not change unnoticed.
-// Ends with 1 if something is wrong; each line names the app's var and the field.
+// `npm run deploy` records after a deploy, in deployed.json, what must not change unnoticed.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { type App, ConfigError, parseConfig } from "../src/config/apps.ts";
+import { defineCommand, main } from "./lib/command.ts";
+import { flag, text } from "./lib/options.ts";
 import { PROJECT } from "./lib/workerd.ts";
 
 /** What of an app must not change unnoticed, by appId, as it was last deployed. */
@@ -101,19 +100,22 @@ export interface CheckResult {
   lines: string[];
 }
 
-/** What the command does with its arguments. */
-export async function check(args: string[]): Promise<CheckResult> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      config: { type: "string", default: join(PROJECT, "wrangler.toml") },
-      env: { type: "string" },
-      record: { type: "boolean", default: false },
-    },
-  });
+/**
+ * Checks a wrangler.toml, and with `record` notes what is deployed if nothing is wrong.
+ * `config`: its path, that of this project by default; `env`: the name of an environment in it.
+ */
+export async function check({
+  config = join(PROJECT, "wrangler.toml"),
+  env,
+  record = false,
+}: {
+  config?: string;
+  env?: string;
+  record?: boolean;
+}): Promise<CheckResult> {
   const { unstable_readConfig } = await import("wrangler");
-  const { vars, secrets, ratelimits } = unstable_readConfig({ config: values.config, env: values.env });
-  const file = join(values.config, values.env === undefined ? "../deployed.json" : `../deployed.${values.env}.json`);
+  const { vars, secrets, ratelimits } = unstable_readConfig({ config, ...(env === undefined ? {} : { env }) });
+  const file = join(config, env === undefined ? "../deployed.json" : `../deployed.${env}.json`);
   const problems = problemsOf({
     vars,
     requiredSecrets: secrets?.required ?? [],
@@ -127,7 +129,7 @@ export async function check(args: string[]): Promise<CheckResult> {
     const secret = name.replace("APP_", "SECRETS_");
     return `${name}: app "${appId}", identity ${identity}, policy ${policy}; its secret is ${secret}`;
   });
-  if (values.record) {
+  if (record) {
     await writeFile(file, `${JSON.stringify(toDeployed(vars), null, 2)}\n`);
     lines.push(`Noted in ${file}: commit it.`);
   }
@@ -143,9 +145,25 @@ async function readDeployed(file: string): Promise<Deployed> {
   }
 }
 
-if (import.meta.main) {
-  const { problems, lines } = await check(process.argv.slice(2));
-  for (const problem of problems) console.error(problem);
-  for (const line of lines) console.log(line);
-  if (problems.length > 0) process.exitCode = 1;
-}
+export const command = defineCommand({
+  name: "check:config",
+  summary: "Says whether the apps in wrangler.toml are configured as the Worker wants them, before a deploy.",
+  options: {
+    config: text({ help: "The file.", placeholder: "FILE", default: null, defaultSays: "wrangler.toml" }),
+    env: text({ help: "The environment in it.", placeholder: "NAME", default: null, defaultSays: "the top level" }),
+    record: flag("Note in deployed.json what must not change unnoticed; `npm run deploy` does it after a deploy."),
+  },
+  examples: ["", "--env staging"],
+  notes: "Exit code 1: something is wrong; each line names the app's var and the field.",
+  hasJson: true,
+  async run({ config, env, record }, { output }) {
+    const result = await check({ record, ...(config === null ? {} : { config }), ...(env === null ? {} : { env }) });
+    output.result(result, () => {
+      for (const problem of result.problems) console.error(problem);
+      for (const line of result.lines) output.say(line);
+    });
+    return result.problems.length === 0 ? 0 : 1;
+  },
+});
+
+if (import.meta.main) await main(command);

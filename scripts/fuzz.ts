@@ -1,10 +1,10 @@
-// Sends generated requests at workerd, and looks at every reply and every line of the log.
-//   npm run fuzz -- [--requests 100000] [--seed N]
-// Ends with 1 if one was answered 5xx or without the envelope, changed anything though it was refused, or told a secret.
-import { parseArgs } from "node:util";
+// `npm run fuzz`: sends generated requests at workerd, and looks at every reply and every line of the log.
 import * as fc from "fast-check";
+import { defineCommand, main } from "./lib/command.ts";
 import { hostileRequests, type Material } from "./lib/hostile.ts";
 import { type Answer, type Ask, Connections, LoadClient, type Login, loadApp } from "./lib/load.ts";
+import { number } from "./lib/options.ts";
+import { type Progress, rounded } from "./lib/output.ts";
 import { build, type Server, serve } from "./lib/workerd.ts";
 
 /** Requests that are under way at once; what all of them together changed is looked at when all are answered. */
@@ -17,7 +17,7 @@ export interface FuzzOptions {
   requests: number;
   seed: number;
   bundle: string;
-  report?: (line: string) => void;
+  progress?: Progress;
 }
 
 export interface FuzzResult {
@@ -57,12 +57,13 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
       const asks = fc.sample(hostileRequests(material), { numRuns: size, seed: options.seed + batch });
       for (let i = 0; i < asks.length; i += GROUP) {
         await sendGroup(client, asks.slice(i, i + GROUP), material, told, result);
+        options.progress?.at(result.requests + result.unsent, `${result.findings.length} findings`);
       }
       inspectLogs(server, [...told, ...material.uids], result);
-      options.report?.(`${result.requests} requests, ${result.findings.length} findings`);
       if (result.findings.length > 50) break;
     }
   } finally {
+    options.progress?.end();
     connections.close();
     await server.stop();
   }
@@ -214,17 +215,44 @@ function describe(ask: Ask, answer: Answer): string {
   return `${ask.method} ${ask.path.slice(0, 200)} ${JSON.stringify(ask.headers).slice(0, 300)} ${body} → ${answer.status} ${answer.text.slice(0, 300)}`;
 }
 
-if (import.meta.main) {
-  const { values } = parseArgs({ options: { requests: { type: "string" }, seed: { type: "string" } } });
-  const seed = Number(values.seed ?? Date.now() % 1_000_000);
-  console.log(`seed ${seed}`);
-  const { findings, ...figures } = await fuzz({
-    requests: Number(values.requests ?? 100_000),
-    seed,
-    bundle: await build(),
-    report: (line) => console.log(line),
-  });
-  console.log({ ...figures, findings: findings.length });
-  for (const finding of findings.slice(0, 20)) console.log(finding);
-  process.exitCode = findings.length === 0 ? 0 : 1;
-}
+const FINDINGS_SHOWN = 20;
+
+export const command = defineCommand({
+  name: "fuzz",
+  summary:
+    "Sends generated requests at a server: every call of the API, made wrong in up to three ways. Looks at every reply, at what " +
+    "is held, and at every line of the log.",
+  options: {
+    requests: number({ help: "How many.", min: 1, default: 100_000 }),
+    seed: number({
+      help: "Which: the same seed gives the same ones.",
+      min: 0,
+      default: null,
+      defaultSays: "by the clock",
+    }),
+  },
+  examples: ["--requests 20000 --seed 7"],
+  notes:
+    "Exit code 1: a reply was a 5xx or had no envelope, a refused request changed something, or a reply or the log told a secret.",
+  hasJson: true,
+  async run({ requests, seed: given }, { output }) {
+    const seed = given ?? Date.now() % 1_000_000;
+    const bundle = await output.during("building the Worker", build());
+    const result = await fuzz({ requests, seed, bundle, progress: output.progress("requests", requests) });
+    output.result({ seed, ...result }, () => {
+      const statuses = Object.entries(result.statuses).map(([status, count]) => `${status}: ${rounded(count)}`);
+      output.say(
+        `seed ${seed}: ${rounded(result.requests)} requests, ${rounded(result.unsent)} that HTTP itself refused`,
+      );
+      output.say(`replies by status: ${statuses.join(", ")}`);
+      output.say(
+        `compared around ${rounded(result.groupsCompared)} groups; ${rounded(result.logLines)} lines of the log`,
+      );
+      output.say(`${result.findings.length} findings`);
+      for (const finding of result.findings.slice(0, FINDINGS_SHOWN)) output.say(finding);
+    });
+    return result.findings.length === 0 ? 0 : 1;
+  },
+});
+
+if (import.meta.main) await main(command);

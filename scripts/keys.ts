@@ -1,21 +1,9 @@
 // `npm run keys`: makes the secrets of an app. Keys are shown once, here, and are written nowhere; the Worker gets the
-// signing key and only the SHA-256 of the API keys. See --help.
+// signing key and only the SHA-256 of the API keys.
 import { createHash, randomBytes } from "node:crypto";
-import { parseArgs } from "node:util";
 import { SCOPES, type Scope } from "../src/config/apps.ts";
-
-const HELP = `Makes the secrets of an app.
-
-  npm run keys -- [NAME]                  a signing key and an API key of each scope, for a new app
-  npm run keys -- [NAME] --api-key SCOPE  one more API key: ${SCOPES.join(", ")}
-  npm run keys -- [NAME] --signing-key    one more signing key
-
-NAME is that of the app's var: ACME for [vars.APP_ACME]. Nothing is stored: what is printed is all there is.
-
-To rotate, put the new entry beside the old one in SECRETS_<NAME> (a new signing key last, and first some minutes later: the first one signs), let
-clients move, and take the old one out: an API key when no log line names it any more, a signing key when the longest-lived
-auth token and unregister ticket that it signed is over. docs/apps.md, "Rotating keys", has the steps.
-`;
+import { defineCommand, main } from "./lib/command.ts";
+import { choice, flag, shown, UsageError } from "./lib/options.ts";
 
 export interface NewApiKey {
   scope: Scope;
@@ -38,36 +26,6 @@ export function makeSigningKey(today = new Date()): { kid: string; secret: strin
 /** The day, and four digits so that two keys of one day have two names. */
 function nameSuffix(today: Date): string {
   return `${today.toISOString().slice(0, 10)}-${randomBytes(2).toString("hex")}`;
-}
-
-function main(): number {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      "api-key": { type: "string" },
-      "signing-key": { type: "boolean", default: false },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help) {
-    console.log(HELP);
-    return 0;
-  }
-  const name = (positionals[0] ?? "<NAME>").replace(/^(APP|SECRETS)_/, "");
-  if (positionals.length > 1 || !/^([A-Z0-9_]+|<NAME>)$/.test(name)) {
-    console.error(`NAME must be that of one app's var: ACME for [vars.APP_ACME].\n\n${HELP}`);
-    return 1;
-  }
-  const scope = SCOPES.find((each) => each === values["api-key"]);
-  if (values["api-key"] !== undefined && scope === undefined) {
-    console.error(`--api-key must be one of ${SCOPES.join(", ")}.`);
-    return 1;
-  }
-  const secret = `SECRETS_${name}`;
-  if (scope !== undefined) printApiKey(secret, scope);
-  if (values["signing-key"]) printSigningKey(secret);
-  if (scope === undefined && !values["signing-key"]) printAll(secret);
-  return 0;
 }
 
 function printAll(secret: string): void {
@@ -102,4 +60,42 @@ ${JSON.stringify(makeSigningKey())}
 `);
 }
 
-if (import.meta.main) process.exitCode = main();
+export const command = defineCommand({
+  name: "keys",
+  summary:
+    "Makes the secrets of an app: a signing key and an API key of each scope, or one more of them. Nothing is stored: what is " +
+    "printed is all there is.",
+  operands: { placeholder: "NAME", help: "That of the app's var: ACME for [vars.APP_ACME].", min: 0, max: 1 },
+  options: {
+    "api-key": choice({
+      help: "Only one more API key, of this scope.",
+      placeholder: "SCOPE",
+      choices: SCOPES,
+      default: null,
+    }),
+    "signing-key": flag("Only one more signing key."),
+  },
+  examples: ["ACME", "ACME --api-key sender", "ACME --signing-key"],
+  notes:
+    'docs/apps.md, "Rotating keys", has the steps of a rotation: the new entry goes beside the old one, and a new signing key last.',
+  hasJson: false,
+  run(values, { operands }) {
+    const secret = `SECRETS_${appName(operands[0])}`;
+    const scope = values["api-key"];
+    if (scope !== null) printApiKey(secret, scope);
+    if (values["signing-key"]) printSigningKey(secret);
+    if (scope === null && !values["signing-key"]) printAll(secret);
+    return 0;
+  },
+});
+
+/** The name of an app's var without its prefix. */
+function appName(given: string | undefined): string {
+  if (given === undefined) return "<NAME>";
+  const name = given.replace(/^(APP|SECRETS)_/, "");
+  if (!/^[A-Z0-9_]+$/.test(name))
+    throw new UsageError(`NAME must be like ACME, of capitals, digits and _; not ${shown(given)}`);
+  return name;
+}
+
+if (import.meta.main) await main(command);

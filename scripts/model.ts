@@ -1,41 +1,71 @@
-// `npm run model -- --runs N --seed S [--path P] [--mutation NAME]`: the long search for faults of the ownership protocol.
-// A path is a schedule of the seed, as a failure names it; a mutation is a rule that is taken out of the protocol.
-import { parseArgs } from "node:util";
-import { MUTATIONS, type Mutation } from "../test/model/mutations.ts";
+// `npm run model`: the long search for faults of the ownership protocol (docs/ownership.md).
+import type { Mutation } from "../test/model/mutations.ts";
+import { MUTATIONS } from "../test/model/mutations.ts";
 import { runner, search } from "../test/model/search.ts";
+import { defineCommand, main } from "./lib/command.ts";
+import { choice, number, text } from "./lib/options.ts";
+import { rounded } from "./lib/output.ts";
 
-const { values } = parseArgs({
+const SEED_MAX = 0x7fffffff;
+
+export const command = defineCommand({
+  name: "model",
+  summary:
+    "Searches the ownership protocol for faults: random schedules of registrations, logouts, takeovers and crashes, run on the " +
+    "real objects. A violation is shrunk and told event by event.",
   options: {
-    runs: { type: "string", default: "100000" },
-    seed: { type: "string" },
-    path: { type: "string" },
-    mutation: { type: "string" },
+    runs: number({ help: "How many schedules to try.", min: 1, default: 100_000 }),
+    seed: number({
+      help: "Which schedules: the same seed gives the same ones.",
+      min: 0,
+      max: SEED_MAX,
+      default: null,
+      defaultSays: "by the clock",
+    }),
+    path: text({ help: "One schedule of the seed, as a failure names it.", placeholder: "PATH", default: null }),
+    mutation: choice({
+      help: "A rule to take out of the protocol, to see that the search finds it.",
+      placeholder: "NAME",
+      choices: Object.keys(MUTATIONS) as Mutation[],
+      default: null,
+    }),
+  },
+  examples: [
+    "--runs 20000 --seed 1",
+    "--seed 1 --path 199:0:3",
+    '--runs 20000 --seed 1 --mutation "a forget ignores versions"',
+  ],
+  notes: "Exit code 1: a promise was broken.",
+  hasJson: true,
+  async run({ runs, seed: given, path, mutation }, { output }) {
+    const seed = given ?? Date.now() % SEED_MAX;
+    const subject = await runner(mutation === null ? [] : MUTATIONS[mutation]);
+    const progress = output.progress("schedules", runs);
+    const cpuBefore = process.cpuUsage().user;
+    const found = await search(subject, {
+      runs,
+      seed,
+      path: path ?? undefined,
+      progress: (done) => progress.at(done),
+    });
+    progress.end();
+    if (found !== null) {
+      output.result({ seed, ...found }, () => {
+        output.say(`seed ${seed}, schedule ${found.runs}: ${found.violation}\n\n${found.events.join("\n")}`);
+        output.say(`\n${JSON.stringify(found.schedule)}\nAgain: npm run model -- --seed ${seed} --path ${found.path}`);
+      });
+      return 1;
+    }
+    // By the processor's time: other programs may run too.
+    const perSecond = Math.round(runs / Math.max(0.001, (process.cpuUsage().user - cpuBefore) / 1e6));
+    output.result({ seed, runs, perSecond, counts: subject.counts, violation: null }, () => {
+      output.say(
+        `seed ${seed}: ${rounded(runs)} schedules without a violation, ${rounded(perSecond)} per second of processor time`,
+      );
+      output.say(JSON.stringify(subject.counts));
+    });
+    return 0;
   },
 });
 
-const runs = Number(values.runs);
-const seed = values.seed === undefined ? Date.now() % 0x7fffffff : Number(values.seed);
-if (values.mutation !== undefined && !(values.mutation in MUTATIONS)) {
-  throw new Error(`--mutation is one of:\n${Object.keys(MUTATIONS).join("\n")}`);
-}
-const subject = await runner(MUTATIONS[values.mutation as Mutation]);
-/** By the processor's time: other programs may run too. */
-const perSecond = (n: number) => Math.round(n / (process.cpuUsage().user / 1e6));
-const found = await search(subject, {
-  runs,
-  seed,
-  path: values.path,
-  progress: (n) => {
-    if (n % 10_000 === 0) console.log(`${n} schedules, ${perSecond(n)} a second of processor time`);
-  },
-});
-
-if (found === null) {
-  console.log(`seed ${seed}: ${runs} schedules without a violation, ${perSecond(runs)} a second of processor time`);
-  console.log(JSON.stringify(subject.counts));
-} else {
-  console.log(`seed ${seed}, schedule ${found.runs}: ${found.violation}\n`);
-  console.log(found.events.join("\n"));
-  console.log(`\n${JSON.stringify(found.schedule)}\nAgain: npm run model -- --seed ${seed} --path ${found.path}`);
-  process.exitCode = 1;
-}
+if (import.meta.main) await main(command);

@@ -1,26 +1,38 @@
 // `npm run openapi`: writes public/openapi.json and public/reference.html from the operations and the zod schemas.
-// `--check` fails if the committed files are not what it would write.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { defineCommand, main } from "./lib/command.ts";
+import { flag } from "./lib/options.ts";
 import { PROJECT } from "./lib/workerd.ts";
 import { toDocument } from "./openapi/document.ts";
 import { toReference } from "./openapi/reference.ts";
 
-const document = toDocument();
-const files = {
-  "public/openapi.json": `${JSON.stringify(document, null, 2)}\n`,
-  "public/reference.html": toReference(document),
-};
+export const command = defineCommand({
+  name: "openapi",
+  summary: "Writes the description of the API, public/openapi.json and public/reference.html, from the schemas.",
+  options: { check: flag("Write nothing; fail if the files are not what would be written.") },
+  examples: ["", "--check"],
+  hasJson: false,
+  async run({ check }) {
+    const document = toDocument();
+    const files = {
+      "public/openapi.json": `${JSON.stringify(document, null, 2)}\n`,
+      "public/reference.html": toReference(document),
+    };
+    let exitCode = 0;
+    for (const [file, content] of Object.entries(files)) {
+      const path = join(PROJECT, file);
+      if (!check) {
+        await writeFile(path, content);
+        continue;
+      }
+      const committed = await readFile(path, "utf8").catch(() => "");
+      if (committed === content) continue;
+      console.error(`${file} is not up to date: run npm run openapi`);
+      exitCode = 1;
+    }
+    return exitCode;
+  },
+});
 
-for (const [file, content] of Object.entries(files)) {
-  const path = join(PROJECT, file);
-  if (!process.argv.includes("--check")) {
-    await writeFile(path, content);
-    continue;
-  }
-  const committed = await readFile(path, "utf8").catch(() => "");
-  if (committed !== content) {
-    console.error(`${file} is not up to date: run npm run openapi`);
-    process.exitCode = 1;
-  }
-}
+if (import.meta.main) await main(command);

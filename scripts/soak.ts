@@ -1,15 +1,15 @@
-// Keeps a fixed rate of launches, rotations, logouts, handovers and reads on one workerd for a long time.
-//   npm run soak -- [--minutes 30] [--rate 100] [--users 300] [--data DIRECTORY]
-// Ends with 1 on any error, or if memory, storage or the 99th percentile grow. A tenth of the calls go to one user, and every
-// tenth token is known to one and the same owner object.
+// `npm run soak`: keeps a fixed rate of launches, rotations, logouts, handovers and reads on one workerd for a long time. A tenth
+// of the calls go to one user, and every tenth token is known to one and the same owner object.
 import { execFileSync } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
 import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
+import { defineCommand, main } from "./lib/command.ts";
 import { Connections, LoadClient, type Login, loadApp, percentile, tokensIn } from "./lib/load.ts";
+import { number, text } from "./lib/options.ts";
+import { type Output, type Progress, rounded, withRoundedNumbers } from "./lib/output.ts";
 import { meanObjectBytes } from "./lib/sqlite.ts";
 import { build, type Server, serve } from "./lib/workerd.ts";
 
@@ -21,6 +21,7 @@ const TICK_MS = 10;
 /** The start is not measured: the code is compiled, objects are made. */
 const WARM_UP_MS = 20_000;
 const DEVICES_PER_USER = 2;
+const ERRORS_SHOWN = 20;
 
 /** What may grow, and how far, before the run fails. A shared machine is noisy: these find a leak, not a slower minute. */
 const P99_GROWTH_MAX = 3;
@@ -38,6 +39,7 @@ export interface SoakOptions {
   bundle: string;
   data?: string;
   report?: (line: string) => void;
+  progress?: Progress;
 }
 
 export interface Window {
@@ -90,7 +92,7 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
   };
   try {
     const devices = await settle(client, options.users);
-    const load = new Load(client, devices, result);
+    const load = new Load(client, devices, result, options.progress);
     await load.run(options.rate, WARM_UP_MS);
     result.stored.before = await stored(server);
     for (let part = 1; part <= 3; part += 1) {
@@ -102,8 +104,9 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
         memoryMiB: memoryMiB(server.pid),
       };
       result.thirds.push(third);
+      const { p50, p99, memoryMiB: memory } = third;
       options.report?.(
-        `part ${part}: ${JSON.stringify(third)}, ${result.errors.length} errors ${result.errors.at(-1) ?? ""}`,
+        `part ${part} of 3: ${rounded(calls)} calls, p50 ${rounded(p50)} ms, p99 ${rounded(p99)} ms, ${memory} MiB, ${result.errors.length} errors`,
       );
     }
     result.stored.after = await stored(server);
@@ -142,11 +145,13 @@ class Load {
   readonly #client: LoadClient;
   readonly #devices: Device[];
   readonly #result: SoakResult;
+  readonly #progress: Progress | undefined;
 
-  constructor(client: LoadClient, devices: Device[], result: SoakResult) {
+  constructor(client: LoadClient, devices: Device[], result: SoakResult, progress: Progress | undefined) {
     this.#client = client;
     this.#devices = devices;
     this.#result = result;
+    this.#progress = progress;
   }
 
   /** So many calls a second, whether or not the earlier ones are answered; a latency counts from when a call was due. */
@@ -166,8 +171,10 @@ class Load {
         });
         pending.add(call);
       }
+      this.#progress?.at(this.#result.calls + calls, `${this.#result.errors.length} errors`);
       await sleep(TICK_MS);
     }
+    this.#progress?.end();
     await Promise.all(pending);
     this.#result.calls += calls;
     return { calls, latencies };
@@ -275,24 +282,50 @@ function growthsOf({ thirds, byOperation, stored: { before, after } }: SoakResul
   return growths;
 }
 
-if (import.meta.main) {
-  const { values } = parseArgs({
-    options: {
-      minutes: { type: "string" },
-      rate: { type: "string" },
-      users: { type: "string" },
-      data: { type: "string" },
-    },
-  });
-  const { errors, ...figures } = await soak({
-    minutes: Number(values.minutes ?? 30),
-    rate: Number(values.rate ?? 100),
-    users: Number(values.users ?? 300),
-    bundle: await build(),
-    report: (line) => console.log(line),
-    ...(values.data === undefined ? {} : { data: await mkdtemp(join(values.data, "soak-")) }),
-  });
-  console.log(JSON.stringify({ ...figures, errors: errors.length }, null, 2));
-  for (const error of errors.slice(0, 20)) console.log(error);
-  process.exitCode = errors.length + figures.growths.length === 0 ? 0 : 1;
+export const command = defineCommand({
+  name: "soak",
+  summary: "Keeps a fixed rate of calls on one server for a long time, and says whether anything grows.",
+  options: {
+    minutes: number({ help: "How long.", min: 0.05, fractions: true, default: 30 }),
+    rate: number({ help: "Calls per second.", min: 1, default: 100 }),
+    users: number({ help: "Users, two devices each.", min: 2, default: 300 }),
+    data: text({
+      help: "Where the objects' files are kept.",
+      placeholder: "DIRECTORY",
+      default: null,
+      defaultSays: "a temporary directory",
+    }),
+  },
+  examples: ["--minutes 5 --rate 200"],
+  notes: "Exit code 1: a call failed, or memory, storage or the 99th percentile of the latency grew.",
+  hasJson: true,
+  async run({ minutes, rate, users, data }, { output }) {
+    const result = await soak({
+      minutes,
+      rate,
+      users,
+      bundle: await output.during("building the Worker", build()),
+      report: (line) => output.say(line),
+      progress: output.progress("calls", Math.round(rate * (minutes * 60 + WARM_UP_MS / 1000))),
+      ...(data === null ? {} : { data: await mkdtemp(join(data, "soak-")) }),
+    });
+    output.result(withRoundedNumbers({ ...result, errors: result.errors.slice(0, ERRORS_SHOWN) }), () =>
+      tell(result, output),
+    );
+    return result.errors.length + result.growths.length === 0 ? 0 : 1;
+  },
+});
+
+function tell({ calls, byOperation, errors, stored: { before, after }, growths }: SoakResult, output: Output): void {
+  const operations = Object.entries(byOperation).map(([name, count]) => `${name} ${rounded(count)}`);
+  output.say(`${rounded(calls)} calls: ${operations.join(", ")}; ${errors.length} errors`);
+  for (const kind of ["userTokens", "tokenOwners"] as const) {
+    output.say(
+      `average object, ${kind}: ${rounded(before[kind])} bytes after the warm-up, ${rounded(after[kind])} at the end`,
+    );
+  }
+  output.say(growths.length === 0 ? "nothing grew" : `grew: ${growths.join(", ")}`);
+  for (const error of errors.slice(0, ERRORS_SHOWN)) output.say(error);
 }
+
+if (import.meta.main) await main(command);

@@ -1,0 +1,59 @@
+// What commands need that talk to a running registry: where it is, and as whom they call it.
+import { CommandError } from "./command.ts";
+import { needed } from "./options.ts";
+
+/** For {@link Command.options} of a command that calls a registry; {@link registryOf} takes their values. */
+export const REGISTRY_OPTIONS = {
+  url: needed({
+    help: "Where the registry is.",
+    placeholder: "URL",
+    env: "REGISTRY_URL",
+    check: (given) =>
+      isHttpUrl(given) ? null : `must be an http or https URL, not ${JSON.stringify(given).slice(0, 80)}`,
+  }),
+  "app-id": needed({ help: "The app's id.", placeholder: "ID", env: "REGISTRY_APP_ID" }),
+  "api-key": needed({
+    help: "An API key of the app. Prefer the environment: arguments are seen by every process of the machine.",
+    placeholder: "KEY",
+    env: "REGISTRY_API_KEY",
+  }),
+};
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
+/** A running registry, called as a back end. */
+export interface Registry {
+  /** `data` of the reply. Throws a {@link CommandError} with the registry's own words where it refuses or is not there. */
+  call(method: string, path: string, body?: unknown): Promise<unknown>;
+}
+
+/** The registry that the options of {@link REGISTRY_OPTIONS} name. */
+export function registryOf(values: { url: string; "app-id": string; "api-key": string }): Registry {
+  const base = values.url.replace(/\/+$/, "");
+  const headers = { appId: values["app-id"], apikey: values["api-key"], "content-type": "application/json" };
+  return {
+    async call(method, path, body) {
+      const sent: RequestInit = { method, headers };
+      if (body !== undefined) sent.body = JSON.stringify(body);
+      const response = await fetch(`${base}${path}`, sent).catch((error: Error) => {
+        const cause = error.cause instanceof Error ? `: ${error.cause.message}` : "";
+        throw new CommandError(`${base} does not answer${cause}`);
+      });
+      const text = await response.text();
+      return dataIn(text, `${method} ${path} was answered ${response.status}`);
+    },
+  };
+}
+
+function dataIn(text: string, what: string): unknown {
+  let reply: { data?: unknown; error?: { code?: string; message?: string } };
+  try {
+    reply = JSON.parse(text);
+  } catch {
+    throw new CommandError(`${what}, with no JSON: is that a registry?`);
+  }
+  if (reply.data !== undefined) return reply.data;
+  throw new CommandError(`${what} ${reply.error?.code ?? ""}: ${reply.error?.message ?? text.slice(0, 200)}`);
+}

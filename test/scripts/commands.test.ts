@@ -1,0 +1,107 @@
+// Every command of this project, taken from package.json: its help, and what it refuses. A new command is covered as soon as it
+// stands there.
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { describe, it } from "vitest";
+import manifest from "../../package.json" with { type: "json" };
+import type { Command } from "../../scripts/lib/command.ts";
+import { helpOf, parse } from "../../scripts/lib/command.ts";
+import { PROJECT } from "../../scripts/lib/workerd.ts";
+
+/** `node scripts/x.ts --check` → the file and its arguments. Other programs (vitest, wrangler) have help of their own. */
+const COMMANDS = Object.entries(manifest.scripts).flatMap(([name, line]) => {
+  const [program, file = "", ...args] = line.split(" ");
+  return program === "node" && !line.includes("&&") ? [{ name, file, args }] : [];
+});
+
+async function run(file: string, args: readonly string[]): Promise<{ code: number; out: string; errors: string }> {
+  const { promise, resolve } = Promise.withResolvers<{ code: number; out: string; errors: string }>();
+  execFile(process.execPath, [join(PROJECT, file), ...args], { cwd: PROJECT }, (error, out, errors) => {
+    resolve({ code: error === null ? 0 : Number(error.code), out, errors });
+  });
+  return await promise;
+}
+
+async function commandIn(file: string): Promise<Command> {
+  const { command } = (await import(join(PROJECT, file))) as { command?: Command };
+  if (command === undefined) throw new Error(`${file} exports no command`);
+  return command;
+}
+
+describe("the commands in package.json", () => {
+  it("are found there", ({ expect }) => {
+    const names = COMMANDS.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(["bench", "cost", "crash", "fuzz", "keys", "model", "soak", "start"]));
+  });
+
+  it.concurrent.for(COMMANDS)(
+    "npm run $name explains itself",
+    { timeout: 120_000 },
+    async ({ file, args }, { expect }) => {
+      const command = await commandIn(file);
+      const { code, out, errors } = await run(file, [...args, "--help"]);
+      expect({ code, errors }).toEqual({ code: 0, errors: "" });
+      expect(out).toContain(`npm run ${command.name} -- [options]`);
+      expect(out).toMatch(/^Examples?:\n {2}npm run /m);
+      for (const [option, { help, shownDefault }] of Object.entries(command.options)) {
+        expect(help).toMatch(/[.]$/);
+        expect(out).toContain(`  --${option}`);
+        if (shownDefault !== undefined) expect(out.replace(/\s+/g, " ")).toContain(`Default: ${shownDefault}`);
+      }
+    },
+  );
+
+  it.concurrent.for(COMMANDS)(
+    "npm run $name names what it does not know",
+    { timeout: 120_000 },
+    async ({ file, args }, { expect }) => {
+      const { code, out, errors } = await run(file, [...args, "--no-such-option", "3"]);
+      expect({ code, out }).toEqual({ code: 2, out: "" });
+      expect(errors).toMatch(/^--no-such-option is no option; there are --.*--help.*\n$/);
+    },
+  );
+
+  it.concurrent.for(COMMANDS)(
+    "npm run $name refuses what is no number, by name",
+    { timeout: 120_000 },
+    async ({ file }, { expect }) => {
+      const { options } = await commandIn(file);
+      const numeric = Object.entries(options).filter(([, { placeholder }]) => placeholder?.startsWith("NUMBER"));
+      for (const [option] of numeric) {
+        const command = await commandIn(file);
+        for (const nonsense of ["abc", "", "NaN", "Infinity", "-7", "1e999", "5 apples"]) {
+          expect(() => parse(command, [`--${option}`, nonsense], {})).toThrow(`--${option} must be a number`);
+        }
+      }
+      const [first] = numeric[0] ?? [];
+      if (first === undefined) return;
+      const { code, out, errors } = await run(file, [`--${first}`, "abc"]);
+      expect({ code, out }).toEqual({ code: 2, out: "" });
+      expect(errors).toMatch(new RegExp(`^--${first} must be a number .*, not abc .*\\n$`));
+    },
+  );
+
+  it.for(COMMANDS)(
+    "npm run $name has a name that package.json has, and examples that it accepts",
+    async ({ file }, { expect }) => {
+      const command = await commandIn(file);
+      expect(Object.keys(manifest.scripts)).toContain(command.name);
+      expect(
+        helpOf(command)
+          .split("\n")
+          .filter((line) => line.length > 100),
+      ).toEqual([]);
+      for (const example of command.examples) {
+        const words = [...example.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
+        const env = { REGISTRY_URL: "http://localhost", REGISTRY_APP_ID: "demo", REGISTRY_API_KEY: "key" };
+        expect(() => parse(command, words, env)).not.toThrow();
+      }
+    },
+  );
+
+  it("npm run model refuses a number of runs that is none, and says nothing of schedules", async ({ expect }) => {
+    const { code, out, errors } = await run("scripts/model.ts", ["--runs", "abc"]);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(errors).toContain("--runs must be a number of at least 1");
+  });
+});

@@ -1,7 +1,8 @@
 // `npm run fuzz`: sends generated requests at workerd, and looks at every reply and every line of the log.
 import * as fc from "fast-check";
+import { hostileRequests } from "./fuzz/hostile.ts";
+import type { Material } from "./fuzz/material.ts";
 import { defineCommand, main } from "./lib/command.ts";
-import { hostileRequests, type Material } from "./lib/hostile.ts";
 import { type Answer, type Ask, Connections, LoadClient, type Login, loadApp } from "./lib/load.ts";
 import { number } from "./lib/options.ts";
 import { type Progress, rounded } from "./lib/output.ts";
@@ -10,6 +11,8 @@ import { build, type Server, serve } from "./lib/workerd.ts";
 /** Requests that are under way at once; what all of them together changed is looked at when all are answered. */
 const GROUP = 25;
 const WITNESSES = 3;
+/** Users who are ended and erased, and log out, while the witnesses stay. */
+const VICTIMS = 30;
 /** Requests that share witnesses; each batch has fresh ones, for some requests end sessions. */
 const BATCH = 2000;
 
@@ -52,14 +55,21 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
     const secrets = secretsOf(app.bindings, app.keys, other.keys);
     for (let batch = 0; result.requests + result.unsent < options.requests; batch += 1) {
       const material = await newMaterial(client, app, new LoadClient({ ...other, appId: "other" }, connections), batch);
-      const told = [...secrets, ...material.pushTokens, ...material.authTokens, ...material.deadAuthTokens];
+      const told = [
+        ...secrets,
+        ...material.pushTokens,
+        ...material.authTokens,
+        ...material.spareAuthTokens,
+        ...material.deadAuthTokens,
+        ...material.tickets,
+      ];
       const size = Math.min(BATCH, options.requests - result.requests - result.unsent);
       const asks = fc.sample(hostileRequests(material), { numRuns: size, seed: options.seed + batch });
       for (let i = 0; i < asks.length; i += GROUP) {
         await sendGroup(client, asks.slice(i, i + GROUP), material, told, result);
         options.progress?.at(result.requests + result.unsent, `${result.findings.length} findings`);
       }
-      inspectLogs(server, [...told, ...material.uids], result);
+      inspectLogs(server, [...told, ...material.uids, ...material.victims], result);
       if (result.findings.length > 50) break;
     }
   } finally {
@@ -86,10 +96,13 @@ async function newMaterial(
   const pushTokens: string[] = [];
   const logins: Login[] = [];
   const dead: string[] = [];
+  const tickets: string[] = [];
+  const victims = Array.from({ length: VICTIMS }, (_, i) => `victim-${batch}-${i}`);
   for (const uid of uids) {
     const login = await client.login(uid);
     const token = `SECRET-TOKEN-${batch}-${pushTokens.length}`;
-    await client.asClient(login, "POST", "/v2/tokens", { fcmToken: token });
+    const { text } = await client.asClient(login, "POST", "/v2/tokens", { fcmToken: token });
+    tickets.push(JSON.parse(text).data.unregisterTicket);
     pushTokens.push(token);
     logins.push(login, await client.login(uid));
     const gone = await client.login(uid);
@@ -100,6 +113,9 @@ async function newMaterial(
     appId: app.appId,
     keys: app.keys,
     uids,
+    victims,
+    spareAuthTokens: await Promise.all(victims.map(async (uid) => (await client.login(uid)).authToken)),
+    tickets,
     pushTokens,
     authTokens: logins.map(({ authToken }) => authToken),
     deadAuthTokens: dead,

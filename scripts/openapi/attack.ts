@@ -1,5 +1,6 @@
 // What can be attacked: every call of the API as the description has it, so that a new call is attacked without anybody
 // remembering it. Imports nothing of Node: the attack tests run inside workerd.
+import * as z from "zod/mini";
 import { type ApiOperation, OPERATIONS } from "./operations.ts";
 
 export interface OperationToAttack {
@@ -14,6 +15,8 @@ export interface OperationToAttack {
   scopes: readonly string[];
   /** The example of the description: a value that is sent as JSON, the text of a ticket's place, or `undefined`. */
   body: unknown;
+  /** Names of the fields that a body may have, at any depth. */
+  fields: readonly string[];
   contentType: "application/json" | "text/plain";
   /** Only Cloudflare can do it; elsewhere it answers 500 to whoever may call it. */
   needsProduction: boolean;
@@ -28,6 +31,7 @@ export function operationsForAttack(): OperationToAttack[] {
     audience: audienceOf(operation),
     scopes: typeof operation.caller === "string" ? [] : operation.caller,
     body: operation.body?.example,
+    fields: operation.body !== undefined && "schema" in operation.body ? fieldsOf(operation.body.schema) : [],
     contentType: isText(operation) ? "text/plain" : "application/json",
     needsProduction: operation.needsProduction === true,
   }));
@@ -37,6 +41,19 @@ function audienceOf(operation: ApiOperation): OperationToAttack["audience"] {
   if (operation.caller === "client") return "client";
   if (operation.caller !== "anybody") return "server";
   return isText(operation) ? "ticket" : "none";
+}
+
+function fieldsOf(schema: z.ZodMiniType): string[] {
+  const names = new Set<string>();
+  const visit = (part: unknown): void => {
+    if (typeof part !== "object" || part === null) return;
+    for (const [key, value] of Object.entries(part)) {
+      if (key === "properties") for (const name of Object.keys(value)) names.add(name);
+      visit(value);
+    }
+  };
+  visit(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }));
+  return [...names];
 }
 
 /** Only tickets travel as text. */

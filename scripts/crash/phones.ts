@@ -1,0 +1,339 @@
+// Phones that pass from user to user, and what they may hold: registrations, rotations, takeovers, removals and logouts, many at
+// a time. Each phone keeps every state that its tokens may be in; what is served after a kill must be one of them.
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Answer, tokensIn } from "../lib/load.ts";
+import { Device } from "./device.ts";
+import {
+  begun,
+  type DeviceToken,
+  distinct,
+  emptied,
+  type Kind,
+  registered,
+  type Session,
+  type State,
+} from "./journal.ts";
+import type { Run } from "./run.ts";
+
+const USERS = 30;
+const DEVICES = 40;
+/** Clients that register one another's token at the same time, four each. */
+const RIVALS = 8;
+/** After each round so many of the sessions that logged out last try to register. */
+const DEAD_SESSIONS_TRIED = 40;
+
+interface User {
+  uid: string;
+  /** Removals of all tokens of the user that are under way, and how many ever began or ended. */
+  removals: number;
+  turns: number;
+}
+
+interface Operation {
+  name: string;
+  /** The states that follow where it was acknowledged, and where no reply came. */
+  done: (state: State) => State[];
+  begun: (state: State) => State[];
+  send: () => Promise<Answer>;
+}
+
+export class Phones {
+  deadSessionsTried = 0;
+  tokensChecked = 0;
+  readonly #run: Run;
+  readonly #devices: Device[] = [];
+  readonly #dead: Session[] = [];
+  /** Tokens that are surely with nobody. */
+  readonly #retired = new Set<string>();
+  #users: User[] = [];
+  #contested: string[] = [];
+  #sessions = 0;
+
+  constructor(run: Run) {
+    this.#run = run;
+  }
+
+  /** Other users and other phones, from now on. */
+  renew(generation: number): void {
+    this.#users = Array.from({ length: USERS }, (_, i) => ({ uid: `user-${generation}-${i}`, removals: 0, turns: 0 }));
+    for (const device of this.#devices) this.#retireDevice(device);
+    this.#devices.length = 0;
+    for (let i = 0; i < DEVICES; i += 1) this.#devices.push(new Device(this.#run));
+    this.#contested = Array.from({ length: RIVALS / 4 }, () => this.#run.newTokenValue());
+  }
+
+  /** Devices of an earlier generation are left alone: what they hold must stay, what they do not hold must not return. */
+  #retireDevice(device: Device): void {
+    const held = new Set(device.states.flatMap((state) => [...state.keys()]));
+    for (const value of device.everyToken) if (!held.has(value)) this.#retired.add(value);
+  }
+
+  /** Everybody acts until the server is killed. */
+  async live(): Promise<void> {
+    const rivals = Array.from({ length: RIVALS }, (_, i) => this.#rival(i));
+    await Promise.all([...this.#devices.map((device) => this.#run.untilKilled(() => this.#act(device))), ...rivals]);
+  }
+
+  async #act(device: Device): Promise<void> {
+    if (device.session === null) {
+      await this.#logIn(device);
+      return;
+    }
+    if (device.leaving) {
+      await this.#logOut(device, device.session);
+      return;
+    }
+    const { session } = device;
+    const dice = this.#run.random();
+    if (dice < 0.3)
+      await this.#register(device, session, device.tokens.length > 0 ? device.tokens : this.#fresh(device));
+    else if (dice < 0.5) await this.#register(device, session, this.#fresh(device));
+    else if (dice < 0.65) await this.#read(device, session);
+    else if (dice < 0.75) await this.#remove(device, session);
+    else if (dice < 0.85) await this.#logOut(device, session);
+    else if (dice < 0.9) await this.#registerWhileLoggingOut(device, session);
+    else if (dice < 0.97) await this.#logIn(device);
+    else await this.#removeAll(device, session);
+  }
+
+  /** The phone passes to a user: the tokens stay on it, and where they are registered stays as it is for now. */
+  async #logIn(device: Device): Promise<void> {
+    const user = this.#users[Math.floor(this.#run.random() * this.#users.length)];
+    if (user === undefined) throw new Error("no users");
+    const { uid, authToken } = await this.#run.calls.login(user.uid);
+    this.#sessions += 1;
+    device.learn({ id: this.#sessions, uid, authToken });
+  }
+
+  #fresh(device: Device): DeviceToken[] {
+    const kinds: Kind[] = this.#run.random() < 0.6 ? ["fcm"] : ["apns", "voip"];
+    const tokens = kinds.map((kind) => device.newToken(kind));
+    device.tokens.splice(0, device.tokens.length, ...tokens);
+    return tokens;
+  }
+
+  async #register(device: Device, session: Session, tokens: readonly DeviceToken[]): Promise<void> {
+    await this.#operation(device, session, {
+      name: "registration",
+      done: (state) => [registered(state, session, tokens, device)],
+      begun: (state) => begun(state, session, tokens, device),
+      send: () => this.#run.calls.asClient(session, "POST", "/v2/tokens", bodyOf(tokens)),
+    });
+  }
+
+  async #remove(device: Device, session: Session): Promise<void> {
+    const done = (state: State) => [emptied(state, (holder) => holder === session.id)];
+    await this.#operation(device, session, {
+      name: "removal",
+      done,
+      begun: (state) => [state, ...done(state)],
+      send: () => this.#run.calls.asClient(session, "DELETE", "/v2/tokens", { all: false }),
+    });
+  }
+
+  async #logOut(device: Device, session: Session): Promise<void> {
+    const done = (state: State) => [emptied(state, (holder) => holder === session.id)];
+    device.leaving = true;
+    await this.#operation(device, session, {
+      name: "logout",
+      done,
+      begun: (state) => [state, ...done(state)],
+      send: () => this.#run.calls.asClient(session, "DELETE", "/v3.0/me"),
+    });
+    this.#buried(device, session);
+  }
+
+  async #registerWhileLoggingOut(device: Device, session: Session): Promise<void> {
+    const tokens = device.tokens.length > 0 ? [...device.tokens] : this.#fresh(device);
+    const out = (state: State) => emptied(state, (holder) => holder === session.id);
+    const meanwhile = (state: State) => begun(state, session, tokens, device);
+    device.leaving = true;
+    let late: Promise<unknown> = Promise.resolve();
+    await this.#operation(device, session, {
+      name: "logout",
+      done: (state) => meanwhile(state).map(out),
+      begun: (state) => [...meanwhile(state), ...meanwhile(state).map(out)],
+      send: async () => {
+        late = this.#run.calls.asClient(session, "POST", "/v2/tokens", bodyOf(tokens)).catch(() => undefined);
+        return await this.#run.calls.asClient(session, "DELETE", "/v3.0/me");
+      },
+    });
+    this.#buried(device, session);
+    await late;
+  }
+
+  #buried(device: Device, session: Session): void {
+    if (!device.leaving || device.session !== session) return;
+    device.leaving = false;
+    device.session = null;
+    this.#dead.push(session);
+    if (this.#dead.length > 4 * DEAD_SESSIONS_TRIED) this.#dead.splice(0, DEAD_SESSIONS_TRIED);
+  }
+
+  async #operation(device: Device, session: Session, operation: Operation): Promise<void> {
+    const user = this.#users.find(({ uid }) => uid === session.uid);
+    const users = this.#users.filter((each) =>
+      device.states.some((s) => [...s.values()].some((h) => device.uidOf(h) === each.uid)),
+    );
+    const involved = new Set([...users, ...(user === undefined ? [] : [user])]);
+    const turns = [...involved].map((each) => each.turns);
+    const overlapsAtOnce = [...involved].some((each) => each.removals > 0);
+    const before = device.states;
+    device.begun += 1;
+    device.busy = true;
+    device.states = distinct([...before.flatMap(operation.begun), ...(overlapsAtOnce ? removedBy(before) : [])]);
+    try {
+      const { status, text } = await this.#run.counted(operation.name, operation.send);
+      if (status >= 500) return;
+      if (status !== 200) {
+        this.#run.violations.push(`a live session of ${session.uid} was answered ${status}: ${text}`);
+        return;
+      }
+      const done = before.flatMap(operation.done);
+      const overlaps = overlapsAtOnce || [...involved].some((each, i) => each.turns !== turns[i]);
+      device.states = distinct(overlaps ? [...done, ...removedBy(done)] : done);
+      device.retire(this.#retired);
+    } finally {
+      device.busy = false;
+    }
+
+    /** What removals of all tokens of some of the users may have made of the states. */
+    function removedBy(states: State[]): State[] {
+      let all = states;
+      for (const { uid } of involved) {
+        all = [...all, ...all.map((state) => emptied(state, (holder) => device.uidOf(holder) === uid))];
+      }
+      return all;
+    }
+  }
+
+  async #removeAll(device: Device, session: Session): Promise<void> {
+    const user = this.#users.find(({ uid }) => uid === session.uid);
+    if (user === undefined || user.removals > 0) return;
+    user.removals += 1;
+    user.turns += 1;
+    const affected = this.#devices.map((each) => ({ each, begun: each.begun, busy: each.busy }));
+    const remove = (each: Device) =>
+      each.states.map((state) => emptied(state, (holder) => each.uidOf(holder) === session.uid));
+    for (const { each } of affected) each.states = distinct([...each.states, ...remove(each)]);
+    try {
+      const { status } = await this.#run.counted("removal of all", () =>
+        this.#run.calls.asClient(session, "DELETE", "/v2/tokens", { all: true }),
+      );
+      if (status !== 200) return;
+      for (const { each, begun, busy } of affected) {
+        if (!busy && each.begun === begun) each.states = distinct(remove(each));
+      }
+      device.retire(this.#retired);
+    } finally {
+      user.removals -= 1;
+      user.turns += 1;
+    }
+  }
+
+  /** Read your writes: a device whose state is known sees it. */
+  async #read(device: Device, session: Session): Promise<void> {
+    const user = this.#users.find(({ uid }) => uid === session.uid);
+    const turns = user?.turns;
+    const reply = await this.#run.calls.asClient(session, "GET", "/v2/tokens");
+    if (reply.status !== 200 || user?.turns !== turns || (user?.removals ?? 0) > 0) return;
+    const listed = new Set(tokensIn(reply));
+    const fits = device.states.some((state) =>
+      device.everyToken.every((token) => {
+        const holder = state.get(token);
+        return (holder !== undefined && device.uidOf(holder) === session.uid) === listed.has(token);
+      }),
+    );
+    if (fits) return;
+    const mine = device.everyToken.filter((token) => listed.has(token));
+    const allowed = device.states.map((state) =>
+      [...state].filter(([, holder]) => device.uidOf(holder) === session.uid).map(([token]) => token),
+    );
+    this.#run.violations.push(
+      `a read of ${session.uid} shows ${JSON.stringify(mine)}; but only possible: ${allowed.map((each) => JSON.stringify(each)).join(" or ")}`,
+    );
+  }
+
+  /** One of the clients that want the same token at the same time. */
+  async #rival(i: number): Promise<void> {
+    const token = this.#contested[i % this.#contested.length] ?? "";
+    const user = this.#users[i % this.#users.length];
+    if (user === undefined) return;
+    let login: { uid: string; authToken: string } | null = null;
+    await this.#run.untilKilled(async () => {
+      const { calls } = this.#run;
+      login ??= await calls.login(user.uid);
+      const mine = login;
+      await this.#run.counted("contested registration", () =>
+        calls.asClient(mine, "POST", "/v2/tokens", { voipToken: token }),
+      );
+      await sleep(Math.floor(this.#run.random() * 10));
+    });
+  }
+
+  // What is served after the restart
+
+  /** Compares what is served with what may be, and tries what must be refused. */
+  async check(): Promise<void> {
+    const { violations } = this.#run;
+    const holders = new Map<string, string[]>();
+    const uids = new Set(this.#users.map(({ uid }) => uid));
+    for (const uid of uids) {
+      const login = await this.#run.calls.login(uid);
+      for (const token of tokensIn(await this.#run.calls.asClient(login, "GET", "/v2/tokens"))) {
+        holders.set(token, [...(holders.get(token) ?? []), uid]);
+      }
+    }
+    this.tokensChecked += holders.size;
+    for (const [token, users] of holders) {
+      if (users.length > 1) violations.push(`${token} has the holders ${users.join(", ")}`);
+      if (this.#retired.has(token)) violations.push(`${token} came back after its removal`);
+    }
+    for (const device of this.#devices) {
+      const fits = device.states.filter((state) =>
+        device.everyToken.every((token) => {
+          const holder = state.get(token);
+          return (holder === undefined ? "" : device.uidOf(holder)) === (holders.get(token)?.[0] ?? "");
+        }),
+      );
+      if (fits.length === 0) {
+        const served = device.everyToken.map((token) => `${token}: ${holders.get(token)?.join(", ") ?? "nobody"}`);
+        const allowed = device.states.map((s) => JSON.stringify([...s].map(([t, h]) => [t, device.uidOf(h)])));
+        violations.push(`served: ${served.join("; ")}; but only possible: ${allowed.join(" or ")}`);
+        device.states = [device.stateOf((token) => holders.get(token)?.[0])];
+        continue;
+      }
+      device.states = fits;
+    }
+    await this.#checkDead();
+    await this.#checkContested();
+  }
+
+  /** Sessions that logged out try to register. */
+  async #checkDead(): Promise<void> {
+    for (const session of this.#dead.slice(-DEAD_SESSIONS_TRIED)) {
+      const { status } = await this.#run.calls.asClient(session, "POST", "/v2/tokens", {
+        fcmToken: this.#run.newTokenValue(),
+      });
+      this.deadSessionsTried += 1;
+      if (status !== 401) this.#run.violations.push(`a session that logged out was answered ${status}`);
+    }
+  }
+
+  /** A contested token is registered once more: then this client, and nobody else, holds it. */
+  async #checkContested(): Promise<void> {
+    const user = this.#users[0];
+    if (user === undefined) return;
+    for (const token of this.#contested) {
+      const login = await this.#run.calls.login(user.uid);
+      const { status } = await this.#run.calls.asClient(login, "POST", "/v2/tokens", { voipToken: token });
+      const mine = tokensIn(await this.#run.calls.asClient(login, "GET", "/v2/tokens")).includes(token);
+      if (status !== 200 || !mine) this.#run.violations.push(`${token} cannot be registered any more: ${status}`);
+      await this.#run.calls.asClient(login, "DELETE", "/v2/tokens", { all: false });
+    }
+  }
+}
+
+function bodyOf(tokens: readonly DeviceToken[]): Record<string, string> {
+  return Object.fromEntries(tokens.map(({ kind, value }) => [`${kind}Token`, value]));
+}

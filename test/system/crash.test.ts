@@ -1,5 +1,6 @@
-// A short run of the crash test (`npm run crash` for a long one): workerd under load, killed and restarted.
+// Short runs of the crash test (`npm run crash` for long ones): workerd under load, killed and restarted.
 import { describe, inject, it } from "vitest";
+import { erasureRecipe } from "../../scripts/crash/recipe.ts";
 import { crashTest } from "../../scripts/crash.ts";
 
 describe("after kill -9 under load", () => {
@@ -7,9 +8,20 @@ describe("after kill -9 under load", () => {
     const result = await crashTest({ rounds: 4, seed: 20_261_124, bundle: inject("bundle") });
     expect(result.violations).toEqual([]);
     expect(result.rounds).toBe(4);
-    expect(result.acknowledged).toBeGreaterThan(0);
-    expect(result.unanswered).toBeGreaterThan(0);
-    expect(result.deadSessionsTried).toBeGreaterThan(0);
+    for (const operation of ["registration", "logout", "end of all sessions", "erasure"]) {
+      expect({ ...result.unanswered, ...result.acknowledged }).toHaveProperty([operation]);
+    }
+    expect(Object.keys(result.unanswered)).not.toEqual([]);
+    expect(result.endedSessionsTried).toBeGreaterThan(0);
     expect(result.tokensChecked).toBeGreaterThan(0);
+    expect(result.alarmsRung).toBeGreaterThan(0);
+  });
+
+  it("in the middle of an erasure, sessions that had ended stay out", { timeout: 180_000 }, async ({ expect }) => {
+    const result = await erasureRecipe({ rounds: 24, users: 8, seed: 20_261_124, bundle: inject("bundle") });
+    expect(result.violations).toEqual([]);
+    expect(result.endedSessionsBack).toBe(0);
+    expect(result.endedSessionsTried).toBe(24 * 8);
+    expect(result.erasuresCutOff).toBeGreaterThan(0);
   });
 });

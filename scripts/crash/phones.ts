@@ -171,40 +171,39 @@ export class Phones {
   }
 
   async #operation(device: Device, session: Session, operation: Operation): Promise<void> {
-    const user = this.#users.find(({ uid }) => uid === session.uid);
-    const users = this.#users.filter((each) =>
-      device.states.some((s) => [...s.values()].some((h) => device.uidOf(h) === each.uid)),
-    );
-    const involved = new Set([...users, ...(user === undefined ? [] : [user])]);
-    const turns = [...involved].map((each) => each.turns);
-    const overlapsAtOnce = [...involved].some((each) => each.removals > 0);
     const before = device.states;
+    const overlapping = this.#removalsDuring(device, session);
+    // Removals of all tokens of a user may come before the operation, although they were asked for later, and after it.
+    const after = (follow: (state: State) => State[]): State[] => {
+      const users = overlapping();
+      const removed = (states: State[]) => withRemovals(states, users, device);
+      return distinct(removed(removed(before).flatMap(follow)));
+    };
     device.begun += 1;
     device.busy = true;
-    device.states = distinct([...before.flatMap(operation.begun), ...(overlapsAtOnce ? removedBy(before) : [])]);
+    device.states = after(operation.begun);
+    let follow = operation.begun;
     try {
       const { status, text } = await this.#run.counted(operation.name, operation.send);
-      if (status >= 500) return;
-      if (status !== 200) {
+      if (status === 200) follow = operation.done;
+      else if (status < 500) {
         this.#run.violations.push(`a live session of ${session.uid} was answered ${status}: ${text}`);
-        return;
       }
-      const done = before.flatMap(operation.done);
-      const overlaps = overlapsAtOnce || [...involved].some((each, i) => each.turns !== turns[i]);
-      device.states = distinct(overlaps ? [...done, ...removedBy(done)] : done);
-      device.retire(this.#retired);
     } finally {
       device.busy = false;
+      device.states = after(follow);
+      device.retire(this.#retired);
     }
+  }
 
-    /** What removals of all tokens of some of the users may have made of the states. */
-    function removedBy(states: State[]): State[] {
-      let all = states;
-      for (const { uid } of involved) {
-        all = [...all, ...all.map((state) => emptied(state, (holder) => device.uidOf(holder) === uid))];
-      }
-      return all;
-    }
+  /** Answers, each time it is asked, of which users the device's tokens may have been removed all at once since now. */
+  #removalsDuring(device: Device, session: Session): () => string[] {
+    const holders = new Set(device.states.flatMap((state) => [...state.values()].map((id) => device.uidOf(id))));
+    const involved = this.#users
+      .filter(({ uid }) => uid === session.uid || holders.has(uid))
+      .map((user) => ({ user, turns: user.turns, isUnderWay: user.removals > 0 }));
+    return () =>
+      involved.filter(({ user, turns, isUnderWay }) => isUnderWay || user.turns !== turns).map(({ user }) => user.uid);
   }
 
   async #removeAll(device: Device, session: Session): Promise<void> {
@@ -336,4 +335,11 @@ export class Phones {
 
 function bodyOf(tokens: readonly DeviceToken[]): Record<string, string> {
   return Object.fromEntries(tokens.map(({ kind, value }) => [`${kind}Token`, value]));
+}
+
+/** The states, and what removals of all tokens of some of the users make of them. */
+function withRemovals(states: State[], uids: readonly string[], device: Device): State[] {
+  const all = [...states];
+  for (const uid of uids) all.push(...all.map((state) => emptied(state, (holder) => device.uidOf(holder) === uid)));
+  return all;
 }

@@ -31,7 +31,7 @@ export const CLOCK_TOLERANCE_MS = 30 * SECOND_MS;
 
 /** HS256 secrets of an app's own login: the one in use, and those before it. */
 export const JWT_SECRETS_MAX = 4;
-/** A longer key id is none: issuers' have up to 90 characters. */
+/** Longer key ids are refused; real issuers use up to 90 characters. */
 export const KID_LENGTH_MAX = 255;
 /** The issuer's key set is asked for again after this long. jose's default. */
 export const JWKS_FRESH_MS = 10 * MINUTE_MS;
@@ -43,6 +43,8 @@ export const JWKS_COOLDOWN_MS = 30 * SECOND_MS;
 export const JWKS_RETRY_MS = 5 * SECOND_MS;
 /** How long the issuer may take. */
 export const JWKS_TIMEOUT_MS = 5 * SECOND_MS;
+/** How long a request waits for another's request to the issuer: a little more than that may take. */
+export const JWKS_WAIT_MS = JWKS_TIMEOUT_MS + SECOND_MS;
 /** Large issuers' key sets have 5 KB. */
 export const JWKS_BYTES_MAX = 64 * 1024;
 

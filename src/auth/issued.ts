@@ -4,7 +4,7 @@ import { errors, type JWTPayload, jwtVerify } from "jose";
 import type { IssuedApp } from "../config/apps.ts";
 import * as schemas from "../http/schemas.ts";
 import { AUTH_TOKEN_LENGTH_MAX, CLOCK_TOLERANCE_MS } from "../limits.ts";
-import { HMAC_ALGORITHM, keyOf, misconfigured, signJwt } from "./keys.ts";
+import { HMAC_ALGORITHM, keyOf, reportMisconfigured, signJwt } from "./keys.ts";
 import type { Verifier } from "./verifier.ts";
 
 const TYPE = "auth+jwt";
@@ -27,7 +27,7 @@ export async function mintAuthToken(
 }
 
 function noSigningKey({ secretsName }: IssuedApp) {
-  return misconfigured([`${secretsName}.signingKeys: is missing`]);
+  return reportMisconfigured([`${secretsName}.signingKeys: is missing`]);
 }
 
 /** Who the auth token names; `null` if it is not genuine, or of another app. */

@@ -12,7 +12,7 @@ import { ApiError, unavailable } from "../http/errors.ts";
 import * as schemas from "../http/schemas.ts";
 import { AUTH_TOKEN_LENGTH_MAX, DAY_MS, RETRY_AFTER_SECONDS } from "../limits.ts";
 import { log } from "../log.ts";
-import { cryptoKey, HMAC_ALGORITHM, misconfigured } from "./keys.ts";
+import { cryptoKey, HMAC_ALGORITHM, reportMisconfigured } from "./keys.ts";
 import { type KeyFinder, keyFinder, RemoteKeySet } from "./remote-keys.ts";
 import type { Verifier } from "./verifier.ts";
 
@@ -98,7 +98,7 @@ async function verifiedByAnyKey(app: JwtApp, authToken: string) {
 async function keysFor(app: JwtApp, header: JWSHeaderParameters, stated: JWTPayload): Promise<CryptoKey[]> {
   const { jwt, secretsName } = app;
   if (header.alg === HMAC_ALGORITHM) {
-    if (jwt.secrets.length === 0) throw misconfigured([`${secretsName}.jwtSecrets: is missing`]);
+    if (jwt.secrets.length === 0) throw reportMisconfigured([`${secretsName}.jwtSecrets: is missing`]);
     return Promise.all(secretsFor(jwt.secrets, header.kid).map(cryptoKey));
   }
   const keys = publicKeysOf(jwt);

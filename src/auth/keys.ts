@@ -1,7 +1,7 @@
 // HMAC-SHA256 keys, and the app's own signing keys among them: the first one signs, all verify.
 import { CompactSign, errors, type JWTPayload } from "jose";
 import type { App, SigningKey } from "../config/apps.ts";
-import { ApiError } from "../http/errors.ts";
+import { type ApiError, misconfigured } from "../http/errors.ts";
 import { log } from "../log.ts";
 
 export const HMAC_ALGORITHM = "HS256";
@@ -37,13 +37,10 @@ export async function signJwt(key: SigningKey, typ: string, claims: JWTPayload):
 }
 
 /**
- * 500, and the log says why. An app that lacks the secret by which its auth tokens are told must not call them dead: SDKs
- * log their users out on that word.
+ * {@link misconfigured}, and the log says why. An app that lacks the secret which tells its auth tokens must not call them
+ * dead: SDKs log their users out on that word.
  */
-export function misconfigured(problems: string[]): ApiError {
+export function reportMisconfigured(problems: string[]): ApiError {
   log.error("the configuration is wrong", { problems });
-  return new ApiError(
-    "ERR_OPERATION_FAILED",
-    "The configuration of this app is wrong. Its operator finds why in the log.",
-  );
+  return misconfigured();
 }

@@ -1,4 +1,4 @@
-// Who is calling: the app by its id, clients by their auth token, servers by their API key.
+// Who is calling: the app by its id, clients by their auth token, back ends by their API key.
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { routePath as routePathOf } from "hono/route";
@@ -13,7 +13,7 @@ import { log } from "../log.ts";
 import { findApiKey } from "./api-keys.ts";
 import { verifyIssued } from "./issued.ts";
 import { verifyJwt } from "./jwt.ts";
-import { misconfigured } from "./keys.ts";
+import { reportMisconfigured } from "./keys.ts";
 import type { Verifier } from "./verifier.ts";
 
 /** Finds the app that the `appId` header names, and checks the page's origin. */
@@ -43,7 +43,7 @@ export function appNamed(env: Env, appId: string): App {
   const config = loadConfig(env);
   const app = config.apps.get(appId);
   if (config.problems.length > 0 || app instanceof ConfigError) {
-    throw misconfigured(app instanceof ConfigError ? app.problems : config.problems);
+    throw reportMisconfigured(app instanceof ConfigError ? app.problems : config.problems);
   }
   if (app === undefined) throw new ApiError("AUTH_ERR_INVALID_APPID", "The appId names no app of this server.");
   return app;
@@ -76,13 +76,13 @@ export async function limitAddress(c: Context<AppEnv>, app: App): Promise<void> 
 }
 
 /** A client; or a back end with full access, for which the route must still {@link identify} the client it acts for. */
-export function clientOrServer(options: ClientOptions = {}) {
-  const [asServer, asClient] = [server("fullAccess"), client(options)];
-  return createMiddleware<AppEnv>((c, next) => (isServer(c) ? asServer(c, next) : asClient(c, next)));
+export function clientOrBackEnd(options: ClientOptions = {}) {
+  const [asBackEnd, asClient] = [backEnd("fullAccess"), client(options)];
+  return createMiddleware<AppEnv>((c, next) => (isBackEnd(c) ? asBackEnd(c, next) : asClient(c, next)));
 }
 
 /** Whether an API key came with the call. */
-export function isServer(c: Context<AppEnv>): boolean {
+export function isBackEnd(c: Context<AppEnv>): boolean {
   return header(c, "apikey") !== undefined;
 }
 
@@ -120,8 +120,8 @@ function authTokenOf(c: Context<AppEnv>): string | undefined {
   return header(c, "authToken") ?? header(c, "authorization")?.match(/^Bearer +(\S+)$/i)?.[1];
 }
 
-/** One log line per server call, of refused ones too. The route's pattern, not its path: uids stand in paths. */
-export const serverCallLog = createMiddleware<AppEnv>(async (c, next) => {
+/** One log line per call of a back end, of refused ones too. The route's pattern, not its path: uids stand in paths. */
+export const backEndCallLog = createMiddleware<AppEnv>(async (c, next) => {
   await next();
   const { requestId, app, apiKey }: Partial<AppEnv["Variables"]> = c.var;
   log.info("server call", {
@@ -133,8 +133,8 @@ export const serverCallLog = createMiddleware<AppEnv>(async (c, next) => {
   });
 });
 
-/** A server with an API key of one of `scopes`. */
-export function server(...scopes: Scope[]) {
+/** A back end with an API key of one of `scopes`. */
+export function backEnd(...scopes: Scope[]) {
   return createMiddleware<AppEnv>(async (c, next) => {
     const presented = header(c, "apikey");
     if (presented === undefined) throw new ApiError("AUTH_ERR_EMPTY_APIKEY", "The apikey header is missing.");

@@ -1,18 +1,14 @@
-// The key set that an issuer publishes, kept in the isolate across requests (RFC 7517). jose's own remote key set does not
-// do on Workers: it gives up single flight there, drops its keys when the issuer is down, and reads any amount.
+// The key set that an issuer publishes, kept in the isolate across requests (RFC 7517). jose's own remote key set is not
+// suitable for Workers: it gives up single flight there, drops its keys when the issuer is down, and reads any amount.
 //
-// - One request to the issuer for any number of requests that miss. On workerd a request may not wait for the I/O of
-//   another one, and its own I/O ends with it: so the others wait on a promise of their own, which the first one settles
-//   (compatibility flag handle_cross_request_promise_resolution, the default from 2024-10-14 on), and the first one's work
-//   is kept alive by `waitUntil`. Should it die all the same, the others stop waiting.
+// - One request to the issuer for any number of requests that miss (http/single-flight.ts).
 // - A key that the set does not name leads to a request at most once in JWKS_COOLDOWN_MS; so does an issuer that fails.
 // - "The token is dead" is said only on the ground of a key set that came after the question. Else nobody can tell: 503.
-import { waitUntil } from "cloudflare:workers";
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWSHeaderParameters } from "jose";
 import { isPublicJwk } from "../domain/jwk.ts";
-import { TimeoutError, withTimeout } from "../durable/timeout.ts";
 import { readBytes } from "../http/bytes.ts";
 import { unavailable } from "../http/errors.ts";
+import { SingleFlight } from "../http/single-flight.ts";
 import {
   JWKS_BYTES_MAX,
   JWKS_COOLDOWN_MS,
@@ -20,6 +16,7 @@ import {
   JWKS_RETRY_MS,
   JWKS_STALE_MS,
   JWKS_TIMEOUT_MS,
+  JWKS_WAIT_MS,
   KID_LENGTH_MAX,
 } from "../limits.ts";
 import { log } from "../log.ts";
@@ -47,16 +44,10 @@ interface Held {
   at: number;
 }
 
-interface Flight {
-  /** After this it has ended, one way or another. */
-  endsAt: number;
-  waiting: Set<() => void>;
-}
-
 export class RemoteKeySet {
   readonly #url: string;
   #held: Held | null = null;
-  #flight: Flight | null = null;
+  readonly #flight = new SingleFlight<void>(JWKS_WAIT_MS);
   /** When the issuer was last asked, epoch ms. */
   #askedAt = Number.NEGATIVE_INFINITY;
 
@@ -97,41 +88,16 @@ export class RemoteKeySet {
   }
 
   /** Asks the issuer, or waits for whoever does; nothing, if it was asked just now. */
-  async #ask(): Promise<void> {
-    const now = Date.now();
-    if (this.#flight !== null && now < this.#flight.endsAt) return landed(this.#flight, now);
-    if (now < this.#mayAskAt) return;
-    const flight: Flight = { endsAt: now + JWKS_TIMEOUT_MS, waiting: new Set() };
-    this.#flight = flight;
-    this.#askedAt = now;
-    const work = this.#load(flight);
-    waitUntil(work);
-    await work;
-  }
-
-  async #load(flight: Flight): Promise<void> {
-    try {
-      this.#held = { find: keyFinder(await fetchKeySet(this.#url)), at: Date.now() };
-    } catch (error) {
-      log.warn("a key set was not loaded", { url: this.#url, error });
-    } finally {
-      if (this.#flight === flight) this.#flight = null;
-      for (const wake of flight.waiting) wake();
-    }
-  }
-}
-
-/** Waits until the flight has ended. */
-async function landed(flight: Flight, now: number): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  flight.waiting.add(resolve);
-  try {
-    await withTimeout(promise, flight.endsAt - now);
-  } catch (error) {
-    if (!(error instanceof TimeoutError)) throw error;
-  } finally {
-    // A request that is over must not be woken: the runtime complains.
-    flight.waiting.delete(resolve);
+  #ask(): Promise<void> {
+    return this.#flight.run("", async () => {
+      if (Date.now() < this.#mayAskAt) return;
+      this.#askedAt = Date.now();
+      try {
+        this.#held = { find: keyFinder(await fetchKeySet(this.#url)), at: Date.now() };
+      } catch (error) {
+        log.warn("a key set was not loaded", { url: this.#url, error });
+      }
+    });
   }
 }
 

@@ -6,7 +6,7 @@ import * as z from "zod/mini";
 import type { App } from "../config/apps.ts";
 import { KIND_NAMES, type Kind } from "../domain/kinds.ts";
 import { AUTH_TOKEN_LENGTH_MAX } from "../limits.ts";
-import { HMAC_ALGORITHM, keyOf, misconfigured, signJwt } from "./keys.ts";
+import { HMAC_ALGORITHM, keyOf, reportMisconfigured, signJwt } from "./keys.ts";
 
 const TYPE = "unregister+jwt";
 
@@ -54,7 +54,7 @@ export function appIdOfTicket(ticket: string): string | null {
  * @throws {ApiError} 500 if the app has no key that could tell: clients throw a refused ticket away
  */
 export async function verifyTicket(app: App, ticket: string): Promise<Ticket | null> {
-  if (app.signingKeys.length === 0) throw misconfigured([`${app.secretsName}.signingKeys: is missing`]);
+  if (app.signingKeys.length === 0) throw reportMisconfigured([`${app.secretsName}.signingKeys: is missing`]);
   try {
     const { payload } = await jwtVerify(ticket, ({ kid }) => keyOf(app, kid), {
       algorithms: [HMAC_ALGORITHM],

@@ -7,7 +7,7 @@ import type { AppEnv } from "../http/context.ts";
 import { ERROR_BYTES_MAX, PROXY_TIMEOUT_MS } from "../limits.ts";
 import { log } from "../log.ts";
 import { requestHeaders } from "./headers.ts";
-import { note, sessionOf } from "./identity.ts";
+import { recordVerdict, sessionOf } from "./memory.ts";
 import { ask, clientApiUrl, extensionUrl, isDead, readJson } from "./upstream.ts";
 
 interface Call {
@@ -20,8 +20,8 @@ interface Call {
 }
 
 /**
- * What CometChat keeps too: these very paths. Unregister tickets are ours alone (they carry no auth token), and nothing else
- * that may ever be below ours is asked of CometChat in a path that it could read in another way.
+ * What CometChat keeps too: these very paths. Unregister tickets are ours alone (they carry no auth token), and no other path
+ * below ours is ever forwarded, because CometChat might parse it differently.
  */
 const MIRRORED = /^\/(v2|v3\/notifications\/push\/v1)\/tokens$/;
 
@@ -55,6 +55,6 @@ export async function mirror(c: Context<AppEnv>, next: Next, { app, authToken, p
     }
     log.warn("CometChat refused a push token", { ...context, status: response.status });
     if (!isDead(await readJson(response.body, ERROR_BYTES_MAX))) return;
-    await note(c.env, app, await sessionOf(authToken), authToken, { is: "dead" });
+    await recordVerdict(c.env, app, await sessionOf(authToken), authToken, { is: "dead" });
   }
 }

@@ -5,8 +5,8 @@ import { limitRate } from "../http/rate-limits.ts";
 import { header } from "../http/request.ts";
 
 /**
- * Counts a question to CometChat with an auth token that nothing vouches for, by the client's address: nobody can make this
- * Worker try auth tokens there. A back end with an API key asks for many users from one address, and is limited by its key.
+ * Counts a question to CometChat with an auth token that nothing vouches for, by the client's address, so that nobody can use
+ * this Worker to guess auth tokens at CometChat. A back end with an API key asks for many users from one address, and is limited by its key.
  * @throws {ApiError} 429
  */
 export async function limitUnverified(c: Context<AppEnv>, app: CometChatApp): Promise<void> {

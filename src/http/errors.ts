@@ -1,6 +1,8 @@
 // What a refused call is told: one table of codes, one envelope, one place that makes the reply.
 // Codes are CometChat's (cometchat.com/docs, error guide); the statuses are ours.
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { RETRY_AFTER_SECONDS } from "../limits.ts";
+import type { Refusal } from "../user-tokens/outcomes.ts";
 
 /** Code → HTTP status, unless the error names another. */
 const STATUS = {
@@ -56,6 +58,24 @@ export class ApiError extends Error {
   get body(): { error: { code: ErrorCode; message: string; details: ErrorDetails } } {
     return { error: { code: this.code, message: this.message, details: this.details } };
   }
+}
+
+/** 400 that names the fields. */
+export function invalid(details: ErrorDetails): ApiError {
+  return new ApiError("ERR_BAD_REQUEST", "Failed to validate the data sent with the request.", { details });
+}
+
+/** 500: only the operator can help. The caller writes the problems into the log. */
+export function misconfigured(): ApiError {
+  return new ApiError(
+    "ERR_OPERATION_FAILED",
+    "The configuration of this app is wrong. Its operator finds why in the log.",
+  );
+}
+
+/** What a session is told that may not act: SDKs log their users out on the word that an auth token is dead. */
+export function refusal(reason: Refusal): ApiError {
+  return reason === "unavailable" ? unavailable(RETRY_AFTER_SECONDS) : deadAuthToken();
 }
 
 /** 503: a repeat helps. Whether anything changed is not said, for a reply may be lost after the effect. */

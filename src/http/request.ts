@@ -5,10 +5,10 @@ import type * as z from "zod/mini";
 import { BODY_BYTES_MAX } from "../limits.ts";
 import { readBytes } from "./bytes.ts";
 import type { AppEnv } from "./context.ts";
-import { ApiError, type ErrorDetails } from "./errors.ts";
+import { ApiError, type ErrorDetails, invalid } from "./errors.ts";
 
 /**
- * The path that routes match: doubled and trailing slashes are nothing (SDKs build `https://host//v2/tokens`, and a
+ * The path that routes match: doubled and trailing slashes are ignored (SDKs build `https://host//v2/tokens`, and a
  * preflight must not be redirected), `/v3.0` is `/v3`.
  */
 export function routePath(request: Request): string {
@@ -99,11 +99,6 @@ async function readBody<T extends z.ZodMiniType>(
   const parsed = schema.safeParse(value);
   if (!parsed.success) throw invalid(toDetails(parsed.error));
   return parsed.data;
-}
-
-/** 400 that names the fields. */
-export function invalid(details: ErrorDetails): ApiError {
-  return new ApiError("ERR_BAD_REQUEST", "Failed to validate the data sent with the request.", { details });
 }
 
 /** What is wrong with a value, by field. */

@@ -4,9 +4,9 @@ import { Hono } from "hono/tiny";
 import { client, knownApp } from "../auth/middleware.ts";
 import { howSessionsEnd, IDENTITIES } from "../domain/identity.ts";
 import type { AppEnv } from "../http/context.ts";
+import { refusal } from "../http/errors.ts";
 import { settingsOf } from "../http/settings.ts";
 import { askUser } from "../objects.ts";
-import { refusal } from "./registrations.ts";
 
 export const clientSession = new Hono<AppEnv>()
   .put("/me", knownApp, client(), async (c) => c.json({ data: await me(c) }))

@@ -1,6 +1,6 @@
 // Whether this deployment works: the Worker alone, for anyone; and the objects too, for its operator.
 import { Hono } from "hono/tiny";
-import { knownApp, server, serverCallLog } from "../auth/middleware.ts";
+import { backEnd, backEndCallLog, knownApp } from "../auth/middleware.ts";
 import type { App } from "../config/apps.ts";
 import type { PushToken, Session } from "../domain/registration.ts";
 import { tokenHash } from "../durable/names.ts";
@@ -15,7 +15,7 @@ const HEALTH_USER = "health";
 
 export const health = new Hono<AppEnv>()
   .get("/", (c) => c.json({ data: { status: "ok" } }))
-  .get("/deep", serverCallLog, knownApp, server("fullAccess"), async (c) => {
+  .get("/deep", backEndCallLog, knownApp, backEnd("fullAccess"), async (c) => {
     const startedAt = Date.now();
     await checkObjects(c.env, c.var.app);
     return c.json({ data: { status: "ok", ms: Date.now() - startedAt } });

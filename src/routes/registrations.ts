@@ -3,10 +3,10 @@ import type { Context } from "hono";
 import type { ListedToken, PushToken, Registration } from "../domain/registration.ts";
 import { tokenHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
-import { ApiError, deadAuthToken, unavailable } from "../http/errors.ts";
+import { ApiError, refusal, unavailable } from "../http/errors.ts";
 import { RETRY_AFTER_SECONDS } from "../limits.ts";
 import { askUser, tellUser } from "../objects.ts";
-import type { ContestedToken, HeldSlot, Refusal, RegisterOutcome } from "../user-tokens/outcomes.ts";
+import type { ContestedToken, HeldSlot, RegisterOutcome } from "../user-tokens/outcomes.ts";
 
 export async function toPushToken(token: Omit<PushToken, "hash">): Promise<PushToken> {
   return { ...token, hash: await tokenHash(token.kind, token.token) };
@@ -39,11 +39,6 @@ function checkContested(held: readonly HeldSlot[], contested: readonly Contested
     "This user took over too many installations from other users in the last hour; the token stays with its present owner.",
     { retryAfterSeconds: Math.max(...waits) / 1000 },
   );
-}
-
-/** What a session is told that may not act: SDKs log their users out on the word that an auth token is dead. */
-export function refusal(reason: Refusal): ApiError {
-  return reason === "unavailable" ? unavailable(RETRY_AFTER_SECONDS) : deadAuthToken();
 }
 
 /**

@@ -1,7 +1,7 @@
 // Back to an earlier moment, for one user: point-in-time recovery, and the reconciliation that must follow it.
 // docs/operations.md has the steps.
 import { Hono } from "hono/tiny";
-import { knownApp, server } from "../auth/middleware.ts";
+import { backEnd, knownApp } from "../auth/middleware.ts";
 import type { App } from "../config/apps.ts";
 import { howSessionsEnd } from "../domain/identity.ts";
 import { safeNameOf, userHash } from "../durable/names.ts";
@@ -15,7 +15,7 @@ import { log } from "../log.ts";
 import { askUser, askUserByHash, tellUser, tellUserByHash } from "../objects.ts";
 
 export const serverRecovery = new Hono<AppEnv>()
-  .post("/:uid/restore", knownApp, server("fullAccess"), body(schemas.restoreBody), async (c) => {
+  .post("/:uid/restore", knownApp, backEnd("fullAccess"), body(schemas.restoreBody), async (c) => {
     const { app } = c.var;
     const uid = uidOf(app, c.req.param("uid"));
     const { at } = c.req.valid("json");
@@ -25,7 +25,7 @@ export const serverRecovery = new Hono<AppEnv>()
     await restart(c.env, app, uid);
     return c.json({ data: { restoredTo: at, ...(await reconcile(c.env, app, uid)) } });
   })
-  .post("/:uid/reconcile", knownApp, server("fullAccess"), async (c) => {
+  .post("/:uid/reconcile", knownApp, backEnd("fullAccess"), async (c) => {
     const { app } = c.var;
     return c.json({ data: await reconcile(c.env, app, uidOf(app, c.req.param("uid"))) });
   });

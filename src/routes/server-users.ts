@@ -3,15 +3,15 @@
 import { etag } from "hono/etag";
 import { Hono } from "hono/tiny";
 import { mintAuthToken } from "../auth/issued.ts";
-import { knownApp, server, serverCallLog } from "../auth/middleware.ts";
+import { backEnd, backEndCallLog, knownApp } from "../auth/middleware.ts";
 import { confirmedFenceMs } from "../cometchat/sessions.ts";
 import type { App, IssuedApp } from "../config/apps.ts";
 import { howSessionsEnd, IDENTITIES, sessionsEnded } from "../domain/identity.ts";
 import { mapBounded } from "../durable/concurrency.ts";
 import { userHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
-import { ApiError, unavailable } from "../http/errors.ts";
-import { body, invalid } from "../http/request.ts";
+import { ApiError, invalid, unavailable } from "../http/errors.ts";
+import { body } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { uidOf } from "../http/uids.ts";
 import { OBJECT_CONCURRENCY, RETRY_AFTER_SECONDS } from "../limits.ts";
@@ -20,8 +20,8 @@ import { listUser } from "../sender/lookup.ts";
 import type { UserExport } from "../user-tokens/outcomes.ts";
 
 export const serverUsers = new Hono<AppEnv>()
-  .use(serverCallLog)
-  .post("/:uid/auth_tokens", knownApp, server("fullAccess", "authOnly"), body(schemas.mintBody), async (c) => {
+  .use(backEndCallLog)
+  .post("/:uid/auth_tokens", knownApp, backEnd("fullAccess", "authOnly"), body(schemas.mintBody), async (c) => {
     const { app } = c.var;
     if (!mints(app)) throw mintsElsewhere(app);
     const uid = uidOf(app, c.req.param("uid"));
@@ -34,12 +34,12 @@ export const serverUsers = new Hono<AppEnv>()
     const minted = await mintAuthToken(app, uid, lifetimeSeconds ?? defaultSeconds, validFrom);
     return c.json({ data: { uid, ...minted } });
   })
-  .get("/:uid/push_tokens", etag({ weak: true }), knownApp, server("fullAccess", "sender"), async (c) => {
+  .get("/:uid/push_tokens", etag({ weak: true }), knownApp, backEnd("fullAccess", "sender"), async (c) => {
     const data = await listUser(c.env, c.var.app, c.req.param("uid"));
     // A copy may be kept, and must be asked about before it is used: after a logout it is wrong at once.
     return c.json({ data }, 200, { "Cache-Control": "private, no-cache" });
   })
-  .get("/:uid/sessions", knownApp, server("fullAccess", "sender"), async (c) => {
+  .get("/:uid/sessions", knownApp, backEnd("fullAccess", "sender"), async (c) => {
     const { app } = c.var;
     const uid = uidOf(app, c.req.param("uid"));
     const sessions = await askUser(c.env, app, uid, (user) => user.sessions(app.rules.retentionMs));
@@ -55,7 +55,7 @@ export const serverUsers = new Hono<AppEnv>()
       },
     });
   })
-  .delete("/:uid/sessions/:sid", knownApp, server("fullAccess"), async (c) => {
+  .delete("/:uid/sessions/:sid", knownApp, backEnd("fullAccess"), async (c) => {
     const { app } = c.var;
     const session = parseSessionId(c.req.param("sid"));
     const fence = { ms: app.rules.fenceMs, open: !IDENTITIES[app.identity].trustedTime };
@@ -69,7 +69,7 @@ export const serverUsers = new Hono<AppEnv>()
     );
     return c.json({ data: { success: true, removed } });
   })
-  .delete("/:uid/sessions", knownApp, server("fullAccess"), body(schemas.endAllBody), async (c) => {
+  .delete("/:uid/sessions", knownApp, backEnd("fullAccess"), body(schemas.endAllBody), async (c) => {
     const { app } = c.var;
     const isFlushed = c.req.valid("json").authTokensFlushed === true;
     if (isFlushed && app.identity !== "cometchat") {
@@ -84,7 +84,7 @@ export const serverUsers = new Hono<AppEnv>()
     );
     return c.json({ data: { success: true, removed, ended: sessionsEnded(app) } });
   })
-  .get("/:uid/export", knownApp, server("fullAccess"), async (c) => {
+  .get("/:uid/export", knownApp, backEnd("fullAccess"), async (c) => {
     const { app } = c.var;
     const uid = uidOf(app, c.req.param("uid"));
     const held = await askUser(c.env, app, uid, (user) => user.export());
@@ -97,7 +97,7 @@ export const serverUsers = new Hono<AppEnv>()
     });
     return c.json({ data: { ...held, uid, owners: owners.flat() } });
   })
-  .delete("/:uid", knownApp, server("fullAccess"), async (c) => {
+  .delete("/:uid", knownApp, backEnd("fullAccess"), async (c) => {
     const { app } = c.var;
     const outcome = await tellUser(c.env, app, uidOf(app, c.req.param("uid")), (user) =>
       user.erase({

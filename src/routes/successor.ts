@@ -6,19 +6,20 @@
 // outside this Worker, so the header `authToken` and the body are better, and win.
 import type { Context } from "hono";
 import { Hono } from "hono/tiny";
-import { clientOrServer, identify, isServer, knownApp, serverCallLog } from "../auth/middleware.ts";
+import { backEndCallLog, clientOrBackEnd, identify, isBackEnd, knownApp } from "../auth/middleware.ts";
 import { KINDS } from "../domain/kinds.ts";
 import { PUSH_PLATFORMS, pushPlatformOf } from "../domain/push-platforms.ts";
 import type { Registration } from "../domain/registration.ts";
 import type { AppEnv } from "../http/context.ts";
-import { body, header, invalid } from "../http/request.ts";
+import { invalid } from "../http/errors.ts";
+import { body, header } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { tellUser } from "../objects.ts";
 import { list, register, remove, toPushToken } from "./registrations.ts";
 
 export const successor = new Hono<AppEnv>()
-  .use((c, next) => (isServer(c) ? serverCallLog(c, next) : next()))
-  .post("/", knownApp, clientOrServer(), body(schemas.successorRegisterBody), async (c) => {
+  .use((c, next) => (isBackEnd(c) ? backEndCallLog(c, next) : next()))
+  .post("/", knownApp, clientOrBackEnd(), body(schemas.successorRegisterBody), async (c) => {
     const { authToken, platform, providerId, timezone, ...tokens } = c.req.valid("json");
     await identifyFor(c, authToken);
     const where = PUSH_PLATFORMS[platform];
@@ -31,23 +32,23 @@ export const successor = new Hono<AppEnv>()
     await register(c, [await toPushToken(pushToken)]);
     return c.json({ data: { success: true } });
   })
-  .get("/", knownApp, clientOrServer(), async (c) => {
+  .get("/", knownApp, clientOrBackEnd(), async (c) => {
     await identifyFor(c, c.req.query("authToken"));
     const held = await list(c);
     return c.json({ data: { pushTokens: (isAll(c) ? held : ofSession(c, held)).map((each) => shown(c, each)) } });
   })
-  .delete("/", knownApp, clientOrServer({ allowExpired: true }), body(schemas.successorDeleteBody), async (c) => {
+  .delete("/", knownApp, clientOrBackEnd({ allowExpired: true }), body(schemas.successorDeleteBody), async (c) => {
     const { authToken, pushToken } = c.req.valid("json");
     await identifyFor(c, authToken, { allowExpired: true });
     if (pushToken != null) return removeToken(c, pushToken);
     const all = isAll(c);
     // Only a back end is told what went; who is expired may remove, but not read.
-    const held = isServer(c) && !c.var.caller.expired ? await list(c) : [];
+    const held = isBackEnd(c) && !c.var.caller.expired ? await list(c) : [];
     await remove(c, { all });
-    if (!isServer(c)) return c.json({ data: { success: true } });
+    if (!isBackEnd(c)) return c.json({ data: { success: true } });
     return c.json({ data: { pushTokens: (all ? held : ofSession(c, held)).map((each) => shown(c, each)) } });
   })
-  .delete("/:pushToken", knownApp, clientOrServer(), body(schemas.successorDeleteBody), async (c) => {
+  .delete("/:pushToken", knownApp, clientOrBackEnd(), body(schemas.successorDeleteBody), async (c) => {
     await identifyFor(c, c.req.valid("json").authToken);
     const parsed = schemas.pushToken.safeParse(c.req.param("pushToken"));
     if (!parsed.success) throw invalid({ pushToken: parsed.error.issues.map((each) => `The token ${each.message}.`) });
@@ -56,7 +57,7 @@ export const successor = new Hono<AppEnv>()
 
 /** A back end acts for the client whose auth token it passes on; a client is known already. */
 async function identifyFor(c: Context<AppEnv>, authToken: string | null | undefined, options = {}): Promise<void> {
-  if (isServer(c)) await identify(c, header(c, "authToken") ?? authToken ?? undefined, options);
+  if (isBackEnd(c)) await identify(c, header(c, "authToken") ?? authToken ?? undefined, options);
 }
 
 /** @throws {ApiError} 400 */
@@ -78,7 +79,7 @@ async function removeToken(c: Context<AppEnv>, pushToken: string) {
     const request = { session, slots: [{ kind, hash, registeredAt }] };
     await tellUser(c.env, app, caller.uid, (user) => user.unregister(request));
   }
-  if (!isServer(c)) return c.json({ data: { success: true } });
+  if (!isBackEnd(c)) return c.json({ data: { success: true } });
   return c.json({ data: { pushTokens: found.map((each) => shown(c, each)) } });
 }
 

@@ -7,15 +7,8 @@ import { ApiError } from "../http/errors.ts";
 import { toDetails } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { log } from "../log.ts";
-import {
-  type FeedbackAnswer,
-  type FeedbackItem,
-  type LookupResult,
-  listUser,
-  lookupUsers,
-  reportFeedback,
-  type UserPushTokens,
-} from "./lookup.ts";
+import { type FeedbackAnswer, type FeedbackItem, reportFeedback } from "./feedback.ts";
+import { type LookupResult, listUser, lookupUsers, type UserPushTokens } from "./lookup.ts";
 
 /** What the binding's `props` say. */
 export interface PushTokensProps {
@@ -47,7 +40,7 @@ export class PushTokens extends WorkerEntrypoint<Env, PushTokensProps> {
     return reportFeedback(this.env, this.#app("feedback"), parse(schemas.feedbackBody, { items }).items);
   }
 
-  /** The app that may be asked; says in the log who asked for what, as HTTP calls of servers do. */
+  /** The app that may be asked; says in the log who asked for what, as HTTP calls of back ends do. */
   #app(call: string): App {
     // Props are whatever the bound Worker's configuration says: none, if it says nothing.
     const { appId }: Partial<PushTokensProps> = this.ctx.props ?? {};

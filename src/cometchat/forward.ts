@@ -1,0 +1,49 @@
+// How a call is passed on to CometChat, and its reply back.
+import type { Context } from "hono";
+import type { CometChatApp } from "../config/apps.ts";
+import type { AppEnv } from "../http/context.ts";
+import { BODY_BYTES_MAX, ERROR_BYTES_MAX, PROXY_TIMEOUT_MS, UPLOAD_TIMEOUT_MS } from "../limits.ts";
+import { replyHeaders, requestHeaders } from "./headers.ts";
+import { isVouchedFor, recordAccepted, recordVerdict } from "./memory.ts";
+import { limitUnverified } from "./unverified.ts";
+import { ask, isDead, readJson } from "./upstream.ts";
+
+/** A call that is passed on. */
+export interface Call {
+  c: Context<AppEnv>;
+  app: CometChatApp;
+  authToken: string;
+  session: string;
+  /** Where it goes. */
+  url: URL;
+}
+
+/** The upstream's reply; an auth token of which nothing is known costs its client one of a limited number. */
+export async function forward({ c, app, session, url }: Call, dropped: string[] = []): Promise<Response> {
+  if (!isVouchedFor(app, session)) await limitUnverified(c, app);
+  const { method, body } = c.req.raw;
+  const headers = requestHeaders(c.req.raw.headers);
+  for (const name of dropped) headers.delete(name);
+  // CometChat does not begin to reply before it has read a file, and a phone sends one as slowly as its network is.
+  const isSmall = body === null || Number(headers.get("content-length") ?? Number.NaN) <= BODY_BYTES_MAX;
+  return ask(url, { method, headers, body }, isSmall ? PROXY_TIMEOUT_MS : UPLOAD_TIMEOUT_MS);
+}
+
+export async function passOn(call: Call): Promise<Response> {
+  return relay(call, await forward(call));
+}
+
+/** The reply as it came; one that calls the auth token dead has ended the session here before the client sees it. */
+export async function relay({ c, app, session, authToken }: Call, response: Response): Promise<Response> {
+  const { status, statusText, headers } = response;
+  let { body } = response;
+  if (status >= 400 && body !== null) {
+    const [read, passed] = body.tee();
+    body = passed;
+    if (isDead(await readJson(read, ERROR_BYTES_MAX)))
+      await recordVerdict(c.env, app, session, authToken, { is: "dead" });
+  } else if (status < 300) {
+    recordAccepted(app, session);
+  }
+  return new Response(body, { status, statusText, headers: replyHeaders(headers) });
+}

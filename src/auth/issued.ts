@@ -2,7 +2,7 @@
 // named by `kid`, so that two keys can be alive during a rotation.
 import { errors, type JWTPayload, jwtVerify } from "jose";
 import type { IssuedApp } from "../config/apps.ts";
-import * as schemas from "../http/schemas.ts";
+import { uidProblem } from "../domain/uids.ts";
 import { AUTH_TOKEN_LENGTH_MAX, CLOCK_TOLERANCE_MS } from "../limits.ts";
 import { HMAC_ALGORITHM, keyOf, reportMisconfigured, signJwt } from "./keys.ts";
 import type { Verifier } from "./verifier.ts";
@@ -55,7 +55,7 @@ export const verifyIssued: Verifier<IssuedApp> = async (app, authToken) => {
     expired = true;
   }
   const { sub, sid, iat, exp } = payload;
-  if (payload.app !== app.appId || typeof sid !== "string" || !schemas.uid.safeParse(sub).success) return null;
+  if (payload.app !== app.appId || typeof sid !== "string" || uidProblem(sub ?? "") !== undefined) return null;
   const usableUntil = Number(exp) * 1000 + CLOCK_TOLERANCE_MS;
   const session = { id: sid, issuedAt: Math.round(Number(iat) * 1000), usableUntil };
   return { uid: String(sub), session, expired, authToken };

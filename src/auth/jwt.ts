@@ -6,10 +6,10 @@
 // not genuine, of another issuer or audience, of an unknown key        401: it is dead
 // genuine, but without the claims that this server needs               400: a mistake of the login, not of the user
 // not valid yet, or nobody can tell because the issuer is silent       503: repeat it
-import { decodeJwt, errors, type JWSHeaderParameters, type JWTPayload, jwtVerify } from "jose";
+import { base64url, decodeJwt, errors, type JWSHeaderParameters, type JWTPayload, jwtVerify } from "jose";
 import type { App, JwtApp, JwtSecret, JwtSettings } from "../config/apps.ts";
+import { uidProblem } from "../domain/uids.ts";
 import { ApiError, unavailable } from "../http/errors.ts";
-import * as schemas from "../http/schemas.ts";
 import { AUTH_TOKEN_LENGTH_MAX, DAY_MS, RETRY_AFTER_SECONDS } from "../limits.ts";
 import { log } from "../log.ts";
 import { cryptoKey, HMAC_ALGORITHM, reportMisconfigured } from "./keys.ts";
@@ -22,8 +22,8 @@ export const verifyJwt: Verifier<JwtApp> = async (app, authToken) => {
   const genuine = await verified(app, authToken);
   if (genuine === null) return null;
   const { payload, expired } = genuine;
-  const uid = identifier(payload, jwt.uidClaim);
-  const session = identifier(payload, jwt.sessionClaim);
+  const uid = identifier(payload, authToken, jwt.uidClaim);
+  const session = identifier(payload, authToken, jwt.sessionClaim);
   if (uid === null || session === null) {
     throw lacking(app, [
       ...(uid === null ? [describe(jwt.uidClaim, "the user")] : []),
@@ -127,11 +127,23 @@ function publicKeysOf(jwt: JwtSettings): KeyFinder | RemoteKeySet {
 }
 
 /** The claim as a uid or session id; `null` if it is missing or cannot be one. */
-function identifier(payload: JWTPayload, name: string): string | null {
-  const claim = claimNamed(payload, name);
-  const text = typeof claim === "number" ? String(claim) : claim;
-  const parsed = schemas.uid.safeParse(text);
-  return parsed.success ? parsed.data : null;
+function identifier(payload: JWTPayload, authToken: string, name: string): string | null {
+  let claim = claimNamed(payload, name);
+  if (typeof claim === "number") claim = claimNamed(withNumbersAsText(authToken), name);
+  return typeof claim === "string" && uidProblem(claim) === undefined ? claim : null;
+}
+
+/**
+ * The payload of a genuine token, its whole numbers as the text that the issuer wrote. Any other number is left out, for
+ * JSON's numbers are doubles here: above 2^53 two users would become one.
+ */
+function withNumbersAsText(authToken: string): JWTPayload {
+  const text = new TextDecoder().decode(base64url.decode(authToken.split(".")[1] ?? ""));
+  const asText = (_key: string, value: unknown, { source = "" }: { source?: string } = {}) => {
+    if (typeof value !== "number") return value;
+    return Number.isSafeInteger(value) && /^(0|-?[1-9]\d*)$/.test(source) ? source : null;
+  };
+  return JSON.parse(text, asText);
 }
 
 /** A claim of that very name (names may be URLs), else the one that the dots lead to. */
@@ -146,7 +158,7 @@ function claimNamed(payload: JWTPayload, name: string): unknown {
 }
 
 function describe(name: string, what: string): string {
-  return `The auth token must name ${what} in its claim "${name}": text or a number, of 1 to 255 characters.`;
+  return `The auth token must name ${what} in its claim "${name}": text of 1 to 255 characters, or a whole number below 2^53.`;
 }
 
 /** Not 401: a new login would bring the same token, and SDKs forget a token on 401. */

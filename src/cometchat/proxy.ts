@@ -15,6 +15,7 @@ import type { Context, MiddlewareHandler, Next } from "hono";
 import { createMiddleware } from "hono/factory";
 import { checkOrigin } from "../auth/middleware.ts";
 import { type CometChatApp, loadConfig } from "../config/apps.ts";
+import { setMembers } from "../domain/json-text.ts";
 import type { AppEnv } from "../http/context.ts";
 import { ApiError, deadAuthToken, unavailable } from "../http/errors.ts";
 import { header, withoutMinorVersion } from "../http/request.ts";
@@ -28,7 +29,7 @@ import { replyHeaders } from "./headers.ts";
 import { catchUp, logout } from "./logout.ts";
 import { recordVerdict, sessionOf } from "./memory.ts";
 import { mirror } from "./mirror.ts";
-import { clientApiUrl, isDead, isObject, readJson, verdictOf } from "./upstream.ts";
+import { clientApiUrl, isDead, isObject, readJsonText, verdictOf } from "./upstream.ts";
 
 const OURS = /^\/(v2\/tokens|v3\/notifications\/push\/v1\/tokens)(\/|$)/;
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
@@ -81,18 +82,15 @@ async function me(call: Call): Promise<Response> {
   const { c, app, session, authToken } = call;
   const response = await forward(call);
   if (response.status !== 200) return relay(call, response);
-  const body = await readJson(response.body, ME_BYTES_MAX);
-  const verdict = verdictOf(200, body);
+  const { text, value } = await readJsonText(response.body, ME_BYTES_MAX);
+  const verdict = verdictOf(200, value);
   if (verdict.is === "unclear") throw unavailable(RETRY_AFTER_SECONDS, new Error(`the reply to /me: ${verdict.why}`));
   await recordVerdict(c.env, app, session, authToken, verdict);
   if (verdict.is === "alive" && c.req.method === "PUT" && (await hasEnded(call, verdict.uid))) {
     waitUntil(catchUp(call).catch((error) => log.warn("a logout was not made up for", { app: app.appId, error })));
     throw deadAuthToken();
   }
-  if (isObject(body) && isObject(body.data) && isObject(body.data.settings)) {
-    Object.assign(body.data.settings, hostSettingsOf(c));
-  }
-  return rewritten(response, body);
+  return rewritten(response, setMembers(text, ["data", "settings"], hostSettingsOf(c)));
 }
 
 /**
@@ -109,16 +107,14 @@ async function hasEnded({ c, app, session }: Call, uid: string): Promise<boolean
 async function settings(call: Call): Promise<Response> {
   const response = await forward(call);
   if (response.status !== 200) return relay(call, response);
-  const body = await readJson(response.body, ME_BYTES_MAX);
-  if (!isObject(body) || !isObject(body.data)) {
-    if (isDead(body)) await recordVerdict(call.c.env, call.app, call.session, call.authToken, { is: "dead" });
-    else throw unavailable(RETRY_AFTER_SECONDS, new Error("the reply to /settings holds none"));
-  } else {
-    Object.assign(body.data, hostSettingsOf(call.c));
+  const { text, value } = await readJsonText(response.body, ME_BYTES_MAX);
+  if (!isObject(value) || !isObject(value.data)) {
+    if (!isDead(value)) throw unavailable(RETRY_AFTER_SECONDS, new Error("the reply to /settings holds none"));
+    await recordVerdict(call.c.env, call.app, call.session, call.authToken, { is: "dead" });
   }
-  return rewritten(response, body);
+  return rewritten(response, setMembers(text, ["data"], hostSettingsOf(call.c)));
 }
 
-function rewritten({ status, headers }: Response, body: unknown): Response {
-  return new Response(JSON.stringify(body), { status, headers: replyHeaders(headers, { rewritten: true }) });
+function rewritten({ status, headers }: Response, body: string): Response {
+  return new Response(body, { status, headers: replyHeaders(headers, { rewritten: true }) });
 }

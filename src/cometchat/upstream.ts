@@ -80,11 +80,20 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 
 /** The JSON of a body of at most `bytesMax` that comes whole and in time; `undefined` for anything else. */
 export async function readJson(body: ReadableStream<Uint8Array> | null, bytesMax: number): Promise<unknown> {
-  if (body === null) return undefined;
+  return (await readJsonText(body, bytesMax)).value;
+}
+
+/** As {@link readJson}, and the text as it came; `""` where the value is `undefined`. */
+export async function readJsonText(
+  body: ReadableStream<Uint8Array> | null,
+  bytesMax: number,
+): Promise<{ text: string; value: unknown }> {
   try {
-    const bytes = await withTimeout(readBytes(body, bytesMax), REPLY_BODY_TIMEOUT_MS);
-    return bytes === null ? undefined : JSON.parse(new TextDecoder().decode(bytes));
+    const bytes = body === null ? null : await withTimeout(readBytes(body, bytesMax), REPLY_BODY_TIMEOUT_MS);
+    if (bytes === null) return { text: "", value: undefined };
+    const text = new TextDecoder().decode(bytes);
+    return { text, value: JSON.parse(text) };
   } catch {
-    return undefined;
+    return { text: "", value: undefined };
   }
 }

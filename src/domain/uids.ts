@@ -1,4 +1,16 @@
-// What a uid may be. Pure: no I/O.
+// What a uid may be, and a session id, which has the same form. Pure: no I/O.
+import { UID_LENGTH_MAX } from "../limits.ts";
+
+/**
+ * What is wrong with a text as a uid or session id; `undefined` if nothing is. `.` and `..` are none: clients and servers
+ * take them out of paths, and then the path names something else.
+ */
+export function uidProblem(text: string): string | undefined {
+  if (text === "") return "must not be empty";
+  if (text.length > UID_LENGTH_MAX) return `must not be longer than ${UID_LENGTH_MAX} characters`;
+  if (!text.isWellFormed() || /\p{Cc}/u.test(text)) return "must be well-formed text without control characters";
+  return text === "." || text === ".." ? 'must not be "." or ".."' : undefined;
+}
 
 /** A uid as CometChat keeps it: it takes any case and makes it lower. `null` for what no user there can have. */
 export function chatUid(text: unknown): string | null {

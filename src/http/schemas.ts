@@ -2,6 +2,7 @@
 import * as z from "zod/mini";
 import { KIND_NAMES, PLATFORMS, type SuccessorField, type TokenField } from "../domain/kinds.ts";
 import { PUSH_PLATFORM_NAMES } from "../domain/push-platforms.ts";
+import { uidProblem } from "../domain/uids.ts";
 import {
   AUTH_TOKEN_SECONDS_MIN,
   BATCH_MAX,
@@ -10,7 +11,6 @@ import {
   REPORT_AHEAD_MS_MAX,
   RESTORABLE_MS,
   TOKEN_LENGTH_MAX,
-  UID_LENGTH_MAX,
 } from "../limits.ts";
 
 /** 1–4096 characters from U+0021 to U+007E: no provider's token holds a space or a control character. */
@@ -22,14 +22,10 @@ export const pushToken = z
     z.regex(/^[\x21-\x7e]*$/, "must hold only visible ASCII characters, without spaces"),
   );
 
-export const uid = z.string("must be a string").check(
-  z.minLength(1, "must not be empty"),
-  z.maxLength(UID_LENGTH_MAX, `must not be longer than ${UID_LENGTH_MAX} characters`),
-  z.refine(
-    (text) => text.isWellFormed() && !/\p{Cc}/u.test(text),
-    "must be well-formed text without control characters",
-  ),
-);
+export const uid = z.string("must be a string").check((context) => {
+  const message = uidProblem(context.value);
+  if (message !== undefined) context.issues.push({ code: "custom", message, input: context.value });
+});
 
 const givenToken = z.nullish(pushToken);
 

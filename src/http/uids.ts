@@ -1,9 +1,8 @@
 // The one form of a uid: the form under which the app's user has an object, whoever names the user.
 import type { App } from "../config/apps.ts";
 import { IDENTITIES } from "../domain/identity.ts";
-import { chatUid } from "../domain/uids.ts";
+import { chatUid, uidProblem } from "../domain/uids.ts";
 import { ApiError } from "./errors.ts";
-import * as schemas from "./schemas.ts";
 
 /**
  * The app's uid that a back end means by `text`.
@@ -16,7 +15,7 @@ export function uidOf(app: App, text: string, field = "uid"): string {
     if (uid !== null) return uid;
     problem = "must be 1 to 100 letters, digits, _ or -, as at CometChat";
   } else {
-    problem = schemas.uid.safeParse(text).error?.issues[0]?.message;
+    problem = uidProblem(text);
     if (problem === undefined) return text;
   }
   const message = `The ${field} field ${problem}.`;

@@ -91,6 +91,18 @@ describe("the settings in CometChat's replies", () => {
     });
   });
 
+  it("change nothing else in the text: no number, no repeated key, no odd one", async ({ expect }) => {
+    const session = await chatSession();
+    const metadata = '{"accountId":1152921504606847001,"f":1.0,"k":1,"k":2,"__proto__":{"a":1}}';
+    const hosts = '"EXTENSION_DOMAIN":"registry.test","CLIENT_API_HOST":"push-notification-us.registry.test"';
+    const me = (settings: string) =>
+      `{"data":{"uid":"${session.uid}","authToken":"${session.authToken}","metadata":${metadata},"settings":${settings}}}`;
+    await answer(session, { path: "/v3.0/me", status: 200, body: me('{"REGION":"us"}') });
+    expect((await session.call("GET", "/v3.0/me")).text).toBe(me(`{"REGION":"us",${hosts}}`));
+    await answer(session, { path: "/v3.0/settings", status: 200, body: `{"data":{"x":${metadata}}}` });
+    expect((await session.call("GET", "/v3.0/settings")).text).toBe(`{"data":{"x":${metadata},${hosts}}}`);
+  });
+
   it("that are no settings are our trouble: an SDK would go past us with them", async ({ expect }) => {
     const session = await chatSession();
     await answer(session, { status: 200, body: "<html>" });

@@ -91,7 +91,8 @@ describe("POST /v2/tokens stores nothing and answers 400", () => {
     const headers = { appId: "test", authToken: session.authToken };
     const request = new Request("https://registry.test/v2/tokens", { method: "POST", headers, body: broken });
     const response = await createApp().request(request, undefined, env);
-    const reply = { status: response.status, headers: response.headers, body: await response.json() };
+    const text = await response.text();
+    const reply = { status: response.status, headers: response.headers, text, body: JSON.parse(text) };
     expectRefusal(expect, reply, 400, "ERR_BAD_REQUEST", []);
     await expectNothingStored(expect, session);
   });

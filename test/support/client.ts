@@ -10,6 +10,8 @@ export interface Reply {
   headers: Headers;
   // biome-ignore lint/suspicious/noExplicitAny: tests read whatever JSON came, and assert on it
   body: any;
+  /** The body as it came. */
+  text: string;
 }
 
 export interface CallOptions {
@@ -31,7 +33,7 @@ export async function call(
   if (body !== undefined) init.body = isRaw(body) ? body : JSON.stringify(body);
   const response = await exports.default.fetch(`https://${host}${path}`, init);
   const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text === "" ? undefined : JSON.parse(text) };
+  return { status: response.status, headers: response.headers, text, body: text === "" ? undefined : JSON.parse(text) };
 }
 
 function isRaw(body: unknown): body is string | Uint8Array | ReadableStream {

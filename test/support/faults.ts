@@ -136,7 +136,8 @@ export async function callWith(
   };
   if (body !== undefined) init.body = JSON.stringify(body);
   const response = await createApp().request(`https://registry.test${path}`, init, { ...env, ...bindings });
-  return { status: response.status, headers: response.headers, body: await response.json() };
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, text, body: JSON.parse(text) };
 }
 
 /** Ends an object's instance as a crash does: its memory is gone, and calls under way fail. */

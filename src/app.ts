@@ -7,7 +7,7 @@ import { Hono } from "hono/tiny";
 import { proxy } from "./cometchat/proxy.ts";
 import type { AppEnv } from "./http/context.ts";
 import { ApiError } from "./http/errors.ts";
-import { routePath } from "./http/request.ts";
+import { namesNothing, routePath } from "./http/request.ts";
 import { log } from "./log.ts";
 import { countRefusal } from "./metrics.ts";
 import { clientSession } from "./routes/client-session.ts";
@@ -61,6 +61,12 @@ export function createApp() {
   app.use(proxy);
   app.use((c, next) => {
     checkPath(c.req.path);
+    if (namesNothing(c.req.raw)) {
+      throw new ApiError(
+        "ERR_BAD_REQUEST",
+        "The path of this DELETE must have no empty segment and no slash at its end.",
+      );
+    }
     return next();
   });
 

@@ -22,12 +22,26 @@ export function withoutMinorVersion(path: string): string {
 
 /** The path as it was sent, without doubled and trailing slashes. */
 export function cleanPath(request: Request): string {
-  const { url } = request;
+  // An empty uid stays one: it is the uid that is wrong, not the call.
+  return sentPath(request)
+    .replace(/(?<!\/users)\/{2,}/g, "/")
+    .replace(/(.)\/$/, "$1");
+}
+
+function sentPath({ url }: Request): string {
   const start = url.indexOf("/", url.indexOf("://") + 3);
-  if (start < 0) return "/";
-  const [path = "/"] = url.slice(start).split(/[?#]/, 1);
-  // An empty uid stays one: `DELETE /v3/users//sessions` must not be the erasure of a user named "sessions".
-  return path.replace(/(?<!\/users)\/{2,}/g, "/").replace(/(.)\/$/, "$1");
+  return start < 0 ? "/" : (url.slice(start).split(/[?#]/, 1)[0] ?? "/");
+}
+
+/** Calls below these name in their path what is ended, erased or removed. */
+const NAMING = /^\/v3\/(users|notifications\/push\/v1\/tokens)(\/|$)/;
+
+/**
+ * Whether slashes that are ignored elsewhere would widen what a DELETE destroys: `…/users//sessions` must not be the erasure
+ * of a user named "sessions", nor `…/sessions/` the end of all sessions.
+ */
+export function namesNothing(request: Request): boolean {
+  return request.method === "DELETE" && /\/(\/|$)/.test(sentPath(request)) && NAMING.test(routePath(request));
 }
 
 /** A header's value; SDKs send the words `undefined` and `null` for what they do not have. */

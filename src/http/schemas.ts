@@ -57,6 +57,9 @@ export const registerBody = z
 /** `DELETE /v2/tokens`: this session's slots, or all of the user's. */
 export const deleteBody = z.object({ all: z._default(z.nullable(z.boolean("must be true or false")), false) });
 
+/** `DELETE /v3/users/{uid}`: the uid again. */
+export const eraseBody = z.object({ uid: z.nullish(z.string("must be a string")) });
+
 /** `DELETE /v3/users/{uid}/sessions`. `authTokensFlushed`: CometChat accepts none that it gave this user until now. */
 export const endAllBody = z.object({
   authTokensFlushed: z._default(z.nullable(z.boolean("must be true or false")), false),

@@ -18,6 +18,7 @@ import { OBJECT_CONCURRENCY, RETRY_AFTER_SECONDS } from "../limits.ts";
 import { askUser, ownersOf, tellUser } from "../objects.ts";
 import { listUser } from "../sender/lookup.ts";
 import type { UserExport } from "../user-tokens/outcomes.ts";
+import { serverRecovery } from "./server-recovery.ts";
 
 export const serverUsers = new Hono<AppEnv>()
   .use(backEndCallLog)
@@ -97,17 +98,26 @@ export const serverUsers = new Hono<AppEnv>()
     });
     return c.json({ data: { ...held, uid, owners: owners.flat() } });
   })
-  .delete("/:uid", knownApp, backEnd("fullAccess"), async (c) => {
+  .delete("/:uid", knownApp, backEnd("fullAccess"), body(schemas.eraseBody), async (c) => {
     const { app } = c.var;
-    const outcome = await tellUser(c.env, app, uidOf(app, c.req.param("uid")), (user) =>
-      user.erase({
-        rules: app.rules,
-        ...howSessionsEnd(app),
-      }),
-    );
+    const uid = uidOf(app, c.req.param("uid"));
+    const repeated = c.req.valid("json").uid;
+    if (repeated == null ? isCall(uid) : uidOf(app, repeated) !== uid) {
+      throw invalid({ uid: [`The uid field must be "${uid}", as in the path.`] });
+    }
+    const outcome = await tellUser(c.env, app, uid, (user) => user.erase({ rules: app.rules, ...howSessionsEnd(app) }));
     if (!outcome.ok) throw unavailable(RETRY_AFTER_SECONDS);
     return c.json({ data: { success: true } });
   });
+
+/**
+ * Whether a user of that name is erased by the path of a call that lost its uid (`DELETE /v3/users/./sessions`, which clients
+ * send as `/v3/users/sessions`). The names are those that follow the uid in the routes of this API.
+ */
+function isCall(uid: string): boolean {
+  const routes = [...serverUsers.routes, ...serverRecovery.routes];
+  return routes.some(({ path }) => path.split("/")[2] === uid);
+}
 
 function mints(app: App): app is IssuedApp {
   return IDENTITIES[app.identity].tokensFrom === "this server";

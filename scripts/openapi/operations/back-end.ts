@@ -90,10 +90,12 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
     method: "delete",
     path: "/v3/users/{uid}",
     caller: ["fullAccess"],
+    body: { schema: schemas.eraseBody, example: {} },
     summary: "Erase a user",
     description:
       "Everything, owner entries included; what is left is one timestamp, until no older auth token can live, and where that " +
-      "keeps no session out (identity `jwt`, `cometchat`) the fences. 503 if an object did not answer: repeat it.",
+      "keeps no session out (identity `jwt`, `cometchat`) the fences. 503 if an object did not answer: repeat it. A user whose " +
+      'uid is the name of a call (`sessions`, `push_tokens`, …) is erased only if the body repeats it: `{"uid":"sessions"}`.',
     data: success,
     example: { success: true },
     refusals: [400, 403],

@@ -64,6 +64,10 @@ export const ERROR_BYTES_MAX = 64 * 1024;
 export const PROXY_TIMEOUT_MS = 30 * SECOND_MS;
 /** The same where the call brings a body larger than our own calls need: a file of 100 MB at 1.4 Mbit/s. */
 export const UPLOAD_TIMEOUT_MS = 10 * MINUTE_MS;
+/** How long CometChat may take to answer the copy of a push token's change: two of them fit into the 30 s after a reply. */
+export const COPY_TIMEOUT_MS = 12 * SECOND_MS;
+/** How long a copy waits for the earlier ones of its session. */
+export const COPY_WAIT_MS = COPY_TIMEOUT_MS + SECOND_MS;
 /** How long the rest of a reply may take that is read here; what is passed on takes as long as it takes. */
 export const REPLY_BODY_TIMEOUT_MS = 10 * SECOND_MS;
 /** CometChat's auth tokens do not expire: a fence of one that may still be alive stands for as long as a phone is used. */

@@ -8,7 +8,7 @@ import { userHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
 import { ApiError, deadAuthToken } from "../http/errors.ts";
 import { limitRate } from "../http/rate-limits.ts";
-import { header } from "../http/request.ts";
+import { addressOf, header } from "../http/request.ts";
 import { log } from "../log.ts";
 import { findApiKey } from "./api-keys.ts";
 import { verifyIssued } from "./issued.ts";
@@ -71,7 +71,7 @@ export function client(options: ClientOptions = {}) {
  * @throws {ApiError} 429
  */
 export async function limitAddress(c: Context<AppEnv>, app: App): Promise<void> {
-  const address = header(c, "cf-connecting-ip");
+  const address = addressOf(c);
   if (address !== undefined) await limitRate(c.env, app, "ip", () => address);
 }
 
@@ -115,8 +115,8 @@ export const verifyAuthToken: Verifier<App> = (app, authToken, c) => {
   }
 };
 
-/** `authToken` wins: SDKs keep sending the previous user's `Authorization` after a new login. */
-function authTokenOf(c: Context<AppEnv>): string | undefined {
+/** The auth token that counts, for our routes and for what is passed on. `authToken` wins: SDKs keep sending the previous user's `Authorization` after a new login. */
+export function authTokenOf(c: Context<AppEnv>): string | undefined {
   return header(c, "authToken") ?? header(c, "authorization")?.match(/^Bearer +(\S+)$/i)?.[1];
 }
 

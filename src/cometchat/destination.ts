@@ -16,9 +16,14 @@ export function upstreamPath(request: Request): string {
   });
 }
 
+/** Whether two servers can read a path only in one way. */
+export function isUnambiguous(path: string): boolean {
+  return !/\/\.{1,2}(\/|$)|%2f|%5c|%00|\\/i.test(path);
+}
+
 /** @throws {ApiError} 400 for a path that two servers could read in two ways */
 export function checkUnambiguous(path: string): void {
-  if (/\/\.{1,2}(\/|$)|%2f|%5c|%00|\\/i.test(path)) {
+  if (!isUnambiguous(path)) {
     throw new ApiError("ERR_BAD_REQUEST", "The path must hold no dot segments, backslashes or encoded slashes.");
   }
 }

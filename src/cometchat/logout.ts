@@ -9,6 +9,7 @@ import { replyHeaders } from "./headers.ts";
 import { verify } from "./identity.ts";
 import { isKnownDead, isVouchedFor, knownUid, recordVerdict } from "./memory.ts";
 import { endSession, uidHint } from "./sessions.ts";
+import { limitUnverified } from "./unverified.ts";
 import { ask, clientApiUrl, isDead, isObject, readJson, type Verdict } from "./upstream.ts";
 
 /**
@@ -18,9 +19,12 @@ import { ask, clientApiUrl, isDead, isObject, readJson, type Verdict } from "./u
  */
 export async function logout(call: Call): Promise<Response> {
   const { c, app, session, authToken } = call;
-  if (!isVouchedFor(app, session)) await limitAddress(c, app);
+  if (!isVouchedFor(app, session)) {
+    await limitAddress(c, app);
+    await limitUnverified(c, app);
+  }
   const ended = await endHere(call).catch((error) => {
-    log.error("a session did not end at once", { requestId: c.var.requestId, app: app.appId, error });
+    log.warn("a session did not end at once", { requestId: c.var.requestId, app: app.appId, error });
     return null;
   });
   // CometChat's reply must be about this auth token, and about no other that came along.
@@ -34,8 +38,8 @@ export async function logout(call: Call): Promise<Response> {
   // If CometChat called this auth token dead a moment ago, a successful logout does not prove it alive: logging out twice may
   // not be an error there.
   const verdict: typeof reply = reply !== null && ended === false ? { is: "dead" } : reply;
-  if (verdict !== null) await recordVerdict(c.env, app, session, authToken, verdict);
-  if (ended !== true) {
+  const wasKnown = verdict !== null && (await recordVerdict(c.env, app, session, authToken, verdict));
+  if (ended !== true && !wasKnown) {
     // We do not know whose auth token it was, and another isolate may still have it cached as alive.
     if (verdict?.wasAlive === true && knownUid(app, session) === null) throw unavailable(RETRY_AFTER_SECONDS);
     await endHere(call, verdict !== null);

@@ -16,7 +16,9 @@ interface Known {
   until: number;
 }
 
-const known = new Map<string, Known>();
+/** Of good auth tokens and of dead ones: anybody can make dead ones up, and they must not push out the good. */
+const alive = new Map<string, Known>();
+const dead = new Map<string, Known>();
 
 /** The session id of an auth token: each login has a token of its own. */
 export function sessionOf(authToken: string): Promise<string> {
@@ -25,14 +27,14 @@ export function sessionOf(authToken: string): Promise<string> {
 
 /** What is known of the auth token now. */
 export function current(app: CometChatApp, session: string): Known | undefined {
-  const found = known.get(key(app, session));
-  return found !== undefined && found.until > Date.now() ? found : undefined;
+  const known = found(app, session);
+  return known !== undefined && known.until > Date.now() ? known : undefined;
 }
 
 /** Whether CometChat lately took the auth token for a good one: its calls are not counted against the client. */
 export function isVouchedFor(app: CometChatApp, session: string): boolean {
-  const found = current(app, session);
-  return found?.is === "alive" || found?.is === "accepted";
+  const known = current(app, session);
+  return known?.is === "alive" || known?.is === "accepted";
 }
 
 /** Whether CometChat called the auth token dead in the last seconds. */
@@ -42,12 +44,12 @@ export function isKnownDead(app: CometChatApp, session: string): boolean {
 
 /** The uid that CometChat once gave for the auth token, be it still alive or not. */
 export function knownUid(app: CometChatApp, session: string): string | null {
-  return known.get(key(app, session))?.uid ?? null;
+  return found(app, session)?.uid ?? null;
 }
 
 /**
  * Keeps what CometChat said of an auth token: a login's reply verifies as well as a question of ours. The session of a dead
- * one ends here.
+ * one ends here; answers whether it was known here.
  */
 export async function recordVerdict(
   env: Env,
@@ -55,22 +57,25 @@ export async function recordVerdict(
   session: string,
   authToken: string,
   verdict: Verdict,
-): Promise<void> {
+): Promise<boolean> {
   if (verdict.is === "alive") {
     // A reply to another auth token says nothing about this one.
-    if ((verdict.authToken ?? authToken) !== authToken) return;
+    if ((verdict.authToken ?? authToken) !== authToken) return false;
     remember(app, session, { is: "alive", uid: verdict.uid, until: Date.now() + app.cometchat.cacheSeconds * 1000 });
-  } else if (verdict.is === "dead") {
-    const hint = uidHint(authToken);
-    // What anybody can make up says nothing; in an auth token that CometChat made, the uid is true.
-    const uid = knownUid(app, session) ?? (verdict.wasAlive === true ? hint : null);
-    remember(app, session, { is: "dead", uid, until: Date.now() + DEAD_CACHE_MS });
-    const likely = uid ?? hint;
-    if (likely === null) return;
-    const ending = { session, uid: likely, certain: uid !== null, confirmed: true };
-    // The auth token is dead whether or not our object answers; the session's slots can be emptied at its next call.
-    await endSession(env, app, ending).catch((error) => log.error("a dead session was not ended", { error }));
   }
+  if (verdict.is !== "dead") return false;
+  const uid = knownUid(app, session);
+  remember(app, session, { is: "dead", uid, until: Date.now() + DEAD_CACHE_MS });
+  // Anybody can make up an auth token, and CometChat may let one log out that it does not know: without its word on whose
+  // this one is, only what is known here ends.
+  const likely = uid ?? uidHint(authToken);
+  if (likely === null) return false;
+  const ending = { session, uid: likely, certain: uid !== null, confirmed: true };
+  // The auth token is dead whether or not our object answers; the session's slots can be emptied at its next call.
+  return endSession(env, app, ending).catch((error) => {
+    log.warn("a dead session was not ended", { error });
+    return false;
+  });
 }
 
 /** Keeps that CometChat served a call with the auth token. */
@@ -84,12 +89,18 @@ function key(app: CometChatApp, session: string): string {
   return `${app.appId}:${session}`;
 }
 
-/** The one that was recorded longest ago gives way. */
+function found(app: CometChatApp, session: string): Known | undefined {
+  return alive.get(key(app, session)) ?? dead.get(key(app, session));
+}
+
+/** Beyond VERIFIED_MAX the dead ones go first, and of them those that were recorded longest ago. */
 function remember(app: CometChatApp, session: string, what: Known): void {
-  known.delete(key(app, session));
-  known.set(key(app, session), what);
-  for (const oldest of known.keys()) {
-    if (known.size <= VERIFIED_MAX) break;
-    known.delete(oldest);
+  for (const each of [alive, dead]) each.delete(key(app, session));
+  (what.is === "dead" ? dead : alive).set(key(app, session), what);
+  for (const each of [dead, alive]) {
+    for (const oldest of each.keys()) {
+      if (alive.size + dead.size <= VERIFIED_MAX) return;
+      each.delete(oldest);
+    }
   }
 }

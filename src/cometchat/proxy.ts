@@ -13,7 +13,7 @@
 import { waitUntil } from "cloudflare:workers";
 import type { Context, MiddlewareHandler, Next } from "hono";
 import { createMiddleware } from "hono/factory";
-import { checkOrigin } from "../auth/middleware.ts";
+import { authTokenOf, checkOrigin, isBackEnd } from "../auth/middleware.ts";
 import { type CometChatApp, loadConfig } from "../config/apps.ts";
 import { setMembers } from "../domain/json-text.ts";
 import type { AppEnv } from "../http/context.ts";
@@ -36,8 +36,10 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 export const proxy: MiddlewareHandler<AppEnv> = createMiddleware<AppEnv>((c, next) => {
   const app = cometChatApp(c);
-  if (app === null || header(c, "apikey") !== undefined) return next();
-  const authToken = header(c, "authToken");
+  if (app === null) return next();
+  // Of a back end's calls only those that change push tokens are copied, and nothing is passed on.
+  if (isBackEnd(c)) return mirror(c, next, app);
+  const authToken = authTokenOf(c);
   return authToken === undefined ? next() : serveApp(c, next, app, authToken);
 });
 
@@ -47,7 +49,7 @@ async function serveApp(c: Context<AppEnv>, next: Next, app: CometChatApp, authT
   c.set("app", app);
   const path = upstreamPath(c.req.raw);
   const route = withoutMinorVersion(path);
-  if (OURS.test(route)) return mirror(c, next, { app, authToken, path, route });
+  if (OURS.test(route)) return mirror(c, next, app);
   checkUnambiguous(path);
   const url = destination(app, c.req.url, path);
   if (url === null) return next();

@@ -35,6 +35,8 @@ function at(base: string, path: string, search: string): URL {
  * @throws {ApiError} 503 if no answer came
  */
 export async function ask(url: URL, init: RequestInit, timeoutMs: number): Promise<Response> {
+  // What can be no request is our mistake, not CometChat's: it throws here.
+  new Request(url, { ...init, body: init.body == null ? null : "" });
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), timeoutMs);
   try {

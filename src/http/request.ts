@@ -2,6 +2,7 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type * as z from "zod/mini";
+import { networkOf } from "../domain/addresses.ts";
 import { BODY_BYTES_MAX } from "../limits.ts";
 import { readBytes } from "./bytes.ts";
 import type { AppEnv } from "./context.ts";
@@ -48,6 +49,12 @@ export function namesNothing(request: Request): boolean {
 export function header(c: Context, name: string): string | undefined {
   const value = c.req.header(name)?.trim();
   return value === "" || value === "undefined" || value === "null" ? undefined : value;
+}
+
+/** What limits count a client by: {@link networkOf} its address; `undefined` where no edge says it. */
+export function addressOf(c: Context): string | undefined {
+  const address = header(c, "cf-connecting-ip");
+  return address === undefined ? undefined : networkOf(address);
 }
 
 /**

@@ -79,7 +79,8 @@ function toReport(
   verdict: Exclude<FeedbackVerdict, "not_about_the_token">,
   now: number,
 ): FeedbackReport {
-  return { hash, code, verdict, at: at ?? sentAt ?? now };
+  // A clock that is ahead must not make a registration look older than the report.
+  return { hash, code, verdict, at: Math.min(at ?? sentAt ?? now, now) };
 }
 
 async function orUnavailable<T>(call: () => Promise<T[]>): Promise<T[] | FeedbackAnswer> {

@@ -250,7 +250,7 @@ describe("the limit of unknown auth tokens", () => {
     expect,
   }) => {
     await withinOneMinute();
-    const headers = { "cf-connecting-ip": "2001:db8::c0" };
+    const headers = { "cf-connecting-ip": "2001:db8:0:c0::1" };
     const known = await chatSession({ app: "chat-rated" });
     expect((await known.call("GET", "/v2/tokens", { headers })).status).toBe(200);
     const guess = (address = headers) =>
@@ -269,7 +269,7 @@ describe("the limit of unknown auth tokens", () => {
 
     expect((await known.call("GET", "/v2/tokens", { headers })).status).toBe(200);
     expect((await known.call("GET", "/v3.0/users", { headers })).status).toBe(200);
-    expect((await guess({ "cf-connecting-ip": "2001:db8::c1" })).status).toBe(401);
+    expect((await guess({ "cf-connecting-ip": "2001:db8:0:c1::1" })).status).toBe(401);
   });
 
   it("lets logouts with made-up auth tokens reach a user's object only as often as an address may call", async ({
@@ -280,7 +280,7 @@ describe("the limit of unknown auth tokens", () => {
     const { namespace, calls } = withFault(env.USER_TOKENS, (pass) => pass());
     const statuses: number[] = [];
     for (let i = 0; i < 8; i += 1) {
-      const headers = { appId: "chat-rated-ip", authToken: `${uid}_${i}`, "cf-connecting-ip": "2001:db8::c4" };
+      const headers = { appId: "chat-rated-ip", authToken: `${uid}_${i}`, "cf-connecting-ip": "2001:db8:0:c4::1" };
       const init = { method: "DELETE", headers };
       const bindings = { ...env, USER_TOKENS: namespace };
       statuses.push((await createApp().request("https://registry.test/v3.0/me", init, bindings)).status);
@@ -291,9 +291,27 @@ describe("the limit of unknown auth tokens", () => {
     expect(reached % 5).toBe(0);
   });
 
+  it("stops made-up logouts before any object is asked, and all of an IPv6 network together", async ({ expect }) => {
+    await withinOneMinute();
+    const uid = uniqueUid();
+    const { namespace, calls } = withFault(env.USER_TOKENS, (pass) => pass());
+    const statuses: number[] = [];
+    let reachedBefore = 0;
+    for (let i = 0; i < 12; i += 1) {
+      const headers = { appId: "chat-rated", authToken: `${uid}_${i}`, "cf-connecting-ip": `2001:db8:0:c6::${i}` };
+      const init = { method: "DELETE", headers };
+      const bindings = { ...env, USER_TOKENS: namespace };
+      const { status } = await createApp().request("https://registry.test/v3.0/me", init, bindings);
+      statuses.push(status);
+      if (status !== 429) reachedBefore = calls.length;
+    }
+    expect(statuses.filter((status) => status === 429)).toHaveLength(7);
+    expect(calls.length).toBe(reachedBefore);
+  });
+
   it("does not lock out a user whose auth token CometChat confirms", async ({ expect }) => {
     await withinOneMinute();
-    const from = { "cf-connecting-ip": "2001:db8::c5" };
+    const from = { "cf-connecting-ip": "2001:db8:0:c5::1" };
     const session = await chatSession({ app: "chat-rated-ip" });
     await session.register({ fcmToken: uniqueToken() });
     const unknown = () => call("GET", "/v2/tokens", { headers: { appId: session.app, authToken: "x_1", ...from } });
@@ -306,7 +324,7 @@ describe("the limit of unknown auth tokens", () => {
   it("does not count a back end with an API key, which asks for many users from one address", async ({ expect }) => {
     await withinOneMinute();
     const path = "/v3/notifications/push/v1/tokens";
-    const headers = { "cf-connecting-ip": "2001:db8::c3" };
+    const headers = { "cf-connecting-ip": "2001:db8:0:c3::1" };
     for (let i = 0; i < 8; i += 1) {
       const { authToken } = await chatSession({ app: "chat-rated" });
       const reply = await serverCall("GET", path, { headers: { ...headers, authToken } }, "chat-rated");
@@ -319,7 +337,7 @@ describe("the limit of unknown auth tokens", () => {
 
   it("does not count calls with an auth token that CometChat served lately", async ({ expect }) => {
     await withinOneMinute();
-    const headers = { "cf-connecting-ip": "2001:db8::c2" };
+    const headers = { "cf-connecting-ip": "2001:db8:0:c2::1" };
     const session = await chatSession({ app: "chat-rated" });
     for (let i = 0; i < 8; i += 1) {
       expect((await session.call("GET", "/v3.0/users", { headers })).status).toBe(200);

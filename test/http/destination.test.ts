@@ -1,7 +1,9 @@
 // Where a proxied call goes, without any call.
 import { describe, expect, it } from "vitest";
 import { checkUnambiguous, destination, upstreamPath } from "../../src/cometchat/destination.ts";
+import { timeLimitMs } from "../../src/cometchat/forward.ts";
 import { type CometChatApp, parseConfig } from "../../src/config/apps.ts";
+import { BODY_BYTES_MAX, PROXY_TIMEOUT_MS, UPLOAD_TIMEOUT_MS } from "../../src/limits.ts";
 
 function cometChatApp(settings: Record<string, unknown> = {}): CometChatApp {
   const app = parseConfig({ APP_X: { appId: "x", identity: "cometchat", ...settings } }).apps.get("x");
@@ -53,4 +55,17 @@ describe("the path that is passed on", () => {
       expect(() => checkUnambiguous(path)).toThrow("dot segments");
     },
   );
+});
+
+describe("the time limit of a call that is passed on", () => {
+  it.each([
+    ["without a body", null, undefined, PROXY_TIMEOUT_MS],
+    ["with a small body", "{}", "13", PROXY_TIMEOUT_MS],
+    ["with the largest small body", "{}", String(BODY_BYTES_MAX), PROXY_TIMEOUT_MS],
+    ["with a file", "{}", String(BODY_BYTES_MAX + 1), UPLOAD_TIMEOUT_MS],
+    ["with a body of unknown length", "{}", undefined, UPLOAD_TIMEOUT_MS],
+  ])("%s goes by the length that the client states", (_, body, length, limit) => {
+    const headers = new Headers(length === undefined ? {} : { "content-length": length });
+    expect(timeLimitMs(new Response(body).body, headers)).toBe(limit);
+  });
 });

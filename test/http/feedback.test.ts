@@ -13,7 +13,11 @@ const WINDOW_MS = 7 * DAY_MS;
 
 type Item = Record<string, unknown>;
 
+/** Reports when all of it has happened: the clock goes on to the latest time that is reported. */
 async function report(items: Item[], app = "test") {
+  const times = items.flatMap(({ at, sentAt }) => [Number(at ?? 0), Number(sentAt ?? 0)]);
+  const latest = Math.max(0, ...times.filter((time) => time < Date.now() + 30 * DAY_MS));
+  if (latest > Date.now()) vi.useFakeTimers({ toFake: ["Date"], now: latest });
   return serverCall("POST", "/v3/push_tokens/feedback", { body: { items } }, app);
 }
 
@@ -95,6 +99,32 @@ describe("a report that a token is dead", () => {
         { token: apns, kind: "apns", code: "Unregistered", at: null, sentAt: late },
       ]),
     ).toEqual(["kept", "pruned"]);
+  });
+});
+
+describe("a report from the future", () => {
+  /** Reports now, whatever the times say. */
+  async function outcomesNow(items: Item[]): Promise<string[]> {
+    const { body } = await serverCall("POST", "/v3/push_tokens/feedback", { body: { items } });
+    return body.data.items.map(({ outcome }: { outcome: string }) => outcome);
+  }
+
+  it("counts as one of now, so a sender's clock that is ahead prunes nothing", async ({ expect }) => {
+    const { session, fcm, apns, at } = await registered();
+    const ahead = at + WINDOW_MS + DAY_MS;
+    expect(
+      await outcomesNow([
+        { token: fcm, kind: "fcm", code: "UNREGISTERED", sentAt: ahead },
+        { token: apns, kind: "apns", code: "Unregistered", at: ahead },
+      ]),
+    ).toEqual(["suspect", "suspect"]);
+    expect((await session.tokens()).sort()).toEqual([apns, fcm].sort());
+  });
+
+  it("does not make two of one batch out of one", async ({ expect }) => {
+    const { apns, at } = await registered();
+    const bad = { token: apns, kind: "apns", code: "BadDeviceToken" };
+    expect(await outcomesNow([bad, { ...bad, at: at + WINDOW_MS + DAY_MS }])).toEqual(["suspect", "suspect"]);
   });
 });
 
@@ -285,7 +315,7 @@ describe("a batch", () => {
     const good = { token: fcm, kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS };
     const wrong: [Item, string][] = [
       [{ ...good, at: Math.floor(at / 1000) }, "items.1.at"],
-      [{ ...good, sentAt: at + 31 * DAY_MS }, "items.1.sentAt"],
+      [{ ...good, sentAt: at + 56 * DAY_MS }, "items.1.sentAt"],
       [{ ...good, at: "2026-01-01" }, "items.1.at"],
       [{ ...good, at: at + 0.5 }, "items.1.at"],
       [{ ...good, kind: "web" }, "items.1.kind"],
@@ -311,6 +341,7 @@ describe("a batch", () => {
     const { session: other, fcm: otherToken } = await registered();
     later(25 * DAY_MS);
     const item = { kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS };
+    vi.useFakeTimers({ toFake: ["Date"], now: at + 25 * DAY_MS });
     const silent = userTokensName("test", await userHash("test", session.uid));
     const { namespace } = withFault(env.USER_TOKENS, (call) => call());
     const broken = new Proxy(namespace, {

@@ -19,7 +19,7 @@ let addresses = 0;
 /** An address that no other test uses. */
 function address(): { "cf-connecting-ip": string } {
   addresses += 1;
-  return { "cf-connecting-ip": `2001:db8::${addresses}` };
+  return { "cf-connecting-ip": `2001:db8:0:${addresses}::1` };
 }
 
 async function times(n: number, one: () => Promise<Reply>): Promise<Reply[]> {

@@ -279,6 +279,29 @@ describe("on the wire", () => {
     expect(JSON.stringify(asked?.headers)).not.toMatch(/smuggled|203\.0\.113\.7/);
   });
 
+  it("the headers that say whose call it is pass, whatever Connection says", async ({ expect }) => {
+    const alice = session();
+    const connection = "authToken, appId";
+    const headers = { ...headersOf(alice), connection, authorization: "Bearer another" };
+    await registry.send({ method: "GET", host: HOST, path: "/v3.0/users", headers });
+    const [asked] = cometchat.received({ authToken: alice.authToken });
+    expect(asked?.headers).toMatchObject({ appid: "chat", authtoken: alice.authToken });
+  });
+
+  it.for([
+    ["GET", ["Content-Length: 0"], ""],
+    ["GET", ["Content-Length: 2"], "{}"],
+    ["GET", ["Transfer-Encoding: chunked"], "2\r\n{}\r\n0\r\n\r\n"],
+    ["HEAD", ["Content-Length: 2"], "{}"],
+  ] as const)("a %s with %s is answered as one without a body", async ([method, framing, body], { expect }) => {
+    const alice = session();
+    const head = [`${method} /v3.0/users HTTP/1.1`, `Host: ${HOST}`, "appId: chat", `authToken: ${alice.authToken}`];
+    const reply = await exchange(`${lines(...head, ...framing, "Connection: close")}${body}`);
+    // The fake knows no HEAD.
+    expect(reply).toMatch(method === "HEAD" ? /^HTTP\/1\.1 404 / : /^HTTP\/1\.1 200 /);
+    expect(cometchat.received({ authToken: alice.authToken })).toMatchObject([{ method, body: "" }]);
+  });
+
   it("a reply has no header that a client's request put there", async ({ expect }) => {
     const alice = session();
     const reply = await exchange(

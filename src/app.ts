@@ -84,7 +84,9 @@ export function createApp() {
   app.onError((error, c) => {
     const context = { requestId: c.var.requestId, app: c.var.app?.appId };
     if (error instanceof ApiError) {
-      if (error.status >= 500) log.error(error.message, { ...context, error: error.cause });
+      if (error.status >= 500 && error.logged !== "silent") {
+        log[error.logged](error.message, { ...context, error: error.cause });
+      }
       return refuse(c, error);
     }
     log.error("unexpected error", { ...context, error });

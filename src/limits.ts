@@ -45,6 +45,8 @@ export const JWKS_RETRY_MS = 5 * SECOND_MS;
 export const JWKS_TIMEOUT_MS = 5 * SECOND_MS;
 /** How long a request waits for another's request to the issuer: a little more than that may take. */
 export const JWKS_WAIT_MS = JWKS_TIMEOUT_MS + SECOND_MS;
+/** A wrong configuration is logged once in this time, per isolate and mistake. */
+export const MISCONFIGURED_EVERY_MS = MINUTE_MS;
 /** Large issuers' key sets have 5 KB. */
 export const JWKS_BYTES_MAX = 64 * 1024;
 

@@ -55,7 +55,7 @@ export const verifyIssued: Verifier<IssuedApp> = async (app, authToken) => {
     expired = true;
   }
   const { sub, sid, iat, exp } = payload;
-  if (payload.app !== app.appId || typeof sid !== "string" || uidProblem(sub ?? "") !== undefined) return null;
+  if (payload.app !== app.appId || typeof sid !== "string" || uidProblem(sub) !== undefined) return null;
   const usableUntil = Number(exp) * 1000 + CLOCK_TOLERANCE_MS;
   const session = { id: sid, issuedAt: Math.round(Number(iat) * 1000), usableUntil };
   return { uid: String(sub), session, expired, authToken };

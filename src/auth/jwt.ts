@@ -130,7 +130,7 @@ function publicKeysOf(jwt: JwtSettings): KeyFinder | RemoteKeySet {
 function identifier(payload: JWTPayload, authToken: string, name: string): string | null {
   let claim = claimNamed(payload, name);
   if (typeof claim === "number") claim = claimNamed(withNumbersAsText(authToken), name);
-  return typeof claim === "string" && uidProblem(claim) === undefined ? claim : null;
+  return uidProblem(claim) === undefined ? String(claim) : null;
 }
 
 /**

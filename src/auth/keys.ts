@@ -2,6 +2,7 @@
 import { CompactSign, errors, type JWTPayload } from "jose";
 import type { App, SigningKey } from "../config/apps.ts";
 import { type ApiError, misconfigured } from "../http/errors.ts";
+import { MISCONFIGURED_EVERY_MS } from "../limits.ts";
 import { log } from "../log.ts";
 
 export const HMAC_ALGORITHM = "HS256";
@@ -36,11 +37,18 @@ export async function signJwt(key: SigningKey, typ: string, claims: JWTPayload):
     .sign(await cryptoKey(key));
 }
 
+/** When problems were last logged, epoch ms: any stranger can name the app, and one line a minute says it. */
+const reportedAt = new Map<string, number>();
+
 /**
  * {@link misconfigured}, and the log says why. An app that lacks the secret which tells its auth tokens must not call them
  * dead: SDKs log their users out on that word.
  */
 export function reportMisconfigured(problems: string[]): ApiError {
-  log.error("the configuration is wrong", { problems });
+  const key = problems.join();
+  if (Date.now() >= (reportedAt.get(key) ?? 0) + MISCONFIGURED_EVERY_MS) {
+    reportedAt.set(key, Date.now());
+    log.error("the configuration is wrong", { problems });
+  }
   return misconfigured();
 }

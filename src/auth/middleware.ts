@@ -7,7 +7,7 @@ import { type App, ConfigError, loadConfig, type Scope } from "../config/apps.ts
 import { userHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
 import { ApiError, deadAuthToken } from "../http/errors.ts";
-import { limitRate } from "../http/rate-limits.ts";
+import { limitRate, limitStranger } from "../http/rate-limits.ts";
 import { addressOf, header } from "../http/request.ts";
 import { log } from "../log.ts";
 import { findApiKey } from "./api-keys.ts";
@@ -17,14 +17,30 @@ import { reportMisconfigured } from "./keys.ts";
 import type { Verifier } from "./verifier.ts";
 
 /** Finds the app that the `appId` header names, and checks the page's origin. */
-export const knownApp = createMiddleware<AppEnv>((c, next) => {
-  const appId = header(c, "appId");
-  if (appId === undefined) throw new ApiError("AUTH_ERR_EMPTY_APPID", "The appId header is missing.");
-  const app = appNamed(c.env, appId);
+export const knownApp = createMiddleware<AppEnv>(async (c, next) => {
+  const app = await countingStrangers(c, () => {
+    const appId = header(c, "appId");
+    if (appId === undefined) throw new ApiError("AUTH_ERR_EMPTY_APPID", "The appId header is missing.");
+    return appNamed(c.env, appId);
+  });
   checkOrigin(c, app);
   c.set("app", app);
   return next();
 });
+
+/**
+ * What `find` finds; a call for which it finds nothing is counted by its address.
+ * @throws {ApiError} what `find` throws, 429
+ */
+export async function countingStrangers<T>(c: Context<AppEnv>, find: () => T): Promise<T> {
+  try {
+    return find();
+  } catch (error) {
+    const address = addressOf(c);
+    if (address !== undefined) await limitStranger(c.env, address);
+    throw error;
+  }
+}
 
 /** @throws {ApiError} 403 for the page of an origin that the app does not list */
 export function checkOrigin(c: Context<AppEnv>, app: App): void {
@@ -120,10 +136,14 @@ export function authTokenOf(c: Context<AppEnv>): string | undefined {
   return header(c, "authToken") ?? header(c, "authorization")?.match(/^Bearer +(\S+)$/i)?.[1];
 }
 
-/** One log line per call of a back end, of refused ones too. The route's pattern, not its path: uids stand in paths. */
+/**
+ * One log line per call with a key of the app, of refused ones too; strangers' calls are counted, not logged. The route's
+ * pattern, not its path: uids stand in paths.
+ */
 export const backEndCallLog = createMiddleware<AppEnv>(async (c, next) => {
   await next();
   const { requestId, app, apiKey }: Partial<AppEnv["Variables"]> = c.var;
+  if (apiKey === undefined) return;
   log.info("server call", {
     requestId,
     app: app?.appId,
@@ -137,10 +157,10 @@ export const backEndCallLog = createMiddleware<AppEnv>(async (c, next) => {
 export function backEnd(...scopes: Scope[]) {
   return createMiddleware<AppEnv>(async (c, next) => {
     const presented = header(c, "apikey");
-    if (presented === undefined) throw new ApiError("AUTH_ERR_EMPTY_APIKEY", "The apikey header is missing.");
-    const key = await findApiKey(c.var.app, presented);
+    const key = presented === undefined ? null : await findApiKey(c.var.app, presented);
     if (key === null) {
       await limitAddress(c, c.var.app);
+      if (presented === undefined) throw new ApiError("AUTH_ERR_EMPTY_APIKEY", "The apikey header is missing.");
       throw new ApiError("AUTH_ERR_APIKEY_NOT_FOUND", "The API key does not exist in this app.");
     }
     c.set("apiKey", key.name);

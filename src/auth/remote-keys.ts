@@ -51,6 +51,9 @@ export class RemoteKeySet {
   /** When the issuer was last asked, epoch ms. */
   #askedAt = Number.NEGATIVE_INFINITY;
 
+  /** The question of which the log says that it is too early for another. */
+  #saidOf: number | null = null;
+
   constructor(url: string) {
     this.#url = url;
   }
@@ -83,8 +86,13 @@ export class RemoteKeySet {
     return this.#askedAt + (this.#usable(JWKS_STALE_MS) === null ? JWKS_RETRY_MS : JWKS_COOLDOWN_MS);
   }
 
+  /** Any forged token can lead here: said once per question to the issuer, and no error. */
   #unavailable() {
-    return unavailable((this.#mayAskAt - Date.now()) / 1000, new Error("the key set has no answer yet"));
+    if (this.#saidOf !== this.#askedAt) {
+      this.#saidOf = this.#askedAt;
+      log.info("a token's key is not known yet, and the issuer is not asked again so soon", { url: this.#url });
+    }
+    return unavailable((this.#mayAskAt - Date.now()) / 1000, undefined, "silent");
   }
 
   /** Asks the issuer, or waits for whoever does; nothing, if it was asked just now. */

@@ -5,7 +5,8 @@ import { UID_LENGTH_MAX } from "../limits.ts";
  * What is wrong with a text as a uid or session id; `undefined` if nothing is. `.` and `..` are none: clients and servers
  * take them out of paths, and then the path names something else.
  */
-export function uidProblem(text: string): string | undefined {
+export function uidProblem(text: unknown): string | undefined {
+  if (typeof text !== "string") return "must be a string";
   if (text === "") return "must not be empty";
   if (text.length > UID_LENGTH_MAX) return `must not be longer than ${UID_LENGTH_MAX} characters`;
   if (!text.isWellFormed() || /\p{Cc}/u.test(text)) return "must be well-formed text without control characters";

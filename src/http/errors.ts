@@ -33,7 +33,11 @@ export interface ErrorOptions {
   retryAfterSeconds?: number;
   headers?: Record<string, string>;
   cause?: unknown;
+  /** How a reply of 500 and more is logged; an error by default. What any stranger can cause is none: it would set off alerts. */
+  logged?: LogLevel;
 }
+
+type LogLevel = "error" | "warn" | "silent";
 
 /** A refusal that a client is told, word for word: the message holds no secret and says what to do. */
 export class ApiError extends Error {
@@ -41,6 +45,7 @@ export class ApiError extends Error {
   readonly status: ContentfulStatusCode;
   readonly details: ErrorDetails;
   readonly headers: Record<string, string>;
+  readonly logged: LogLevel;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, { cause: options.cause });
@@ -49,6 +54,7 @@ export class ApiError extends Error {
     this.status = options.status ?? STATUS[code];
     this.details = options.details ?? {};
     this.headers = { ...options.headers };
+    this.logged = options.logged ?? "error";
     if (options.retryAfterSeconds !== undefined) {
       this.headers["Retry-After"] = String(Math.max(1, Math.ceil(options.retryAfterSeconds)));
     }
@@ -70,6 +76,7 @@ export function misconfigured(): ApiError {
   return new ApiError(
     "ERR_OPERATION_FAILED",
     "The configuration of this app is wrong. Its operator finds why in the log.",
+    { logged: "silent" },
   );
 }
 
@@ -79,7 +86,7 @@ export function refusal(reason: Refusal): ApiError {
 }
 
 /** 503: a repeat helps. Whether anything changed is not said, for a reply may be lost after the effect. */
-export function unavailable(retryAfterSeconds: number, cause?: unknown): ApiError {
+export function unavailable(retryAfterSeconds: number, cause?: unknown, logged: LogLevel = "error"): ApiError {
   return new ApiError(
     "ERR_OPERATION_FAILED",
     "The operation was not completed, or its outcome is unknown. Repeat it.",
@@ -87,6 +94,7 @@ export function unavailable(retryAfterSeconds: number, cause?: unknown): ApiErro
       status: 503,
       retryAfterSeconds,
       cause,
+      logged,
     },
   );
 }

@@ -2,7 +2,8 @@
 // come in classes: a class X is a binding RATE_LIMIT_X in wrangler.toml, and each app names the class of each of its limits.
 //
 //   limit       counts                                        asked
-//   ip          a client's address (`cf-connecting-ip`)       before an auth token or ticket is looked at, or when a key is wrong
+//   ip          a client's address (`cf-connecting-ip`)       before an auth token or ticket is looked at, or when a key is missing or
+//               or its IPv6 network (/64)                     wrong; class IP when no app is named that could be served
 //   session     one login of a user                           once its auth token is verified
 //   key         an API key, by its name                       once it is found
 //   unverified  a client's address, identity `cometchat`      before CometChat is asked with an auth token that nothing vouches for
@@ -23,11 +24,23 @@ export async function limitRate(
 ): Promise<void> {
   const binding = bindingOf(env, app.rateLimits[what]);
   if (binding === undefined) return;
-  if (!(await isAllowed(binding, `${what}:${app.appId}:${await who()}`))) {
-    throw new ApiError("ERR_TOO_MANY_REQUESTS", "Too many requests. Wait before the next one.", {
-      retryAfterSeconds: RATE_LIMIT_RETRY_AFTER_SECONDS,
-    });
-  }
+  await count(binding, `${what}:${app.appId}:${await who()}`);
+}
+
+/**
+ * Counts a call that names no app which could have limits of its own, in the class IP.
+ * @throws {ApiError} 429
+ */
+export async function limitStranger(env: object, address: string): Promise<void> {
+  const binding = bindingOf(env, "IP");
+  if (binding !== undefined) await count(binding, `stranger:${address}`);
+}
+
+async function count(binding: RateLimit, key: string): Promise<void> {
+  if (await isAllowed(binding, key)) return;
+  throw new ApiError("ERR_TOO_MANY_REQUESTS", "Too many requests. Wait before the next one.", {
+    retryAfterSeconds: RATE_LIMIT_RETRY_AFTER_SECONDS,
+  });
 }
 
 function bindingOf(env: object, name: string): RateLimit | undefined {

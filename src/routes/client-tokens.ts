@@ -1,7 +1,7 @@
 // `v2/tokens`: the push-token API of CometChat's push-notification extension.
 import type { Context } from "hono";
 import { Hono } from "hono/tiny";
-import { appNamed, checkOrigin, client, knownApp, limitAddress } from "../auth/middleware.ts";
+import { appNamed, checkOrigin, client, countingStrangers, knownApp, limitAddress } from "../auth/middleware.ts";
 import { appIdOfTicket, signTicket, verifyTicket } from "../auth/tickets.ts";
 import { KIND_NAMES, KINDS, PLATFORMS, type Platform, type TokenField } from "../domain/kinds.ts";
 import { platformOf } from "../domain/platform.ts";
@@ -25,9 +25,11 @@ export const clientTokens = new Hono<AppEnv>()
   // The ticket is the whole request: `navigator.sendBeacon` sends text without headers of its own, and no preflight.
   .post("/unregister", async (c) => {
     const text = (await readText(c)).trim();
-    const appId = appIdOfTicket(text);
-    if (appId === null) throw invalidTicket();
-    const app = appNamed(c.env, appId);
+    const app = await countingStrangers(c, () => {
+      const appId = appIdOfTicket(text);
+      if (appId === null) throw invalidTicket();
+      return appNamed(c.env, appId);
+    });
     checkOrigin(c, app);
     await limitAddress(c, app);
     const ticket = await verifyTicket(app, text);

@@ -591,5 +591,6 @@ describe("API10 unsafe consumption of APIs", () => {
     expect((await session.tokens()).sort()).toEqual([reported, kept].sort());
     await feedback([{ token: reported, kind: "apns", code: "Unregistered", at }]);
     expect(await session.tokens()).toEqual([kept]);
+    vi.useRealTimers();
   });
 });

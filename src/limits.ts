@@ -29,6 +29,9 @@ export const AUTH_TOKEN_SECONDS_MIN = 60;
 /** Clocks of issuers, phones and edges differ: an auth token is accepted this long after its `exp`. */
 export const CLOCK_TOLERANCE_MS = 30 * SECOND_MS;
 
+/** The longest that a setting in days can mean: a phone is not used for longer. */
+export const SETTING_DAYS_MAX = 3650;
+
 /** HS256 secrets of an app's own login: the one in use, and those before it. */
 export const JWT_SECRETS_MAX = 4;
 /** Longer key ids are refused; real issuers use up to 90 characters. */

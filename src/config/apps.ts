@@ -100,8 +100,8 @@ function toApp({ app, secretsName, secrets, isDevelopment }: Tables): App {
 function toRules(app: AppTable): Rules {
   return {
     policy: app.policy,
-    refreshWindowMs: app.refreshWindowDays * DAY_MS,
-    retentionMs: app.retentionDays * DAY_MS,
+    refreshWindowMs: Math.ceil(app.refreshWindowDays * DAY_MS),
+    retentionMs: Math.ceil(app.retentionDays * DAY_MS),
     fenceMs: fenceMs(app),
     sessionMs: IDENTITIES[app.identity].trustedTime ? fenceMs(app) : 0,
     takeoversPerUser: app.takeovers.perUserAndHour,
@@ -113,7 +113,7 @@ function fenceMs({ identity, authTokens, jwt }: AppTable): number {
   if (identity === "cometchat") return UNCONFIRMED_FENCE_MS;
   if (jwt === undefined) return authTokens.maximumSeconds * 1000 + CLOCK_TOLERANCE_MS;
   // The issuer's clock may be ahead by the tolerance when it issues, and behind by it at the end.
-  return jwt.maximumSessionDays * DAY_MS + 2 * jwt.clockToleranceSeconds * 1000;
+  return Math.ceil(jwt.maximumSessionDays * DAY_MS) + 2 * jwt.clockToleranceSeconds * 1000;
 }
 
 function toProblems(name: string, error: z.core.$ZodError | undefined): string[] {

@@ -35,6 +35,16 @@ const CHECKS: readonly Check[] = [
   ({ secretsName, secrets }) =>
     hasDuplicates(secrets.signingKeys.map(({ kid }) => kid)) &&
     `${secretsName}.signingKeys: two keys have the same kid`,
+  ({ secretsName, secrets }) =>
+    hasDuplicates(secrets.apiKeys.map(({ sha256 }) => sha256)) &&
+    `${secretsName}.apiKeys: holds one key twice; a key has one name and one scope`,
+  ({ secretsName, secrets }) =>
+    hasDuplicates(secrets.apiKeys.map(({ name: of }) => of)) &&
+    `${secretsName}.apiKeys: two keys have the same name; logs and limits could not tell them apart`,
+  ({ name, app }) =>
+    app.jwt !== undefined &&
+    (NO_SESSION.includes(app.jwt.sessionClaim) || app.jwt.sessionClaim === app.jwt.uidClaim) &&
+    `${name}.jwt.sessionClaim: "${app.jwt.sessionClaim}" names no login on one device, such as sid does`,
   ({ secretsName, secrets, isDevelopment }) =>
     !isDevelopment &&
     hasDevelopmentSecret(secrets) &&
@@ -62,6 +72,9 @@ const CHECKS: readonly Check[] = [
     jwtSecrets.some(({ secret }) => signingKeys.some((key) => key.secret === secret)) &&
     `${secretsName}.jwtSecrets: holds a signing key of this server; tokens of one must not pass as the other's`,
 ];
+
+/** Claims that are the same in all logins of a user, or others in each auth token (RFC 7519 §4.1): one logout would shut the user out, or end nothing. */
+const NO_SESSION: readonly string[] = ["sub", "iss", "aud", "iat", "exp", "nbf", "jti"];
 
 function hasDuplicates(values: readonly string[]): boolean {
   return new Set(values).size < values.length;

@@ -3,11 +3,16 @@
 import * as z from "zod/mini";
 import { IDENTITY_NAMES, type Identity } from "../domain/identity.ts";
 import { POLICIES, type Rules } from "../domain/registration.ts";
-import { AUTH_TOKEN_SECONDS_MIN, CLOCK_TOLERANCE_MS, DAY_MS, JWT_SECRETS_MAX } from "../limits.ts";
+import { AUTH_TOKEN_SECONDS_MIN, CLOCK_TOLERANCE_MS, DAY_MS, JWT_SECRETS_MAX, SETTING_DAYS_MAX } from "../limits.ts";
 
 const DAY_SECONDS = DAY_MS / 1000;
 
-const positive = (what: string) => z.number(`must be ${what}`).check(z.positive(`must be ${what}`));
+const days = z
+  .number("must be a number of days above 0")
+  .check(
+    z.positive("must be a number of days above 0"),
+    z.maximum(SETTING_DAYS_MAX, `must not be above ${SETTING_DAYS_MAX}`),
+  );
 const wholeNumber = (what: string) => z.int(`must be ${what}`).check(z.nonnegative(`must be ${what}`));
 const text = (pattern: RegExp, what: string) => z.string(`must be ${what}`).check(z.regex(pattern, `must be ${what}`));
 
@@ -42,7 +47,7 @@ export const jwtSchema = z.strictObject({
   /** The claim that is the same in all tokens of one login on one device, and another one at the next login. */
   sessionClaim: claimName,
   /** The longest life of a session: tokens issued longer ago are refused, and a fence stands for so long. */
-  maximumSessionDays: positive("a number of days above 0"),
+  maximumSessionDays: days,
   clockToleranceSeconds: z._default(
     wholeNumber("a whole number of seconds").check(z.maximum(300, "must not be above 300")),
     CLOCK_TOLERANCE_MS / 1000,
@@ -70,7 +75,20 @@ export const cometchatSchema = z.strictObject({
 });
 const lifetime = z
   .int("must be a whole number of seconds")
-  .check(z.minimum(AUTH_TOKEN_SECONDS_MIN, `must be at least ${AUTH_TOKEN_SECONDS_MIN}`));
+  .check(
+    z.minimum(AUTH_TOKEN_SECONDS_MIN, `must be at least ${AUTH_TOKEN_SECONDS_MIN}`),
+    z.maximum(SETTING_DAYS_MAX * DAY_SECONDS, `must not be above ${SETTING_DAYS_MAX * DAY_SECONDS}`),
+  );
+
+/** As browsers write it, else it never matches: lower case, no default port, nothing behind the host. */
+const origin = z
+  .string("must be text")
+  .check(
+    z.refine(
+      (text) => /^https?:\/\/[^*]+$/.test(text) && URL.parse(text)?.origin === text,
+      "must be an origin as browsers send it, such as https://app.example.com: lower case, no *, no default port, no path",
+    ),
+  );
 
 const rateLimitClass = text(/^([A-Z0-9_]{1,32}|none)$/, 'a class of 1 to 32 of A-Z, 0-9 and _, or "none"');
 
@@ -95,13 +113,13 @@ export const appSchema = z.strictObject({
     { defaultSeconds: 30 * DAY_SECONDS, maximumSeconds: 90 * DAY_SECONDS },
   ),
   /** An unchanged registration is written again at most this often. */
-  refreshWindowDays: z._default(positive("a number of days above 0"), 7),
+  refreshWindowDays: z._default(days, 7),
   /** A registration not refreshed for this long is not served any more. FCM's own limit on Android is 270 days. */
-  retentionDays: z._default(positive("a number of days above 0"), 270),
+  retentionDays: z._default(days, 270),
   /** The host that `settings` name, where it is not the request's own. */
   publicHost: z.optional(hostName),
   /** Origins of web pages that may call; none given: all may. */
-  allowedOrigins: z.optional(z.array(text(/^https?:\/\/[^/]+$/, "an origin such as https://app.example.com"))),
+  allowedOrigins: z.optional(z.array(origin)),
   /** Where the app's objects live; never changed later, for the same name is another object elsewhere. Not in development. */
   jurisdiction: z.optional(z.enum(["eu", "us", "fedramp"], 'must be "eu", "us" or "fedramp"')),
   /** Installations that one user may take over from others in an hour. */

@@ -229,6 +229,58 @@ describe("the configuration", () => {
     }
   });
 
+  it.for([
+    "https://*.example.com",
+    "*",
+    "https://App.example.com",
+    "https://app.example.com:443",
+    "http://app.example.com:80",
+    "https://app.example.com/",
+    "https://app.example.com?x",
+    "https://app.example.com#x",
+    "https://user@app.example.com",
+  ])("refuses the origin %s, which no browser sends", (origin, { expect }) => {
+    const app = { appId: "one", allowedOrigins: ["https://app.example.com:8443", origin] };
+    expect(problemsOf({ APP_ONE: app })).toEqual([expect.stringContaining("APP_ONE.allowedOrigins[1]: must be")]);
+  });
+
+  it("refuses one API key under two names or scopes, and one name for two keys", ({ expect }) => {
+    const key = (name: string, scope: string, digit: string) => ({ name, scope, sha256: digit.repeat(64) });
+    const problems = (...apiKeys: object[]) =>
+      problemsOf({ APP_ONE: { appId: "one" }, SECRETS_ONE: { signingKeys: [], apiKeys } });
+    const sender = key("a", "sender", "1");
+    expect(problems(sender, key("b", "sender", "2"))).toEqual([]);
+    expect(problems(sender, key("b", "fullAccess", "1"))).toEqual([expect.stringContaining("holds one key twice")]);
+    expect(problems(sender, key("a", "sender", "2"))).toEqual([expect.stringContaining("have the same name")]);
+  });
+
+  const jwt = { algorithms: ["ES256"], issuer: "i", jwksUrl: "https://i.example/k", maximumSessionDays: 1 };
+
+  it.for(["sub", "iss", "aud", "iat", "exp", "nbf", "jti", "user.id"])(
+    "refuses %s as the claim of a session",
+    (sessionClaim, { expect }) => {
+      const app = { appId: "one", identity: "jwt", jwt: { ...jwt, uidClaim: "user.id", sessionClaim } };
+      expect(problemsOf({ APP_ONE: app })).toEqual([expect.stringContaining("APP_ONE.jwt.sessionClaim: ")]);
+    },
+  );
+
+  it("makes whole milliseconds of fractions of days, which objects can store, and refuses lifetimes without end", ({
+    expect,
+  }) => {
+    const app = (maximumSessionDays: number) => ({
+      identity: "jwt",
+      jwt: { ...jwt, sessionClaim: "sid", maximumSessionDays },
+      refreshWindowDays: 0.041667,
+      retentionDays: 1.041667,
+    });
+    const { rules } = deployed(app(0.041667));
+    for (const ms of [rules.fenceMs, rules.refreshWindowMs, rules.retentionMs])
+      expect(ms).toSatisfy(Number.isSafeInteger);
+    expect(problemsOf({ APP_ONE: { appId: "one", ...app(1e300) } })).toEqual([
+      expect.stringContaining("APP_ONE.jwt.maximumSessionDays: must not be above"),
+    ]);
+  });
+
   it("that is wrong for one app answers 500 for that app, and the others go on", async ({ expect }) => {
     const reply = await call("GET", "/v2/tokens", { headers: { appId: "broken", authToken: "any" } });
     expect(reply).toMatchObject({ status: 500, body: { error: { code: "ERR_OPERATION_FAILED" } } });

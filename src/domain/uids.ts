@@ -8,7 +8,9 @@ import { UID_LENGTH_MAX } from "../limits.ts";
 export function uidProblem(text: unknown): string | undefined {
   if (typeof text !== "string") return "must be a string";
   if (text === "") return "must not be empty";
-  if (text.length > UID_LENGTH_MAX) return `must not be longer than ${UID_LENGTH_MAX} characters`;
+  // In characters, as people count them; each has at most two of the units that `length` counts.
+  if (text.length > UID_LENGTH_MAX && [...text.slice(0, 2 * UID_LENGTH_MAX + 1)].length > UID_LENGTH_MAX)
+    return `must not be longer than ${UID_LENGTH_MAX} characters`;
   if (!text.isWellFormed() || /\p{Cc}/u.test(text)) return "must be well-formed text without control characters";
   return text === "." || text === ".." ? 'must not be "." or ".."' : undefined;
 }

@@ -120,6 +120,9 @@ export const REPEAT_DELAYS_MS: readonly number[] = [100, 400];
 /** No repeat begins later than this after the first attempt. */
 export const REPEAT_TOTAL_MS = 2 * SECOND_MS;
 
+/** What an isolate remembers to have written within the hour, so as not to write it again: 100 KB. */
+export const HOURLY_KEYS_MAX = 1000;
+
 /** How far back Cloudflare's point-in-time recovery of an object reaches. */
 export const RESTORABLE_MS = 30 * DAY_MS;
 

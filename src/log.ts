@@ -1,5 +1,6 @@
 // Structured logs, one JSON object a line; the only user of the console. A line never holds a push token, an auth token, a
 // key, a uid or an object id: callers pass short hashes and codes, and of an error only what names the fault.
+import { HOUR_MS, HOURLY_KEYS_MAX } from "./limits.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -20,3 +21,17 @@ export const log = {
   warn: (message: string, fields: Fields = {}) => console.warn(line("warn", message, fields)),
   error: (message: string, fields: Fields = {}) => console.error(line("error", message, fields)),
 };
+
+/** When each key's line was last written, epoch ms. */
+const written = new Map<string, number>();
+
+/** Runs `write` at most once per isolate, key and hour: for what would else be one line per call of a flood. */
+export function hourly(key: string, write: () => void): void {
+  const now = Date.now();
+  const last = written.get(key);
+  if (last !== undefined && now >= last && now - last < HOUR_MS) return;
+  // Keys may hold what a caller sent: beyond this many, all start anew.
+  if (written.size >= HOURLY_KEYS_MAX) written.clear();
+  written.set(key, now);
+  write();
+}

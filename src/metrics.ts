@@ -2,8 +2,9 @@
 // what was only read or is unchanged. One point a kind of event; a point is billed, and an idle launch costs nothing.
 //
 //   index1    appId
-//   blob1     "change" (of registrations: see ChangeKind), "refusal" (an error reply) or "event" (to be looked into)
-//   blob2     which: `registered`, `taken_from_another_user`, `pruned`, … or the error's code
+//   blob1     "change" (of registrations: see ChangeKind), "refusal" (an error reply), "event" (to be looked into), "no_token" (a client sent a word such
+//             as `null` in place of a token) or "unknown_code" (a sender reported a word that no provider is known to use)
+//   blob2     which: `registered`, `taken_from_another_user`, `pruned`, … or the error's code, the field, the kind of token
 //   double1   how many
 import type { ChangeKind } from "./domain/registration.ts";
 
@@ -29,4 +30,9 @@ export function countEvent(env: object, app: string, what: "contested_token" | "
 /** Counts an error reply. `app` is `""` where the request named no app of ours. */
 export function countRefusal(env: object, app: string, code: string): void {
   (env as MetricsEnv).METRICS?.writeDataPoint({ indexes: [app], blobs: ["refusal", code], doubles: [1] });
+}
+
+/** Counts a word such as `null` that came in place of a token. */
+export function countWord(env: object, app: string, field: string): void {
+  (env as MetricsEnv).METRICS?.writeDataPoint({ indexes: [app], blobs: ["no_token", field], doubles: [1] });
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod/mini";
+import { shapeOf } from "../../src/http/given.ts";
 import { TOKEN_LENGTH_MAX } from "../../src/limits.ts";
 import { PROJECT } from "../lib/workerd.ts";
 import { type ApiOperation, OPERATIONS } from "./operations.ts";
@@ -198,6 +199,14 @@ function refusal(status: number): object {
 }
 
 function toJsonSchema(schema: z.ZodMiniType, io: "input" | "output"): object {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: "any",
+    // Fields that accept anything rather than fail a call are described by what they are for.
+    override: ({ zodSchema, jsonSchema }) => {
+      const shape = shapeOf(zodSchema);
+      if (shape !== undefined) Object.assign(jsonSchema, toJsonSchema(shape, io));
+    },
+  });
   return rest;
 }

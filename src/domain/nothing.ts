@@ -35,8 +35,3 @@ const WORDS: ReadonlySet<string> = new Set([
 export function isNothing(text: string): boolean {
   return WORDS.has(text.trim().toLowerCase());
 }
-
-/** Whether it says so in a word: an app that leaves a field empty knows what it does, one that sends `null` as text does not. */
-export function isWordForNothing(text: string): boolean {
-  return text.trim() !== "" && isNothing(text);
-}

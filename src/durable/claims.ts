@@ -1,6 +1,5 @@
 // What a user's object and an owner object say to each other: the two objects import each other's words from here, never
 // each other.
-import type { Kind } from "../domain/kinds.ts";
 import type { Policy } from "../domain/registration.ts";
 
 export interface ClaimRequest {

@@ -12,6 +12,7 @@ import {
   RESTORABLE_MS,
   TOKEN_LENGTH_MAX,
 } from "../limits.ts";
+import { anyCase, given } from "./given.ts";
 
 /** 1–4096 characters from U+0021 to U+007E: no provider's token holds a space or a control character. */
 export const pushToken = z
@@ -27,7 +28,18 @@ export const uid = z.string("must be a string").check((context) => {
   if (message !== undefined) context.issues.push({ code: "custom", message, input: context.value });
 });
 
-const givenToken = z.nullish(pushToken);
+const label = z
+  .string("must be a string")
+  .check(z.maxLength(LABEL_LENGTH_MAX, `must not be longer than ${LABEL_LENGTH_MAX} characters`));
+
+/** Hints that never cost the registration they come with. */
+const hints = {
+  /** Which FCM or APNs provider of the sender the token is for; kept, and shown to senders. */
+  providerId: given(label),
+  timezone: given(label),
+};
+
+const givenToken = given(pushToken);
 
 const tokenFields = {
   fcmToken: givenToken,
@@ -41,21 +53,17 @@ const successorFields = {
   voipToken: givenToken,
 } satisfies Record<SuccessorField, unknown>;
 
-/** `POST /v2/tokens`. SDK wrappers send `null` for a token they do not have. */
-export const registerBody = z
-  .object({
-    ...tokenFields,
-    platform: z.nullish(z.enum(PLATFORMS, `must be one of ${PLATFORMS.join(", ")}`)),
-  })
-  .check(
-    z.refine(
-      (body) => (body.fcmToken ?? body.apnsToken ?? body.voipToken) != null,
-      "must hold at least one of fcmToken, apnsToken and voipToken",
-    ),
-  );
+/** `POST /v2/tokens`: at least one token. SDK wrappers send `null` for a token they do not have. */
+export const registerBody = z.object({
+  ...tokenFields,
+  platform: given(anyCase(PLATFORMS, `must be one of ${PLATFORMS.join(", ")}`)),
+  ...hints,
+});
 
-/** `DELETE /v2/tokens`: this session's slots, or all of the user's. */
-export const deleteBody = z.object({ all: z._default(z.nullable(z.boolean("must be true or false")), false) });
+const all = z.nullish(z.boolean("must be true or false"));
+
+/** `DELETE /v2/tokens`: exactly the tokens named, else this session's slots, or all of the user's. */
+export const deleteBody = z.object({ all, ...tokenFields });
 
 /** `DELETE /v3/users/{uid}`: the uid again. */
 export const eraseBody = z.object({ uid: z.nullish(z.string("must be a string")) });
@@ -65,28 +73,19 @@ export const endAllBody = z.object({
   authTokensFlushed: z._default(z.nullable(z.boolean("must be true or false")), false),
 });
 
-const label = z
-  .string("must be a string")
-  .check(
-    z.minLength(1, "must not be empty"),
-    z.maxLength(LABEL_LENGTH_MAX, `must not be longer than ${LABEL_LENGTH_MAX}`),
-  );
-
 /** The auth token in a body: only where a back end passes it on. */
 const passedAuthToken = z.nullish(z.string("must be a string"));
 
 /** `POST /v3/notifications/push/v1/tokens`. The token stands in the field of its platform. */
 export const successorRegisterBody = z.object({
-  platform: z.enum(PUSH_PLATFORM_NAMES, `must be one of ${PUSH_PLATFORM_NAMES.join(", ")}`),
+  platform: anyCase(PUSH_PLATFORM_NAMES, `must be one of ${PUSH_PLATFORM_NAMES.join(", ")}`),
   ...successorFields,
-  /** Which FCM or APNs provider of the sender the token is for; kept, and shown to senders. */
-  providerId: z.nullish(label),
-  timezone: z.nullish(label),
+  ...hints,
   authToken: passedAuthToken,
 });
 
 /** `DELETE /v3/notifications/push/v1/tokens`: one token, or those that the query says. */
-export const successorDeleteBody = z.object({ authToken: passedAuthToken, pushToken: z.nullish(pushToken) });
+export const successorDeleteBody = z.object({ authToken: passedAuthToken, all, pushToken: givenToken });
 
 /** `POST /v3/users/{uid}/auth_tokens`. What the SDK's `login(uid, authKey)` sends beside is ignored. */
 export const mintBody = z.object({

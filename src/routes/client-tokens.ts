@@ -3,24 +3,35 @@ import type { Context } from "hono";
 import { Hono } from "hono/tiny";
 import { appNamed, checkOrigin, client, countingStrangers, knownApp, limitAddress } from "../auth/middleware.ts";
 import { appIdOfTicket, signTicket, verifyTicket } from "../auth/tickets.ts";
-import { KIND_NAMES, KINDS, PLATFORMS, type Platform, type TokenField } from "../domain/kinds.ts";
+import { type Kind, PLATFORMS, type Platform } from "../domain/kinds.ts";
+import type { LabelChanges } from "../domain/labels.ts";
 import { platformOf } from "../domain/platform.ts";
 import type { ListedToken, PushToken } from "../domain/registration.ts";
 import type { AppEnv } from "../http/context.ts";
-import { ApiError } from "../http/errors.ts";
+import { ApiError, invalid } from "../http/errors.ts";
+import { givenValue, labelChangesOf, refusedOf } from "../http/given.ts";
 import { body, header, readText } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { tellUser } from "../objects.ts";
-import { listTokens, register, remove, toPushToken } from "./registrations.ts";
+import { listTokens, register, remove, removeTokens, toPushToken } from "./registrations.ts";
+import { isAll, tokensOf } from "./token-fields.ts";
 
 export const clientTokens = new Hono<AppEnv>()
   .post("/", knownApp, client(), body(schemas.registerBody), async (c) => {
-    const { platform, ...fields } = c.req.valid("json");
-    const tokens = await toPushTokens(c, fields, platform);
+    const { platform, providerId, timezone, ...fields } = c.req.valid("json");
+    const labels = labelChangesOf({ providerId, timezone });
+    const tokens = await toPushTokens(c, tokensOf(c, fields), givenValue(platform), labels);
     const { held } = await register(c, tokens);
+    const refused = refusedOf(c.req.valid("json"));
     const { app, caller } = c.var;
     const unregisterTicket = await signTicket(app, { uid: caller.uid, session: caller.session.id, slots: held });
-    return c.json({ data: { success: true, ...(unregisterTicket === null ? {} : { unregisterTicket }) } });
+    return c.json({
+      data: {
+        success: true,
+        ...(unregisterTicket === null ? {} : { unregisterTicket }),
+        ...(isEmpty(refused) ? {} : { refused }),
+      },
+    });
   })
   // The ticket is the whole request: `navigator.sendBeacon` sends text without headers of its own, and no preflight.
   .post("/unregister", async (c) => {
@@ -39,8 +50,16 @@ export const clientTokens = new Hono<AppEnv>()
   })
   .get("/", knownApp, client(), async (c) => c.json({ data: byPlatform(await listTokens(c)) }))
   .delete("/", knownApp, client({ allowExpired: true }), body(schemas.deleteBody), async (c) => {
-    await remove(c, { all: c.req.valid("json").all === true });
-    return c.json({ data: { success: true } });
+    const { all, ...fields } = c.req.valid("json");
+    const isForAll = isAll(c, all);
+    if (isEmpty(fields)) {
+      await remove(c, { all: isForAll });
+      return c.json({ data: { success: true } });
+    }
+    if (isForAll) throw invalid({ all: ["The all field is true, and the body names single tokens."] });
+    await removeTokens(c, tokensOf(c, fields));
+    const refused = refusedOf(fields);
+    return c.json({ data: { success: true, ...(isEmpty(refused) ? {} : { refused }) } });
   });
 
 function invalidTicket(): ApiError {
@@ -49,19 +68,22 @@ function invalidTicket(): ApiError {
 
 async function toPushTokens(
   c: Context<AppEnv>,
-  fields: { [F in TokenField]?: string | null | undefined },
-  stated: Platform | null | undefined,
+  tokens: { kind: Kind; token: string }[],
+  stated: Platform | undefined,
+  labels: LabelChanges,
 ): Promise<PushToken[]> {
   const sdk = header(c, "sdk");
   const userAgent = header(c, "user-agent");
   return Promise.all(
-    KIND_NAMES.flatMap((kind) => {
-      const token = fields[KINDS[kind].field];
-      if (token == null) return [];
+    tokens.map(({ kind, token }) => {
       const platform = platformOf({ kind, stated, sdk, userAgent });
-      return [toPushToken({ kind, token, platform, labels: {} })];
+      return toPushToken({ kind, token, platform, labels });
     }),
   );
+}
+
+function isEmpty(fields: object): boolean {
+  return Object.keys(fields).length === 0;
 }
 
 /** Always the three keys, in the documented order. */

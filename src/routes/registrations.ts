@@ -1,5 +1,6 @@
 // What all routes do with push tokens, whichever API they came by: the slots are the same.
 import type { Context } from "hono";
+import type { Kind } from "../domain/kinds.ts";
 import type { ListedToken, PushToken, Registration } from "../domain/registration.ts";
 import { tokenHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
@@ -70,4 +71,13 @@ export async function remove(c: Context<AppEnv>, { all }: { all: boolean }): Pro
   const { app, caller } = c.var;
   const outcome = await tellUser(c.env, app, caller.uid, (user) => user.remove({ session: caller.session, all }));
   if (!outcome.ok) throw refusal(outcome.reason);
+}
+
+/** Empties those slots of the caller's session that hold these tokens; one whose auth token has expired may do so too. */
+export async function removeTokens(c: Context<AppEnv>, tokens: { kind: Kind; token: string }[]): Promise<void> {
+  const { app, caller } = c.var;
+  const slots = await Promise.all(
+    tokens.map(async ({ kind, token }) => ({ kind, hash: await tokenHash(kind, token) })),
+  );
+  await tellUser(c.env, app, caller.uid, (user) => user.unregister({ session: caller.session.id, slots }));
 }

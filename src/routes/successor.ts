@@ -7,30 +7,37 @@
 import type { Context } from "hono";
 import { Hono } from "hono/tiny";
 import { backEndCallLog, clientOrBackEnd, identify, isBackEnd, knownApp } from "../auth/middleware.ts";
-import { KINDS } from "../domain/kinds.ts";
+import { KIND_NAMES, KINDS } from "../domain/kinds.ts";
 import { PUSH_PLATFORMS, pushPlatformOf } from "../domain/push-platforms.ts";
 import type { Registration } from "../domain/registration.ts";
+import { tokenHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
 import { invalid } from "../http/errors.ts";
+import { type Given, givenValue, labelChangesOf, problemsOf, readGiven, refusedOf } from "../http/given.ts";
 import { body, header } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { tellUser } from "../objects.ts";
 import { list, register, remove, toPushToken } from "./registrations.ts";
+import { isAll, noteWords } from "./token-fields.ts";
 
 export const successor = new Hono<AppEnv>()
   .use((c, next) => (isBackEnd(c) ? backEndCallLog(c, next) : next()))
   .post("/", knownApp, clientOrBackEnd(), body(schemas.successorRegisterBody), async (c) => {
-    const { authToken, platform, providerId, timezone, ...tokens } = c.req.valid("json");
+    const { authToken, platform, providerId, timezone, ...fields } = c.req.valid("json");
     await identifyFor(c, authToken);
     const where = PUSH_PLATFORMS[platform];
     const field = KINDS[where.kind].successorField;
-    const token = tokens[field];
-    if (token == null) {
-      throw invalid({ [field]: [`The ${field} field is missing: a token of platform ${platform} is sent in it.`] });
+    const named = { [field]: fields[field] };
+    noteWords(c, named);
+    const token = givenValue(fields[field]);
+    if (token === undefined) {
+      const missing = { [field]: [`The ${field} field is missing: a token of platform ${platform} is sent in it.`] };
+      throw invalid({ ...missing, ...problemsOf(named) });
     }
-    const pushToken = { ...where, token, labels: { providerId, timezone } };
-    await register(c, [await toPushToken(pushToken)]);
-    return c.json({ data: { success: true } });
+    const labels = labelChangesOf({ providerId, timezone });
+    await register(c, [await toPushToken({ ...where, token, labels })]);
+    const refused = refusedOf({ providerId, timezone });
+    return c.json({ data: { success: true, ...(Object.keys(refused).length === 0 ? {} : { refused }) } });
   })
   .get("/", knownApp, clientOrBackEnd(), async (c) => {
     await identifyFor(c, c.req.query("authToken"));
@@ -38,10 +45,13 @@ export const successor = new Hono<AppEnv>()
     return c.json({ data: { pushTokens: (isAll(c) ? held : ofSession(c, held)).map((each) => shown(c, each)) } });
   })
   .delete("/", knownApp, clientOrBackEnd({ allowExpired: true }), body(schemas.successorDeleteBody), async (c) => {
-    const { authToken, pushToken } = c.req.valid("json");
+    const { authToken, all: inBody, pushToken } = c.req.valid("json");
     await identifyFor(c, authToken, { allowExpired: true });
-    if (pushToken != null) return removeToken(c, pushToken);
-    const all = isAll(c);
+    const all = isAll(c, inBody);
+    if (pushToken !== undefined) {
+      if (all) throw invalid({ all: ["The all field is true, and the body names a single token."] });
+      return removeToken(c, tokenOf(pushToken));
+    }
     // Only a back end is told what went; who is expired may remove, but not read.
     const held = isBackEnd(c) && !c.var.caller.expired ? await list(c) : [];
     await remove(c, { all });
@@ -50,9 +60,7 @@ export const successor = new Hono<AppEnv>()
   })
   .delete("/:pushToken", knownApp, clientOrBackEnd(), body(schemas.successorDeleteBody), async (c) => {
     await identifyFor(c, c.req.valid("json").authToken);
-    const parsed = schemas.pushToken.safeParse(c.req.param("pushToken"));
-    if (!parsed.success) throw invalid({ pushToken: parsed.error.issues.map((each) => `The token ${each.message}.`) });
-    return removeToken(c, parsed.data);
+    return removeToken(c, tokenOf(readGiven(schemas.pushToken, c.req.param("pushToken"))));
   });
 
 /** A back end acts for the client whose auth token it passes on; a client is known already. */
@@ -60,11 +68,17 @@ async function identifyFor(c: Context<AppEnv>, authToken: string | null | undefi
   if (isBackEnd(c)) await identify(c, header(c, "authToken") ?? authToken ?? undefined, options);
 }
 
-/** @throws {ApiError} 400 */
-function isAll(c: Context<AppEnv>): boolean {
-  const all = c.req.query("all") ?? "false";
-  if (all !== "true" && all !== "false") throw invalid({ all: ["The all parameter must be true or false."] });
-  return all === "true";
+/**
+ * The token of a removal: one that names none must not remove more than was meant.
+ * @throws {ApiError} 400
+ */
+function tokenOf(pushToken: Given<string>): string {
+  const token = givenValue(pushToken);
+  if (token !== undefined) return token;
+  throw invalid({
+    pushToken: ["The pushToken field holds no token: nothing is removed."],
+    ...problemsOf({ pushToken }),
+  });
 }
 
 function ofSession(c: Context<AppEnv>, registrations: Registration[]): Registration[] {
@@ -74,7 +88,10 @@ function ofSession(c: Context<AppEnv>, registrations: Registration[]): Registrat
 /** Removes one token of the user, whichever session holds it; there is nothing to remove if none does. */
 async function removeToken(c: Context<AppEnv>, pushToken: string) {
   const { app, caller } = c.var;
-  const found = (await list(c)).filter(({ token }) => token === pushToken);
+  const hashes = new Map(
+    await Promise.all(KIND_NAMES.map(async (kind) => [kind, await tokenHash(kind, pushToken)] as const)),
+  );
+  const found = (await list(c)).filter(({ kind, hash }) => hash === hashes.get(kind));
   for (const { session, kind, hash, registeredAt } of found) {
     const request = { session, slots: [{ kind, hash, registeredAt }] };
     await tellUser(c.env, app, caller.uid, (user) => user.unregister(request));

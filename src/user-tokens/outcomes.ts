@@ -84,10 +84,13 @@ export interface RemoveRequest {
 
 export type RemoveOutcome = { ok: true; removed: number } | Refused;
 
-/** One slot's removal by a ticket: only while the slot holds the very registration that the ticket names. */
+/**
+ * The removal of single slots: only while a slot holds the token that is named and, where `registeredAt` says so, the very
+ * registration that a ticket was given for.
+ */
 export interface UnregisterRequest {
   session: string;
-  slots: HeldSlot[];
+  slots: (Omit<HeldSlot, "registeredAt"> & Partial<Pick<HeldSlot, "registeredAt">>)[];
 }
 
 /** What keeps ended sessions out. Both default to false: no trusted time, and sessions end with their auth token. */

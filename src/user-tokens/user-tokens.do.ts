@@ -193,11 +193,11 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     return { ok: true, removed: rows.length };
   }
 
-  /** Empties exactly the slots that a ticket names, as long as they hold the registrations that it names. */
+  /** Empties exactly the slots that are named, as long as they hold what is named. */
   async unregister({ session, slots }: UnregisterRequest): Promise<{ removed: number }> {
     const rows = slots.flatMap(({ kind, hash, registeredAt }) => {
       const row = this.#store.registrations.slot(session, kind);
-      return row !== undefined && row.hash === hash && row.registeredAt === registeredAt ? [row] : [];
+      return row?.hash === hash && row.registeredAt === (registeredAt ?? row.registeredAt) ? [row] : [];
     });
     this.#owners.forget(this.#slots.empty(rows, "removed", Date.now()));
     return { removed: rows.length };

@@ -62,7 +62,7 @@ describe("registerPushToken", () => {
 
   it("names the known platforms to one that it does not know", async ({ expect }) => {
     const session = await login();
-    for (const platform of ["hms_android", "FCM_ANDROID", "constructor", "", 7, null, undefined]) {
+    for (const platform of ["hms_android", "fcm-android", "constructor", "", 7, null, undefined]) {
       const reply = await session.call("POST", PATH, { body: { fcmToken: uniqueToken(), platform } });
       expect(reply).toMatchObject({ status: 400, body: { error: { code: "ERR_BAD_REQUEST" } } });
       expect(reply.body.error.details.platform[0]).toContain("fcm_react_native_ios, ");

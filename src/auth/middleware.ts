@@ -4,6 +4,7 @@ import { createMiddleware } from "hono/factory";
 import { routePath as routePathOf } from "hono/route";
 import { verifyCometChat } from "../cometchat/identity.ts";
 import { type App, ConfigError, loadConfig, type Scope } from "../config/apps.ts";
+import { normalizedOrigin } from "../domain/origins.ts";
 import { userHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
 import { ApiError, deadAuthToken } from "../http/errors.ts";
@@ -42,11 +43,17 @@ export async function countingStrangers<T>(c: Context<AppEnv>, find: () => T): P
   }
 }
 
-/** @throws {ApiError} 403 for the page of an origin that the app does not list */
+/**
+ * The app's own hosts need not be listed: what is served there may call.
+ * @throws {ApiError} 403 for the page of an origin that the app does not list
+ */
 export function checkOrigin(c: Context<AppEnv>, app: App): void {
   // Not header(): `Origin: null` is a page that hides where it is from, a sandboxed frame for one.
-  const origin = c.req.header("origin");
-  if (origin !== undefined && app.allowedOrigins !== undefined && !app.allowedOrigins.includes(origin)) {
+  const sent = c.req.header("origin");
+  if (sent === undefined || app.allowedOrigins === undefined) return;
+  const origin = normalizedOrigin(sent);
+  const own = [new URL(c.req.url).origin, `https://${app.publicHost}`];
+  if (origin === null || !(app.allowedOrigins.includes(origin) || own.includes(origin))) {
     throw new ApiError("AUTH_ERR_NO_ACCESS", "This web page's origin is not allowed for the app.");
   }
 }

@@ -1,5 +1,6 @@
 // Which headers cross the proxy. What belongs to one connection, to the network before us or to another host's browser
 // state does not; the rest does.
+import { distinctValues, isSingle } from "../http/request.ts";
 
 /** RFC 9110 §7.6.1, and the older ones that proxies still meet. */
 const HOP_BY_HOP = [
@@ -25,7 +26,11 @@ const REPLY_ONLY =
 
 /** The headers of a request on its way to CometChat. */
 export function requestHeaders(headers: Headers): Headers {
-  return without(headers, REQUEST_ONLY);
+  const kept = without(headers, REQUEST_ONLY);
+  // What arrived twice with one value is one; sent on twice, CometChat would call an auth token dead that is not.
+  for (const [name, value] of kept)
+    if (isSingle(name) && value.includes(",")) kept.set(name, distinctValues(value).join(", "));
+  return kept;
 }
 
 /** The headers of a reply on its way to the client. `rewritten`: its body is not what CometChat sent. */

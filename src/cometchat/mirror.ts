@@ -40,7 +40,7 @@ export async function mirror(c: Context<AppEnv>, next: Next, app: CometChatApp):
   const headers = requestHeaders(c.req.raw.headers);
   headers.set("appId", app.appId);
   headers.set("authToken", authToken);
-  const init = { method: c.req.method, headers, ...(copy.body === null ? {} : { body: await copy.text() }) };
+  const init = { method: c.req.method, headers, ...(copy.body === null ? {} : { body: await copy.arrayBuffer() }) };
   const { search } = new URL(c.req.url);
   const url = route.startsWith("/v3/")
     ? clientApiUrl(app, path, search)

@@ -2,6 +2,7 @@
 // What fields must be to each other: checks.ts.
 import * as z from "zod/mini";
 import { IDENTITY_NAMES, type Identity } from "../domain/identity.ts";
+import { normalizedOrigin } from "../domain/origins.ts";
 import { POLICIES, type Rules } from "../domain/registration.ts";
 import { AUTH_TOKEN_SECONDS_MIN, CLOCK_TOLERANCE_MS, DAY_MS, JWT_SECRETS_MAX, SETTING_DAYS_MAX } from "../limits.ts";
 
@@ -80,15 +81,17 @@ const lifetime = z
     z.maximum(SETTING_DAYS_MAX * DAY_SECONDS, `must not be above ${SETTING_DAYS_MAX * DAY_SECONDS}`),
   );
 
-/** As browsers write it, else it never matches: lower case, no default port, nothing behind the host. */
-const origin = z
-  .string("must be text")
-  .check(
+/** Kept in the form in which browsers send it. */
+const origin = z.pipe(
+  z.string("must be text").check(
+    z.refine((text) => !text.includes("*"), "must name one origin each: there are no wildcards"),
     z.refine(
-      (text) => /^https?:\/\/[^*]+$/.test(text) && URL.parse(text)?.origin === text,
-      "must be an origin as browsers send it, such as https://app.example.com: lower case, no *, no default port, no path",
+      (text) => text.includes("*") || normalizedOrigin(text) !== null,
+      'must be an origin such as https://app.example.com, capacitor://localhost or "null", without a path',
     ),
-  );
+  ),
+  z.transform((text) => normalizedOrigin(text) ?? text),
+);
 
 const rateLimitClass = text(/^([A-Z0-9_]{1,32}|none)$/, 'a class of 1 to 32 of A-Z, 0-9 and _, or "none"');
 
@@ -118,7 +121,7 @@ export const appSchema = z.strictObject({
   retentionDays: z._default(days, 270),
   /** The host that `settings` name, where it is not the request's own. */
   publicHost: z.optional(hostName),
-  /** Origins of web pages that may call; none given: all may. */
+  /** Origins of web pages and of apps in a WebView that may call, as browsers send them; none given: all may. */
   allowedOrigins: z.optional(z.array(origin)),
   /** Where the app's objects live; never changed later, for the same name is another object elsewhere. Not in development. */
   jurisdiction: z.optional(z.enum(["eu", "us", "fedramp"], 'must be "eu", "us" or "fedramp"')),

@@ -1,5 +1,6 @@
 // On which platform a token lives. `apns` and `voip` tokens are iOS (kinds.ts); for an `fcm` token there is no certain
-// sign, so the first row that knows decides: what the body says, what the SDK is, what the HTTP client is.
+// sign, so the first row that knows decides: what the body says, what the SDK is, where the
+// page is from, what the HTTP client is.
 import { KINDS, type Kind, type Platform } from "./kinds.ts";
 
 export interface PlatformSigns {
@@ -8,6 +9,8 @@ export interface PlatformSigns {
   stated: Platform | null | undefined;
   /** The `sdk` header: `javascript@4.2.0`, `react-native@4.0.21`, `ionic@…`, `android@…`, `ios@…`. */
   sdk: string | undefined;
+  /** Of the page or WebView that calls: `capacitor://localhost`, `https://chat.example`. */
+  origin: string | undefined;
   userAgent: string | undefined;
 }
 
@@ -32,8 +35,15 @@ export const PLATFORM_TABLE: readonly Row[] = [
   { why: "the Android SDK", matches: sdkIs("android"), platform: always("android") },
   { why: "the iOS SDK", matches: sdkIs("ios"), platform: always("ios") },
   {
+    // On Android the same frameworks serve https://localhost or http://localhost.
+    why: "the WebView of Capacitor or Ionic on iOS",
+    matches: ({ origin }) => /^(capacitor|ionic):/i.test(origin ?? ""),
+    platform: always("ios"),
+  },
+  {
+    // An iPad calls itself Macintosh since iPadOS 13; in an app `Mobile/` tells it from a Mac.
     why: "an Apple HTTP client or WebView",
-    matches: userAgentHas(/iPhone|iPad|CFNetwork|Darwin/),
+    matches: userAgentHas(/iPhone|iPad|iPod|Macintosh.*Mobile\/|CFNetwork|Darwin/),
     platform: always("ios"),
   },
   { why: "an Android HTTP client or WebView", matches: userAgentHas(/Android|okhttp/i), platform: always("android") },

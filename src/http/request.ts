@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type * as z from "zod/mini";
 import { networkOf } from "../domain/addresses.ts";
+import { isNothing } from "../domain/nothing.ts";
 import { BODY_BYTES_MAX } from "../limits.ts";
 import { readBytes } from "./bytes.ts";
 import type { AppEnv } from "./context.ts";
@@ -45,10 +46,32 @@ export function namesNothing(request: Request): boolean {
   return request.method === "DELETE" && /\/(\/|$)/.test(sentPath(request)) && NAMING.test(routePath(request));
 }
 
-/** A header's value; SDKs send the words `undefined` and `null` for what they do not have. */
+/** Headers that say who calls: there can be one of each. Their values hold no comma. */
+const SINGLE = new Set(["appid", "authtoken", "authorization", "apikey"]);
+
+/**
+ * A header's value. SDKs send words such as `undefined` for what they do not have, and some clients add the same header
+ * twice (retrofit#3775), which arrives as `T, T`.
+ * @throws {ApiError} 400 if a header that says who calls was sent with different values
+ */
 export function header(c: Context, name: string): string | undefined {
-  const value = c.req.header(name)?.trim();
-  return value === "" || value === "undefined" || value === "null" ? undefined : value;
+  const sent = c.req.header(name);
+  if (sent === undefined) return undefined;
+  const values = isSingle(name) ? distinctValues(sent) : [sent.trim()].filter((value) => !isNothing(value));
+  if (values.length > 1) {
+    throw invalid({ [name]: [`The ${name} header is sent more than once, with different values.`] });
+  }
+  return values[0];
+}
+
+/** Whether there can be one value of that header. */
+export function isSingle(name: string): boolean {
+  return SINGLE.has(name.toLowerCase());
+}
+
+/** The different values of a header of which there can be one. */
+export function distinctValues(sent: string): string[] {
+  return [...new Set(sent.split(",").map((each) => each.trim()))].filter((value) => !isNothing(value));
 }
 
 /** What limits count a client by: {@link networkOf} its address; `undefined` where no edge says it. */
@@ -58,17 +81,22 @@ export function addressOf(c: Context): string | undefined {
 }
 
 /**
- * The body as text, at most `bytesMax` of UTF-8.
- * @throws {ApiError} 413, 400
+ * The body as text, at most `bytesMax` of UTF-8 after inflating.
+ * @throws {ApiError} 413, 415, 400
  */
 export async function readText(c: Context, bytesMax = BODY_BYTES_MAX): Promise<string> {
   const length = c.req.header("content-length");
   if (Number(length ?? 0) > bytesMax) throw tooLarge(bytesMax);
   const { raw } = c.req;
+  const format = compressionOf(c);
+  const isAsStated = format === null && length !== undefined;
   // A length that is stated is kept by the HTTP layer: then the body is read at once, which is several times faster.
-  const reading = length !== undefined || raw.body === null ? raw.arrayBuffer() : readBytes(raw.body, bytesMax);
+  const reading = isAsStated || raw.body === null ? raw.arrayBuffer() : readBytes(inflated(raw.body, format), bytesMax);
   const bytes = await reading.catch(() => {
-    throw new ApiError("ERR_BAD_REQUEST", "The body ended before it was complete.");
+    throw new ApiError(
+      "ERR_BAD_REQUEST",
+      format === null ? "The body ended before it was complete." : `The body is not complete, or not ${format}.`,
+    );
   });
   if (bytes === null) throw tooLarge(bytesMax);
   try {
@@ -76,6 +104,38 @@ export async function readText(c: Context, bytesMax = BODY_BYTES_MAX): Promise<s
   } catch {
     throw new ApiError("ERR_BAD_REQUEST", "The body is not valid UTF-8.");
   }
+}
+
+type Compression = "gzip" | "deflate";
+
+/** Content codings that are read (RFC 9110 §8.4.1), and the runtime's name for each. */
+const COMPRESSIONS: Readonly<Record<string, Compression>> = {
+  gzip: "gzip",
+  "x-gzip": "gzip",
+  deflate: "deflate",
+};
+
+/**
+ * How the body is compressed; `null` if it is not.
+ * @throws {ApiError} 415 with the codings that are read
+ */
+function compressionOf(c: Context): Compression | null {
+  const coding = header(c, "content-encoding")?.toLowerCase() ?? "identity";
+  if (coding === "identity") return null;
+  const format = Object.hasOwn(COMPRESSIONS, coding) ? COMPRESSIONS[coding] : undefined;
+  if (format !== undefined) return format;
+  throw new ApiError(
+    "ERR_BAD_REQUEST",
+    "This content encoding is not read. Send the body as it is, or with gzip or deflate.",
+    {
+      status: 415,
+      headers: { "Accept-Encoding": "gzip, deflate" },
+    },
+  );
+}
+
+function inflated(body: ReadableStream<Uint8Array>, format: Compression | null): ReadableStream<Uint8Array> {
+  return format === null ? body : body.pipeThrough(new DecompressionStream(format));
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });

@@ -73,10 +73,11 @@ async function toPushTokens(
   labels: LabelChanges,
 ): Promise<PushToken[]> {
   const sdk = header(c, "sdk");
+  const origin = header(c, "origin");
   const userAgent = header(c, "user-agent");
   return Promise.all(
     tokens.map(({ kind, token }) => {
-      const platform = platformOf({ kind, stated, sdk, userAgent });
+      const platform = platformOf({ kind, stated, sdk, origin, userAgent });
       return toPushToken({ kind, token, platform, labels });
     }),
   );

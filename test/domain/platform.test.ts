@@ -3,10 +3,17 @@ import { describe, it } from "vitest";
 import type { Platform } from "../../src/domain/kinds.ts";
 import { PLATFORM_TABLE, type PlatformSigns, platformOf } from "../../src/domain/platform.ts";
 
-const nothing: PlatformSigns = { kind: "fcm", stated: null, sdk: undefined, userAgent: undefined };
+const nothing: PlatformSigns = { kind: "fcm", stated: null, sdk: undefined, origin: undefined, userAgent: undefined };
 
 const IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148";
 const WEBVIEW = "Mozilla/5.0 (Linux; Android 14; Pixel 8; wv) AppleWebKit/537.36 Chrome/130.0 Mobile Safari/537.36";
+/** ionic-framework#19050: a Capacitor app on an iPad. The others are what Safari and Chrome on a Mac and an iPad send. */
+const IPAD_WEBVIEW =
+  "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_6) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148";
+const MAC_SAFARI =
+  "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Safari/605.1.15";
+const MAC_CHROME =
+  "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";
 const DESKTOP = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/130.0 Safari/537.36";
 
 /** For each row, by its reason: signs that it is the first to know, against those that later rows would go by. */
@@ -26,7 +33,16 @@ const ROWS: Record<string, [Partial<PlatformSigns>, Platform][]> = {
   ],
   "the Android SDK": [[{ sdk: "android@4.0.10", userAgent: IPHONE }, "android"]],
   "the iOS SDK": [[{ sdk: "ios@4.0.51", userAgent: "okhttp/4.12.0" }, "ios"]],
+  "the WebView of Capacitor or Ionic on iOS": [
+    [{ sdk: "ionic@4.0.4", origin: "capacitor://localhost", userAgent: IPAD_WEBVIEW }, "ios"],
+    [{ sdk: "ionic@4.0.4", origin: "ionic://localhost", userAgent: MAC_SAFARI }, "ios"],
+    [{ origin: "Capacitor://app.acme.example", userAgent: DESKTOP }, "ios"],
+    [{ sdk: "react-native@4.0.21", origin: "capacitor://localhost" }, "ios"],
+  ],
   "an Apple HTTP client or WebView": [
+    [{ sdk: "ionic@4.0.4", userAgent: IPAD_WEBVIEW }, "ios"],
+    [{ sdk: "ionic@4.0.4", origin: "https://localhost", userAgent: IPAD_WEBVIEW }, "ios"],
+    [{ sdk: "ionic@4.0.4", userAgent: "Mozilla/5.0 (iPod touch; CPU iPhone OS 12_0 like Mac OS X)" }, "ios"],
     [{ sdk: "react-native@4.0.21", userAgent: "App/1 CFNetwork/1490.0.4 Darwin/23.2.0" }, "ios"],
     [{ sdk: "ionic@4.0.4", userAgent: IPHONE }, "ios"],
     [{ sdk: "ionic@4.0.4", userAgent: "Mozilla/5.0 (iPad; CPU OS 17_0 like Mac OS X)" }, "ios"],
@@ -35,9 +51,13 @@ const ROWS: Record<string, [Partial<PlatformSigns>, Platform][]> = {
   "an Android HTTP client or WebView": [
     [{ sdk: "react-native@4.0.21", userAgent: "okhttp/4.12.0" }, "android"],
     [{ sdk: "ionic@4.0.4", userAgent: WEBVIEW }, "android"],
+    [{ sdk: "ionic@4.0.4", origin: "https://localhost", userAgent: WEBVIEW }, "android"],
+    [{ origin: "file://", userAgent: WEBVIEW }, "android"],
   ],
   "any other browser": [
     [{ sdk: "ionic@4.0.4", userAgent: DESKTOP }, "web"],
+    [{ sdk: "ionic@4.0.4", userAgent: MAC_SAFARI }, "web"],
+    [{ sdk: "ionic@4.0.4", origin: "http://localhost:8100", userAgent: MAC_CHROME }, "web"],
     [{ userAgent: DESKTOP }, "web"],
   ],
   "nothing known": [

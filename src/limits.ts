@@ -131,6 +131,8 @@ export const KEPT_MARKS_MS = 30 * DAY_MS;
 
 /** Users in one lookup, and reports in one batch of feedback. */
 export const BATCH_MAX = 500;
+/** Twice the longest word of a provider or of one of its libraries; more is a message, not a code. */
+export const CODE_LENGTH_MAX = 100;
 /** A batch of reports with the longest tokens, and room for the rest. */
 export const BATCH_BODY_BYTES_MAX = 4 * 1024 * 1024;
 /** Calls of objects that one request has under way at once: a burst at many cold objects is paced. */

@@ -36,3 +36,8 @@ export function countRefusal(env: object, app: string, code: string): void {
 export function countWord(env: object, app: string, field: string): void {
   (env as MetricsEnv).METRICS?.writeDataPoint({ indexes: [app], blobs: ["no_token", field], doubles: [1] });
 }
+
+/** Counts a code of a sender that no provider is known to use: reports with it remove nothing. */
+export function countUnknownCode(env: object, app: string, kind: string): void {
+  (env as MetricsEnv).METRICS?.writeDataPoint({ indexes: [app], blobs: ["unknown_code", kind], doubles: [1] });
+}

@@ -6,6 +6,7 @@ import { uidProblem } from "../domain/uids.ts";
 import {
   AUTH_TOKEN_SECONDS_MIN,
   BATCH_MAX,
+  CODE_LENGTH_MAX,
   EPOCH_MS_MIN,
   LABEL_LENGTH_MAX,
   REPORT_AHEAD_MS_MAX,
@@ -98,7 +99,7 @@ export const mintBody = z.object({
   ),
 });
 
-const kind = z.enum(KIND_NAMES, `must be one of ${KIND_NAMES.join(", ")}`);
+const kind = anyCase(KIND_NAMES, `must be one of ${KIND_NAMES.join(", ")}`);
 
 const batch = <T extends z.ZodMiniType>(item: T) =>
   z
@@ -117,8 +118,8 @@ export const restoreBody = z.object({
     ),
 });
 
-/** `POST /v3/push_tokens/lookup`. */
-export const lookupBody = z.object({ uids: batch(uid) });
+/** `POST /v3/push_tokens/lookup`. Each uid is looked at by itself: one that is impossible does not cost the others. */
+export const lookupBody = z.object({ uids: batch(z.unknown()) });
 
 /** A time that a sender reports; a clock may be ahead, a time in seconds is a mistake. */
 const reportedTime = z.int("must be epoch milliseconds").check(
@@ -129,21 +130,33 @@ const reportedTime = z.int("must be epoch milliseconds").check(
 /** The argument of the service binding's `list`. */
 export const uidArgument = z.object({ uid });
 
-/** `POST /v3/push_tokens/feedback`. */
-export const feedbackBody = z.object({
-  items: batch(
-    z.object({
-      token: pushToken,
-      kind,
-      code: z
-        .string("must be the provider's code")
-        .check(z.minLength(1, "must not be empty"), z.maxLength(100, "must not be longer than 100 characters")),
-      at: z.nullish(reportedTime),
-      sentAt: z.nullish(reportedTime),
-      uid: z.nullish(uid),
-    }),
-  ),
+/** The provider's word, or its whole error object. */
+const providersError = z.union(
+  [
+    z
+      .string()
+      .check(
+        z.minLength(1, "must not be empty"),
+        z.maxLength(CODE_LENGTH_MAX, `must not be longer than ${CODE_LENGTH_MAX} characters`),
+      ),
+    z.looseObject({}),
+  ],
+  `must be the provider's code of at most ${CODE_LENGTH_MAX} characters, or its error object`,
+);
+
+/** One report of what a provider answered. */
+export const feedbackItem = z.object({
+  token: pushToken,
+  kind,
+  code: z.nullish(providersError),
+  error: z.nullish(providersError),
+  at: z.nullish(reportedTime),
+  sentAt: z.nullish(reportedTime),
+  uid: z.nullish(uid),
 });
+
+/** `POST /v3/push_tokens/feedback`. Each item is looked at by itself: one that is wrong does not cost the others. */
+export const feedbackBody = z.object({ items: batch(z.unknown()) });
 
 /** `POST /v3/push_tokens/owner`. Without `kind` every kind is looked at. */
 export const ownerBody = z.object({ token: pushToken, kind: z.nullish(kind) });

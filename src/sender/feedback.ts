@@ -1,20 +1,28 @@
 // What senders report of tokens, whichever way they come: over HTTP with an API key, or through the service binding.
 import type { App } from "../config/apps.ts";
-import { type FeedbackVerdict, feedbackCode } from "../domain/feedback.ts";
-import type { Kind } from "../domain/kinds.ts";
+import { codeOfWords, readError } from "../domain/feedback.ts";
+import type { FeedbackVerdict } from "../domain/feedback-codes.ts";
+import { KINDS, type Kind } from "../domain/kinds.ts";
 import { mapBounded } from "../durable/concurrency.ts";
 import { tokenHash, userHash } from "../durable/names.ts";
+import { ApiError } from "../http/errors.ts";
+import { toDetails } from "../http/request.ts";
+import * as schemas from "../http/schemas.ts";
 import { uidOf } from "../http/uids.ts";
 import { OBJECT_CONCURRENCY } from "../limits.ts";
-import { log } from "../log.ts";
+import { hourly, log } from "../log.ts";
+import { countUnknownCode } from "../metrics.ts";
 import { ownersOf, tellUserByHash } from "../objects.ts";
 import type { FeedbackReport, FeedbackResult } from "../user-tokens/outcomes.ts";
 
-/** One report; `code` is the provider's own word. Times are epoch milliseconds. */
+/** One report. Times are epoch milliseconds. */
 export interface FeedbackItem {
   token: string;
   kind: Kind;
-  code: string;
+  /** The provider's own word, one of its libraries' for it, or the whole error object. */
+  code?: string | object | null | undefined;
+  /** The whole error object, where `code` is not given. */
+  error?: string | object | null | undefined;
   /** When the provider knew (APNs: `timestamp` of a 410). */
   at?: number | null | undefined;
   /** When the push was sent, where the provider gives no time. */
@@ -24,39 +32,43 @@ export interface FeedbackItem {
 }
 
 export interface FeedbackAnswer {
-  /** `unavailable`: an object did not answer; report the item again. */
-  outcome: FeedbackResult["outcome"] | "unavailable";
+  /**
+   * `unavailable`: an object did not answer; report the item again. `unknown_code`: nobody is known to use that word, so
+   * nothing was done. `invalid`: the item is wrong.
+   */
+  outcome: FeedbackResult["outcome"] | "unavailable" | "unknown_code" | "invalid";
   why: string;
 }
 
-/** What each report did, in the order given. One call per user concerned; a user that fails does not fail the rest. */
-export async function reportFeedback(env: Env, app: App, items: readonly FeedbackItem[]): Promise<FeedbackAnswer[]> {
+/** What is to be told of a token. */
+interface Delivery {
+  index: number;
+  hash: string;
+  uid: string | null;
+  report: FeedbackReport;
+}
+
+/** What each report did, in the order given. One call per user concerned; one that is wrong or fails does not fail the rest. */
+export async function reportFeedback(env: Env, app: App, items: readonly unknown[]): Promise<FeedbackAnswer[]> {
   const now = Date.now();
   const answers: FeedbackAnswer[] = items.map(() => ({ outcome: "unknown", why: "nobody holds this token" }));
-  const uids = items.map(({ uid }, i) => (uid == null ? null : uidOf(app, uid, `items.${i}.uid`)));
-  const byUser = new Map<string, { index: number; report: FeedbackReport }[]>();
+  const byUser = new Map<string, Delivery[]>();
   await mapBounded([...items.entries()], OBJECT_CONCURRENCY, async ([index, item]) => {
-    const code = feedbackCode(item.kind, item.code);
-    const verdict = code?.verdict ?? "not_about_the_token";
-    if (verdict === "not_about_the_token") {
-      answers[index] = { outcome: "kept", why: code?.meaning ?? "not a code that says that a token is dead" };
+    const read = await readItem(env, app, item, now);
+    if ("outcome" in read) {
+      answers[index] = read;
       return;
     }
-    const hash = await tokenHash(item.kind, item.token);
-    const users = await orUnavailable(() => holdersOf(env, app, hash, uids[index]));
+    const users = await orUnavailable(() => holdersOf(env, app, read.hash, read.uid));
     if ("outcome" in users) answers[index] = users;
-    else for (const user of users) push(byUser, user, { index, report: toReport(item, hash, verdict, now) });
+    else for (const user of users) push(byUser, user, { index, ...read });
   });
-  await mapBounded([...byUser], OBJECT_CONCURRENCY, async ([user, reports]) => {
+  await mapBounded([...byUser], OBJECT_CONCURRENCY, async ([user, deliveries]) => {
+    const reports = deliveries.map(({ report }) => report);
     const results = await orUnavailable(() =>
-      tellUserByHash(env, app, user, (holder) =>
-        holder.feedback(
-          reports.map(({ report }) => report),
-          app.rules.refreshWindowMs,
-        ),
-      ),
+      tellUserByHash(env, app, user, (holder) => holder.feedback(reports, app.rules.refreshWindowMs)),
     );
-    for (const [i, { index }] of reports.entries()) {
+    for (const [i, { index }] of deliveries.entries()) {
       const result = "outcome" in results ? results : results[i];
       if (result !== undefined) answers[index] = theMoreTelling(answers[index], result);
     }
@@ -66,21 +78,65 @@ export async function reportFeedback(env: Env, app: App, items: readonly Feedbac
   return answers;
 }
 
-/** The users to tell: the one that is named, else whoever the owner object names. */
-async function holdersOf(env: Env, app: App, hash: string, uid: string | null | undefined): Promise<string[]> {
-  if (uid != null) return [await userHash(app.appId, uid)];
-  const owners = await ownersOf(env, app, hash);
-  return owners.map(({ user }) => user);
+/** What there is to tell of the token of an item; the answer to the item where there is nothing to tell. */
+async function readItem(
+  env: Env,
+  app: App,
+  value: unknown,
+  now: number,
+): Promise<Omit<Delivery, "index"> | FeedbackAnswer> {
+  const parsed = schemas.feedbackItem.safeParse(value);
+  if (!parsed.success) {
+    return { outcome: "invalid", why: Object.values(toDetails(parsed.error)).flat().join(" ") };
+  }
+  const { token, kind, code, error, at, sentAt, uid } = parsed.data;
+  const { words, timestamp } = readError(code ?? error);
+  const [word] = words;
+  if (word === undefined) return { outcome: "invalid", why: "The code field holds no code." };
+  const known = codeOfWords(kind, words);
+  if (known === undefined) {
+    noteUnknownCode(env, app, kind, word);
+    return { outcome: "unknown_code", why: "no word of the provider, or of a library for it, that is known here" };
+  }
+  const { verdict, meaning } = known;
+  if (verdict === "not_about_the_token") return { outcome: "kept", why: meaning };
+  try {
+    const ofUser = uid == null ? null : uidOf(app, uid);
+    const hash = await tokenHash(kind, token);
+    const provided = KINDS[kind].provider === "apns" ? timestamp : undefined;
+    return { hash, uid: ofUser, report: toReport(hash, known.code, verdict, at ?? provided ?? sentAt ?? now, now) };
+  } catch (refusal) {
+    if (refusal instanceof ApiError) return { outcome: "invalid", why: refusal.message };
+    throw refusal;
+  }
 }
 
+/** A report is never of later than now: a sender's clock that is ahead must not make a young registration look old. */
 function toReport(
-  { code, at, sentAt }: FeedbackItem,
   hash: string,
+  code: string,
   verdict: Exclude<FeedbackVerdict, "not_about_the_token">,
+  at: number,
   now: number,
 ): FeedbackReport {
-  // A clock that is ahead must not make a registration look older than the report.
-  return { hash, code, verdict, at: Math.min(at ?? sentAt ?? now, now) };
+  return { hash, code, verdict, at: Math.min(at, now) };
+}
+
+/** A sender whose words are not known prunes nothing: counts each, and names one per app and hour. */
+function noteUnknownCode(env: Env, app: App, kind: Kind, word: string): void {
+  countUnknownCode(env, app.appId, kind);
+  // Whatever a sender takes for a code could be a token or a uid: only what has the form of a word is written.
+  const code = /^[a-z]+([_./-][a-z]+)*$/i.test(word) ? word : "(not a word)";
+  hourly(`code:${app.appId}:${kind}:${code}`, () => {
+    log.warn("a sender reports a code that is not known", { app: app.appId, kind, code });
+  });
+}
+
+/** The users to tell: the one that is named, else whoever the owner object names. */
+async function holdersOf(env: Env, app: App, hash: string, uid: string | null): Promise<string[]> {
+  if (uid !== null) return [await userHash(app.appId, uid)];
+  const owners = await ownersOf(env, app, hash);
+  return owners.map(({ user }) => user);
 }
 
 async function orUnavailable<T>(call: () => Promise<T[]>): Promise<T[] | FeedbackAnswer> {
@@ -94,7 +150,7 @@ async function orUnavailable<T>(call: () => Promise<T[]>): Promise<T[] | Feedbac
 
 /** Several users may hold one token (policy `shared`): the reply names what says the most. */
 function theMoreTelling(a: FeedbackAnswer | undefined, b: FeedbackAnswer): FeedbackAnswer {
-  const rank: FeedbackAnswer["outcome"][] = ["unknown", "kept", "suspect", "pruned", "unavailable"];
+  const rank: readonly FeedbackAnswer["outcome"][] = ["unknown", "kept", "suspect", "pruned", "unavailable"];
   return a !== undefined && rank.indexOf(a.outcome) > rank.indexOf(b.outcome) ? a : b;
 }
 

@@ -35,8 +35,8 @@ export interface UserPushTokens {
 export interface LookupResult {
   /** In the order asked for, each uid once as it was spelled; without those in `errors`. */
   users: UserPushTokens[];
-  /** Users whose object failed: ask for them again. */
-  errors: { uid: string; code: ErrorCode }[];
+  /** `ERR_BAD_REQUEST`: no user can have this uid. Any other code: the user's object failed; ask for the user again. */
+  errors: { uid: string; code: ErrorCode; message: string }[];
 }
 
 /** Who holds a token, and where. */
@@ -59,14 +59,16 @@ async function pushTokensOf(env: Env, app: App, uid: string): Promise<SenderToke
 type Answer = UserPushTokens | LookupResult["errors"][number];
 
 /** The same for many users; one that fails does not fail the rest. */
-export async function lookupUsers(env: Env, app: App, uids: readonly string[]): Promise<LookupResult> {
-  const asked = new Map(uids.map((uid, i) => [uid, uidOf(app, uid, `uids.${i}`)]));
-  const answers = await mapBounded([...asked], OBJECT_CONCURRENCY, async ([uid, ofUser]): Promise<Answer> => {
+export async function lookupUsers(env: Env, app: App, uids: readonly unknown[]): Promise<LookupResult> {
+  const asked = [...new Set(uids.map((uid) => (typeof uid === "string" ? uid : JSON.stringify(uid))))];
+  const strings = new Set(uids.filter((uid) => typeof uid === "string"));
+  const answers = await mapBounded(asked, OBJECT_CONCURRENCY, async (uid): Promise<Answer> => {
     try {
-      return { uid, pushTokens: await pushTokensOf(env, app, ofUser) };
+      if (!strings.has(uid)) throw new ApiError("ERR_BAD_REQUEST", "The uid must be a string.");
+      return { uid, pushTokens: await pushTokensOf(env, app, uidOf(app, uid)) };
     } catch (error) {
-      log.warn("a user of a lookup failed", { app: app.appId, error });
-      return { uid, code: codeOf(error) };
+      if (codeOf(error) !== "ERR_BAD_REQUEST") log.warn("a user of a lookup failed", { app: app.appId, error });
+      return { uid, code: codeOf(error), message: error instanceof ApiError ? error.message : "The operation failed." };
     }
   });
   return {

@@ -1,6 +1,6 @@
 // What the RPC methods of UserTokens take and answer. Expected outcomes are values, not exceptions: an error's class dies
 // at the RPC boundary. After a deploy old and new objects run side by side for minutes, so these types only grow.
-import type { FeedbackVerdict } from "../domain/feedback.ts";
+import type { FeedbackVerdict } from "../domain/feedback-codes.ts";
 import type { Kind } from "../domain/kinds.ts";
 import type { Change, ListedToken, PushToken, Registration, Rules, Session } from "../domain/registration.ts";
 import type { Marks } from "../durable/claims.ts";

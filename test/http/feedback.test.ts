@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, it, vi } from "vitest";
 import { createApp } from "../../src/app.ts";
-import { APNS_CODES, FCM_CODES } from "../../src/domain/feedback.ts";
+import { APNS_CODES, FCM_CODES } from "../../src/domain/feedback-codes.ts";
 import { userHash, userTokensName } from "../../src/durable/names.ts";
 import { API_KEYS } from "../support/apps.ts";
 import { login, serverCall, type TestSession, uniqueToken } from "../support/client.ts";
@@ -13,17 +13,18 @@ const WINDOW_MS = 7 * DAY_MS;
 
 type Item = Record<string, unknown>;
 
-/** Reports when all of it has happened: the clock goes on to the latest time that is reported. */
 async function report(items: Item[], app = "test") {
-  const times = items.flatMap(({ at, sentAt }) => [Number(at ?? 0), Number(sentAt ?? 0)]);
-  const latest = Math.max(0, ...times.filter((time) => time < Date.now() + 30 * DAY_MS));
-  if (latest > Date.now()) vi.useFakeTimers({ toFake: ["Date"], now: latest });
   return serverCall("POST", "/v3/push_tokens/feedback", { body: { items } }, app);
 }
 
 async function outcomes(items: Item[], app = "test"): Promise<string[]> {
   const { body } = await report(items, app);
   return body.data.items.map(({ outcome }: { outcome: string }) => outcome);
+}
+
+/** The clock of sender and registry at `time`: a report is never of later than now. */
+function setClock(time: number): void {
+  vi.useFakeTimers({ toFake: ["Date"], now: time });
 }
 
 /** A user with an FCM and an APNs token. */
@@ -53,7 +54,7 @@ afterEach(() => {
 describe("a report that a token is dead", () => {
   it("prunes a token that was not registered since, a refresh window ago or longer", async ({ expect }) => {
     const { session, fcm, apns, at } = await registered();
-    later(WINDOW_MS + DAY_MS);
+    setClock(at + 25 * DAY_MS);
     const items = [
       { token: fcm, kind: "fcm", code: "UNREGISTERED", sentAt: at + WINDOW_MS + 1000 },
       { token: apns, kind: "apns", code: "Unregistered", at: at + WINDOW_MS + 1000 },
@@ -92,7 +93,7 @@ describe("a report that a token is dead", () => {
   it("prefers the provider's time to the time of sending, and that to now", async ({ expect }) => {
     const { apns, at } = await registered();
     const late = at + WINDOW_MS + 1000;
-    later(WINDOW_MS + DAY_MS);
+    setClock(late);
     expect(
       await outcomes([
         { token: apns, kind: "apns", code: "Unregistered", at: at - DAY_MS, sentAt: late },
@@ -140,7 +141,7 @@ describe("a suspect", () => {
     const { session, apns, at } = await registered();
     const bad = (time: number) => [{ token: apns, kind: "apns", code: "BadDeviceToken", at: time }];
     const first = at + 1000;
-    later(2 * WINDOW_MS);
+    setClock(at + 25 * DAY_MS);
     expect(await outcomes(bad(first))).toEqual(["suspect"]);
     expect(await outcomes(bad(first + WINDOW_MS - 1))).toEqual(["suspect"]);
     expect(await outcomes(bad(first + WINDOW_MS))).toEqual(["pruned"]);
@@ -150,9 +151,9 @@ describe("a suspect", () => {
   it("that came back is not pruned by a report of before", async ({ expect }) => {
     const { session, apns, at } = await registered();
     const bad = (time: number) => [{ token: apns, kind: "apns", code: "BadDeviceToken", at: time }];
-    later(DAY_MS);
+    setClock(at + 1000);
     await outcomes(bad(at + 1000));
-    later(WINDOW_MS);
+    setClock(at + WINDOW_MS + DAY_MS);
     await session.register({ apnsToken: apns });
     expect(await outcomes(bad(at + WINDOW_MS + 1000))).toEqual(["kept"]);
     expect(await session.tokens()).toContain(apns);
@@ -222,16 +223,19 @@ describe("a report that does not blame the token", () => {
   it("never removes it and never makes it suspect, whatever the code and the time", async ({ expect }) => {
     const { session, fcm, apns, at } = await registered();
     const late = at + 25 * DAY_MS;
-    later(25 * DAY_MS);
+    setClock(late);
     const items = [
       ...innocent(FCM_CODES).map((code) => ({ token: fcm, kind: "fcm", code, at: late })),
       ...innocent(APNS_CODES).map((code) => ({ token: apns, kind: "apns", code, at: late })),
-      { token: fcm, kind: "fcm", code: "A_CODE_OF_NEXT_YEAR", at: late },
-      // The other provider's word for it: FCM has no such code.
-      { token: fcm, kind: "fcm", code: "Unregistered", at: late },
-      { token: fcm, kind: "fcm", code: "constructor", at: late },
     ];
     expect(new Set(await outcomes(items))).toEqual(new Set(["kept"]));
+    const unknown = [
+      { token: fcm, kind: "fcm", code: "A_CODE_OF_NEXT_YEAR", at: late },
+      // The other provider's word for it: FCM has no such code.
+      { token: fcm, kind: "fcm", code: "BadDeviceToken", at: late },
+      { token: fcm, kind: "fcm", code: "constructor", at: late },
+    ];
+    expect(await outcomes(unknown)).toEqual(["unknown_code", "unknown_code", "unknown_code"]);
     expect((await session.tokens()).sort()).toEqual([apns, fcm].sort());
     expect(await suspects(session)).toEqual([]);
   });
@@ -242,7 +246,7 @@ describe("the token that is reported", () => {
     const { session, fcm, at } = await registered();
     const next = uniqueToken();
     await session.register({ fcmToken: next });
-    later(25 * DAY_MS);
+    setClock(at + 25 * DAY_MS);
     const item = { token: fcm, kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS, uid: session.uid };
     expect(await outcomes([item])).toEqual(["unknown"]);
     expect(await session.tokens()).toContain(next);
@@ -252,7 +256,7 @@ describe("the token that is reported", () => {
     const { session, fcm, at } = await registered();
     const next = await login();
     await next.register({ fcmToken: fcm });
-    later(25 * DAY_MS);
+    setClock(at + 25 * DAY_MS);
     const item = { token: fcm, kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS };
     expect(await outcomes([{ ...item, uid: session.uid }])).toEqual(["unknown"]);
     expect(await outcomes([item])).toEqual(["pruned"]);
@@ -263,7 +267,7 @@ describe("the token that is reported", () => {
     const { session, fcm, at } = await registered("shared");
     const other = await login(undefined, { app: "shared" });
     await other.register({ fcmToken: fcm });
-    later(25 * DAY_MS);
+    setClock(at + 25 * DAY_MS);
     const item = { token: fcm, kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS };
     expect(await outcomes([item], "shared")).toEqual(["pruned"]);
     expect([...(await session.tokens()), ...(await other.tokens())]).not.toContain(fcm);
@@ -271,7 +275,7 @@ describe("the token that is reported", () => {
 
   it("of another app is unknown", async ({ expect }) => {
     const { session, fcm, at } = await registered();
-    later(25 * DAY_MS);
+    setClock(at + 25 * DAY_MS);
     const item = { token: fcm, kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS };
     expect(await outcomes([item, { ...item, uid: session.uid }], "other")).toEqual(["unknown", "unknown"]);
     expect(await session.tokens()).toContain(fcm);
@@ -282,7 +286,7 @@ describe("a batch", () => {
   it("of 500 reports is answered item by item, in order", async ({ expect }) => {
     const { fcm, apns, at } = await registered();
     const late = at + 25 * DAY_MS;
-    later(25 * DAY_MS);
+    setClock(late);
     const items = Array.from({ length: 500 }, (_, i) => ({
       token: `nobody's-${i}`,
       kind: "fcm",
@@ -310,38 +314,51 @@ describe("a batch", () => {
     expect({ status, code: body.error.code }).toEqual({ status: 413, code: "ERR_BAD_REQUEST" });
   });
 
-  it("that is malformed is refused whole, names the field and changes nothing", async ({ expect }) => {
-    const { session, fcm, at } = await registered();
+  it("answers a wrong item in its place, says why, and serves the rest", async ({ expect }) => {
+    const { session, fcm, apns, at } = await registered();
+    setClock(at + 25 * DAY_MS);
     const good = { token: fcm, kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS };
-    const wrong: [Item, string][] = [
-      [{ ...good, at: Math.floor(at / 1000) }, "items.1.at"],
-      [{ ...good, sentAt: at + 56 * DAY_MS }, "items.1.sentAt"],
-      [{ ...good, at: "2026-01-01" }, "items.1.at"],
-      [{ ...good, at: at + 0.5 }, "items.1.at"],
-      [{ ...good, kind: "web" }, "items.1.kind"],
-      [{ ...good, token: "" }, "items.1.token"],
-      [{ ...good, token: "a\nb" }, "items.1.token"],
-      [{ ...good, code: 410 }, "items.1.code"],
-      [{ ...good, uid: "" }, "items.1.uid"],
+    const wrong: [unknown, string][] = [
+      [{ ...good, at: Math.floor(at / 1000) }, "The at field must be epoch milliseconds, not seconds."],
+      [{ ...good, sentAt: at + 60 * DAY_MS }, "The sentAt field must not be more than 30 days ahead."],
+      [{ ...good, at: "2026-01-01" }, "The at field must be"],
+      [{ ...good, at: at + 0.5 }, "The at field must be"],
+      [{ ...good, kind: "web" }, "The kind field must be one of fcm, apns, voip."],
+      [{ ...good, token: "" }, "The token field must not be empty."],
+      [{ ...good, token: "a\nb" }, "The token field must hold"],
+      [{ ...good, code: 410 }, "The code field must be the provider's code"],
+      [{ ...good, code: "x".repeat(101) }, "The code field must not be longer than 100 characters."],
+      [{ ...good, code: undefined }, "The code field holds no code."],
+      [{ ...good, code: {} }, "The code field holds no code."],
+      [{ ...good, code: "Requested entity was not found." }, "The code field holds no code."],
+      [{ ...good, uid: "" }, "The uid field must not be empty."],
+      [null, "The body field"],
+      ["UNREGISTERED", "The body field"],
     ];
-    for (const [item, field] of wrong) {
-      const { status, body } = await report([good, item]);
-      expect({ field, status }).toEqual({ field, status: 400 });
-      expect(Object.keys(body.error.details)).toEqual([field]);
-    }
-    for (const items of [[], Array.from({ length: 501 }, () => good)]) {
-      expect((await report(items)).body.error.details).toHaveProperty("items");
-    }
-    expect(await session.tokens()).toContain(fcm);
-    expect(await suspects(session)).toEqual([]);
+    const items = [...wrong.map(([item]) => item), good, { ...good, token: apns, kind: "APNs", code: "unregistered" }];
+    const { status, body } = await report(items as Item[]);
+    expect(status).toBe(200);
+    const answers: { outcome: string; why: string }[] = body.data.items;
+    expect(answers.map(({ outcome }) => outcome)).toEqual([...wrong.map(() => "invalid"), "pruned", "pruned"]);
+    for (const [i, [, why]] of wrong.entries()) expect(answers[i]?.why).toContain(why);
+    expect(await session.tokens()).toEqual([]);
+  });
+
+  it.for([
+    ["no list", { items: {} }],
+    ["no item", { items: [] }],
+    ["501 items", { items: Array.from({ length: 501 }, () => ({})) }],
+    ["nothing", {}],
+  ] as const)("of the wrong shape is refused whole: %s", async ([, body], { expect }) => {
+    const reply = await serverCall("POST", "/v3/push_tokens/feedback", { body });
+    expect(reply).toMatchObject({ status: 400, body: { error: { details: { items: [expect.any(String)] } } } });
   });
 
   it("serves the rest when an object does not answer, and says which report to repeat", async ({ expect }) => {
     const { session, fcm, at } = await registered();
     const { session: other, fcm: otherToken } = await registered();
-    later(25 * DAY_MS);
+    setClock(at + 25 * DAY_MS);
     const item = { kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS };
-    vi.useFakeTimers({ toFake: ["Date"], now: at + 25 * DAY_MS });
     const silent = userTokensName("test", await userHash("test", session.uid));
     const { namespace } = withFault(env.USER_TOKENS, (call) => call());
     const broken = new Proxy(namespace, {
@@ -370,5 +387,80 @@ describe("a batch", () => {
     const { data } = await response.json<{ data: { items: { outcome: string }[] } }>();
     expect(data.items.map(({ outcome }) => outcome)).toEqual(["unavailable", "pruned"]);
     expect(await session.tokens()).toContain(fcm);
+  });
+});
+
+describe("a sender's own words", () => {
+  const APNS_ERROR = (timestamp: number) => ({
+    device: "…",
+    status: 410,
+    response: { reason: "Unregistered", timestamp },
+  });
+
+  it.for<[string, Item]>([
+    ["firebase-admin for Node (parse-server#9173)", { code: "messaging/registration-token-not-registered" }],
+    ["firebase-admin for .NET (notifo#74)", { code: "Unregistered" }],
+    ["firebase-admin for Python", { code: "UnregisteredError" }],
+    ["legacy FCM (home-assistant mobile-apps-fcm-push#216)", { code: "NotRegistered" }],
+    ["FCM's whole error", { error: { status: "NOT_FOUND", details: [{ errorCode: "UNREGISTERED" }] } }],
+    [
+      "FCM's whole reply as code",
+      { code: { error: { status: "NOT_FOUND", details: [{ errorCode: "UNREGISTERED" }] } } },
+    ],
+  ])("prune what they call dead, and are recorded as FCM's: %s", async ([, said], { expect }) => {
+    const { session, fcm, apns, at } = await registered();
+    setClock(at + WINDOW_MS + 1000);
+    expect(await outcomes([{ token: fcm, kind: "fcm", ...said }])).toEqual(["pruned"]);
+    expect(await session.tokens()).toEqual([apns]);
+    const { body } = await serverCall("GET", `/v3/users/${session.uid}/export`);
+    expect(body.data.changes.at(-1)).toMatchObject({ change: "pruned", code: "UNREGISTERED" });
+  });
+
+  it("may say in the object when APNs knew, which counts before the time of sending", async ({ expect }) => {
+    const { apns, at } = await registered();
+    setClock(at + WINDOW_MS + 1000);
+    const item = { token: apns, kind: "apns", sentAt: at + WINDOW_MS + 1000 };
+    expect(await outcomes([{ ...item, error: APNS_ERROR(at - DAY_MS) }])).toEqual(["kept"]);
+    expect(await outcomes([{ ...item, error: APNS_ERROR(at + WINDOW_MS) }])).toEqual(["pruned"]);
+  });
+
+  it.for([8, 29])("of a clock that is %i days ahead prune nothing that is young", async (days, { expect }) => {
+    const { session, fcm, apns, at } = await registered();
+    const ahead = at + days * DAY_MS;
+    const items = [
+      { token: fcm, kind: "fcm", code: "UNREGISTERED", sentAt: ahead },
+      { token: apns, kind: "apns", code: "Unregistered", at: ahead },
+    ];
+    expect(await outcomes(items)).toEqual(["suspect", "suspect"]);
+    expect(await outcomes(items)).toEqual(["suspect", "suspect"]);
+    expect((await session.tokens()).sort()).toEqual([apns, fcm].sort());
+  });
+
+  it("that nobody is known to use are counted each time, and told once per hour without what may be a token", async ({
+    expect,
+  }) => {
+    const points: unknown[] = [];
+    const lines: string[] = [];
+    const spy = vi.spyOn(console, "warn").mockImplementation((line: string) => void lines.push(line));
+    const { fcm } = await registered();
+    const items = ["token-is-gone", "token-is-gone", fcm.slice(0, 100)].map((code) => ({
+      token: fcm,
+      kind: "fcm",
+      code,
+    }));
+    const response = await createApp().request(
+      "https://registry.test/v3/push_tokens/feedback",
+      { method: "POST", headers: { appId: "test", apikey: API_KEYS.sender }, body: JSON.stringify({ items }) },
+      { ...env, METRICS: { writeDataPoint: (point: unknown) => void points.push(point) } },
+    );
+    spy.mockRestore();
+    const { data } = await response.json<{ data: { items: { outcome: string }[] } }>();
+    expect(data.items.map(({ outcome }) => outcome)).toEqual(["unknown_code", "unknown_code", "unknown_code"]);
+    expect(points).toEqual(items.map(() => ({ indexes: ["test"], blobs: ["unknown_code", "fcm"], doubles: [1] })));
+    const line = { level: "warn", message: "a sender reports a code that is not known", app: "test", kind: "fcm" };
+    expect(lines.map((each) => JSON.parse(each))).toEqual([
+      { ...line, code: "token-is-gone" },
+      { ...line, code: "(not a word)" },
+    ]);
   });
 });

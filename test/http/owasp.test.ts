@@ -46,6 +46,10 @@ async function tokensOf(uid: string, app = "test"): Promise<string[]> {
   return body.data.pushTokens.map(({ token }: { token: string }) => token);
 }
 
+afterEach(() => {
+  vi.useRealTimers();
+});
+
 describe("API1 broken object level authorization", () => {
   it("a client reaches the user of its auth token only, whatever path, query, header or body say", async ({
     expect,

@@ -3,6 +3,7 @@
 import type { App } from "../config/apps.ts";
 import { KIND_NAMES, type Kind, type Platform } from "../domain/kinds.ts";
 import type { Registration } from "../domain/registration.ts";
+import { targetOf } from "../domain/token.ts";
 import { mapBounded } from "../durable/concurrency.ts";
 import { tokenHash } from "../durable/names.ts";
 import { ApiError, type ErrorCode } from "../http/errors.ts";
@@ -15,6 +16,8 @@ import { askUser, askUserByHash, ownersOf } from "../objects.ts";
 export interface SenderToken {
   token: string;
   kind: Kind;
+  /** Of kind `fcm`: the field of an FCM message in which it is sent. */
+  target?: "fid" | "token";
   platform: Platform;
   sessionId: string;
   registeredAt: number;
@@ -82,9 +85,11 @@ function codeOf(error: unknown): ErrorCode {
 }
 
 function toSenderToken(r: Registration): SenderToken {
+  const target = targetOf(r.kind, r.token);
   return {
     token: r.token,
     kind: r.kind,
+    ...(target === null ? {} : { target }),
     platform: r.platform,
     sessionId: r.session,
     registeredAt: r.registeredAt,

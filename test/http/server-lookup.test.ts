@@ -36,7 +36,7 @@ describe("GET /v3/users/{uid}/push_tokens", () => {
     const tokens = [
       { token: apnsToken, kind: "apns", platform: "ios", sessionId: session.id, ...base },
       { token: voipToken, kind: "voip", platform: "ios", sessionId: session.id, ...base },
-      { token: fcmToken, kind: "fcm", platform: "web", sessionId: web.id, ...base },
+      { token: fcmToken, kind: "fcm", target: "token", platform: "web", sessionId: web.id, ...base },
     ];
     expect(reply.body).toEqual({ data: { uid: session.uid, pushTokens: expect.any(Array) } });
     expect(reply.body.data.pushTokens).toHaveLength(3);

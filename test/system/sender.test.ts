@@ -16,8 +16,8 @@ let url: string;
 let senderBundle: string;
 
 beforeAll(async () => {
-  // APNs names a time after the registration's refresh window, by a clock that is ahead: it counts as now.
-  providers = await startFakeProviders({ unregisteredAt: Date.now() + 8 * DAY_MS });
+  // APNs names a time before the registrations of these tests: the device came back since.
+  providers = await startFakeProviders({ unregisteredAt: Date.now() - DAY_MS });
   senderBundle = await build("examples/sender/wrangler.toml");
   const worker = async (bundle: string) => ({
     modules: [{ type: "ESModule" as const, path: "index.js", contents: await readFile(bundle, "utf8") }],
@@ -61,10 +61,15 @@ const post = async (target: string, headers: Record<string, string>, body: unkno
 };
 
 /** A new login of the user that registers these tokens. */
-async function register(uid: string, tokens: Record<string, string>): Promise<void> {
+async function register(uid: string, tokens: Record<string, string>): Promise<string> {
   const server = { appId: "test", apikey: API_KEYS.fullAccess };
   const minted = await post(`${url}/v3/users/${uid}/auth_tokens`, server, {});
   const { authToken } = (minted.body as { data: { authToken: string } }).data;
+  await registerAgain(authToken, tokens);
+  return authToken;
+}
+
+async function registerAgain(authToken: string, tokens: Record<string, string>): Promise<void> {
   const reply = await post(`${url}/v2/tokens`, { appId: "test", authToken, sdk: "android@4" }, tokens);
   if (reply.status !== 200) throw new Error(JSON.stringify(reply));
 }
@@ -91,7 +96,7 @@ async function sender(path: string, body: unknown, password = PASSWORD) {
 const PUSH = { title: "Anna", body: "Hello", data: { conversation: "c1" } };
 
 describe("the example sender", () => {
-  it("delivers to every device, reports what the providers call dead, keeps what they do not blame", async ({
+  it("delivers to every device, reports what the providers refused, keeps what they do not blame", async ({
     expect,
   }) => {
     const [anna, ben] = [`anna-${crypto.randomUUID()}`, `ben-${crypto.randomUUID()}`];
@@ -110,7 +115,8 @@ describe("the example sender", () => {
     expect(body.failed).toEqual([
       // The devices may have registered again since, within the refresh window.
       { uid: anna, kind: "fcm", code: "UNREGISTERED", outcome: "suspect" },
-      { uid: anna, kind: "apns", code: "Unregistered", outcome: "suspect" },
+      // APNs does: a day before.
+      { uid: anna, kind: "apns", code: "Unregistered", outcome: "kept" },
       { uid: ben, kind: "apns", code: "BadDeviceToken", outcome: "suspect" },
       { uid: ben, kind: "fcm", code: "INVALID_ARGUMENT", outcome: "kept" },
       { uid: ben, kind: "apns", code: "DeviceTokenNotForTopic", outcome: "kept" },
@@ -124,9 +130,41 @@ describe("the example sender", () => {
     expect(await registeredTokens(anna)).toEqual([
       { token: `phone:${anna}`, suspect: false },
       { token: `unregistered:${anna}`, suspect: true },
-      { token: `unregistered:${anna}`, suspect: true },
+      { token: `unregistered:${anna}`, suspect: false },
     ]);
     expect((await registeredTokens(ben)).map(({ token }) => token)).toContain(`malformed:${ben}`);
+  });
+
+  it("sends a FID in message.fid and a legacy token in message.token, before and after the app's update", async ({
+    expect,
+  }) => {
+    const uid = `eva-${crypto.randomUUID()}`;
+    const fid = `f${crypto.randomUUID().replaceAll("-", "").slice(0, 21)}`;
+    const legacy = `${fid}:APA91b${crypto.randomUUID()}`;
+    const send = async () => (await sender("/send", { uids: [uid], push: PUSH })).body;
+    const received = () => providers.delivered.filter(({ token }) => token.startsWith(fid));
+
+    const authToken = await register(uid, { fcmToken: legacy });
+    expect(await send()).toMatchObject({ delivered: 1, failed: [] });
+    expect(received()).toMatchObject([{ token: legacy, target: "token", body: { token: legacy } }]);
+
+    await registerAgain(authToken, { fcmToken: fid });
+    expect(await send()).toMatchObject({ delivered: 1, failed: [] });
+    expect(received().slice(1)).toMatchObject([{ token: fid, target: "fid", body: { fid } }]);
+    expect(received()[1]?.body).not.toHaveProperty("token");
+
+    // A build of before, with its cached token: FCM knows the device by its FID alone now.
+    await registerAgain(authToken, { fcmToken: legacy });
+    expect(await send()).toMatchObject({ delivered: 0, failed: [{ uid, code: "UNREGISTERED", outcome: "suspect" }] });
+  });
+
+  it("reports FCM's whole error: an iPhone that is gone is INVALID_ARGUMENT there, and Unregistered to APNs", async ({
+    expect,
+  }) => {
+    const uid = `finn-${crypto.randomUUID()}`;
+    await register(uid, { fcmToken: `iphone-gone:${uid}` });
+    const { body } = await sender("/send", { uids: [uid], push: PUSH });
+    expect(body.failed).toEqual([{ uid, kind: "fcm", code: "INVALID_ARGUMENT", outcome: "suspect" }]);
   });
 
   it("rings the VoIP token of an iPhone, and the FCM token of other devices", async ({ expect }) => {

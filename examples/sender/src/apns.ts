@@ -5,6 +5,8 @@ import type { Delivery, Push, Target } from "./push.ts";
 
 export interface ApnsConfig {
   APNS_ENDPOINT: string;
+  /** Where builds from Xcode are pushed, for apps that say what they are (`device.environment`). */
+  APNS_SANDBOX_ENDPOINT?: string;
   APNS_TEAM_ID: string;
   APNS_KEY_ID: string;
   APNS_PRIVATE_KEY: string;
@@ -17,11 +19,12 @@ let cached: { providerToken: string; usableUntil: number; keyId: string } | unde
 
 export async function sendApns(config: ApnsConfig, target: Target, push: Push): Promise<Delivery> {
   const isVoip = target.kind === "voip";
-  const response = await fetch(`${config.APNS_ENDPOINT}/3/device/${encodeURIComponent(target.token)}`, {
+  const { endpoint, topic } = destination(config, target);
+  const response = await fetch(`${endpoint}/3/device/${encodeURIComponent(target.token)}`, {
     method: "POST",
     headers: {
       authorization: `bearer ${await providerToken(config)}`,
-      "apns-topic": isVoip ? `${config.APNS_TOPIC}.voip` : config.APNS_TOPIC,
+      "apns-topic": isVoip ? `${topic}.voip` : topic,
       "apns-push-type": isVoip ? "voip" : "alert",
       "apns-priority": "10",
       // A call that could not ring at once is not worth ringing later.
@@ -43,6 +46,15 @@ export async function sendApns(config: ApnsConfig, target: Target, push: Push): 
   // 410 says since when: a registration younger than that stays (the registry compares).
   if (timestamp !== undefined) delivery.at = timestamp;
   return delivery;
+}
+
+/** The app's build knows its environment and its bundle id; one that does not say so is the one that is configured. */
+function destination(config: ApnsConfig, { device }: Target): { endpoint: string; topic: string } {
+  const isSandbox = device?.environment === "sandbox";
+  return {
+    endpoint: (isSandbox ? config.APNS_SANDBOX_ENDPOINT : undefined) ?? config.APNS_ENDPOINT,
+    topic: device?.bundleId ?? config.APNS_TOPIC,
+  };
 }
 
 async function providerToken(config: ApnsConfig): Promise<string> {

@@ -20,7 +20,8 @@ export async function sendFcm(config: FcmConfig, target: Target, push: Push): Pr
     headers: { authorization: `Bearer ${await accessToken(config)}`, "content-type": "application/json" },
     body: JSON.stringify({
       message: {
-        token: target.token,
+        // FCM answers NotRegistered to a legacy token in `fid`: the registry tells which it is.
+        [target.target ?? "token"]: target.token,
         notification: { title: push.title, body: push.body },
         data: { ...push.data, uid: target.uid, type: push.type },
         android: { priority: "HIGH" },
@@ -28,7 +29,9 @@ export async function sendFcm(config: FcmConfig, target: Target, push: Push): Pr
     }),
   });
   if (response.ok) return { delivered: true };
-  return { delivered: false, code: errorCode(await response.json().catch(() => null)) };
+  const error: unknown = await response.json().catch(() => null);
+  // Whole, for an iPhone that is gone: its code is INVALID_ARGUMENT, and APNs' own word stands beside it.
+  return { delivered: false, code: errorCode(error), ...(error === null ? {} : { error: Object(error) }) };
 }
 
 /** `details[].errorCode` of type FcmError; without one, the status of the call. */

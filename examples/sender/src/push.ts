@@ -10,14 +10,23 @@ export interface Push {
   data: Record<string, string>;
 }
 
-/** One device that a push goes to, as the registry lists it. */
-export interface Target {
-  uid: string;
-  kind: Kind;
+/** A token as the registry lists it, with what a sender needs beside it. */
+export interface RegisteredToken {
   token: string;
+  kind: Kind;
+  sessionId: string;
+  /** Of kind `fcm`: the field of FCM's message in which the token is sent. */
+  target?: "fid" | "token";
+  /** What the app said of its build, if it did. */
+  device?: { environment?: "production" | "sandbox"; bundleId?: string };
+}
+
+/** One device that a push goes to. */
+export interface Target extends RegisteredToken {
+  uid: string;
 }
 
 export type Delivery =
   | { delivered: true }
-  /** The provider's own word and, where it has one, the time since when (epoch ms). */
-  | { delivered: false; code: string; at?: number };
+  /** The provider's own word, its whole error object where that says more, and the time since when (epoch ms). */
+  | { delivered: false; code: string; error?: object; at?: number };

@@ -2,24 +2,20 @@
 import type { Kind } from "../../../src/domain/kinds.ts";
 import { type ApnsConfig, sendApns } from "./apns.ts";
 import { type FcmConfig, sendFcm } from "./fcm.ts";
-import type { Delivery, Push, Target } from "./push.ts";
+import type { Delivery, Push, RegisteredToken, Target } from "./push.ts";
 
-/** What the registry's entrypoint `PushTokens` answers; see the registry's README for every field. */
-export interface RegisteredToken {
-  token: string;
-  kind: Kind;
-  sessionId: string;
-}
-
+/** One report; `error` in place of `code` where the provider's whole answer says more. */
 export interface Feedback {
   token: string;
   kind: Kind;
   uid: string;
-  code: string;
+  code?: string;
+  error?: object;
   sentAt: number;
   at?: number;
 }
 
+/** What the registry's entrypoint `PushTokens` answers; see the registry's README for every field. */
 export interface PushTokensBinding {
   lookup(uids: string[]): Promise<{
     users: { uid: string; pushTokens: RegisteredToken[] }[];
@@ -47,7 +43,7 @@ const CONCURRENT_PUSHES = 6;
 export async function deliver(env: SenderEnv, uids: string[], push: Push): Promise<Report> {
   const { users, errors } = await env.PUSH_TOKENS.lookup(uids);
   const targets = users.flatMap(({ uid, pushTokens }) =>
-    chooseTokens(pushTokens, push).map(({ kind, token }) => ({ uid, kind, token })),
+    chooseTokens(pushTokens, push).map((token): Target => ({ uid, ...token })),
   );
   const sentAt = Date.now();
   const deliveries = await sendAll(env, targets, push);
@@ -55,15 +51,20 @@ export async function deliver(env: SenderEnv, uids: string[], push: Push): Promi
     const delivery = deliveries[i];
     return delivery === undefined || delivery.delivered ? [] : [{ target, delivery }];
   });
-  const items = refused.map(({ target, delivery }): Feedback => {
-    const item: Feedback = { ...target, code: delivery.code, sentAt };
-    if (delivery.at !== undefined) item.at = delivery.at;
+  const items = refused.map(({ target: { token, kind, uid }, delivery: { code, error, at } }): Feedback => {
+    const item: Feedback = { token, kind, uid, sentAt, ...(error === undefined ? { code } : { error }) };
+    if (at !== undefined) item.at = at;
     return item;
   });
   const outcomes = items.length === 0 ? [] : await env.PUSH_TOKENS.feedback(items);
   return {
     delivered: targets.length - refused.length,
-    failed: items.map(({ uid, kind, code }, i) => ({ uid, kind, code, outcome: outcomes[i]?.outcome ?? "unknown" })),
+    failed: refused.map(({ target: { uid, kind }, delivery: { code } }, i) => ({
+      uid,
+      kind,
+      code,
+      outcome: outcomes[i]?.outcome ?? "unknown",
+    })),
     unread: errors.map(({ uid }) => uid),
   };
 }

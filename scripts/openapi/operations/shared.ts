@@ -4,6 +4,10 @@ import { KIND_NAMES, PLATFORMS } from "../../../src/domain/kinds.ts";
 import { PUSH_PLATFORM_NAMES } from "../../../src/domain/push-platforms.ts";
 
 export const success = z.strictObject({ success: z.literal(true) });
+
+/** Fields of the body that were not used, and why. The rest of the call was done. */
+export const refused = z.optional(z.record(z.string(), z.enum(["invalid", "too_many_takeovers"])));
+export const successWithRefused = z.strictObject({ success: z.literal(true), refused });
 export const time = z.int().check(z.describe("Epoch milliseconds."));
 export const kind = z.enum(KIND_NAMES);
 export const platform = z.enum(PLATFORMS);
@@ -11,6 +15,9 @@ export const platform = z.enum(PLATFORMS);
 const senderToken = z.strictObject({
   token: z.string(),
   kind,
+  target: z.optional(
+    z.enum(["fid", "token"]).check(z.describe("Of kind `fcm`: the field of FCM's message that takes the token.")),
+  ),
   platform,
   sessionId: z.string(),
   registeredAt: time,
@@ -76,6 +83,7 @@ export const ME = { uid: "alice", name: "alice", authToken: "eyJhbGciOi…", wsC
 export const SENDER_TOKEN = {
   token: TOKEN,
   kind: "fcm",
+  target: "token",
   platform: "android",
   sessionId: SESSION,
   registeredAt: NOW,

@@ -199,6 +199,19 @@ export class Tab {
     );
   }
 
+  /** Adds headers to every later `fetch` of the page, as tracing tools do. */
+  async addHeaders(added: Record<string, string>): Promise<void> {
+    await this.#page.evaluate((added) => {
+      const page = globalThis as unknown as { fetch: typeof fetch };
+      const { fetch: original } = page;
+      page.fetch = (input, init) => {
+        const headers = new Headers(init?.headers);
+        for (const [name, value] of Object.entries(added)) headers.set(name, value);
+        return original(input, { ...init, headers });
+      };
+    }, added);
+  }
+
   /** Waits for the reply to a request of that method and URL. */
   async reply(method: string, url: string): Promise<number> {
     const response = await this.#page.waitForResponse((r) => r.url() === url && r.request().method() === method);

@@ -6,6 +6,8 @@ import { exportPKCS8, generateKeyPair, jwtVerify } from "jose";
 
 export interface ReceivedPush {
   token: string;
+  /** The field of FCM's message that held it. */
+  target?: "fid" | "token";
   topic?: string;
   body: Record<string, unknown>;
 }
@@ -25,7 +27,11 @@ const FCM_ERRORS: Record<string, [status: number, name: string, errorCode: strin
   malformed: [400, "INVALID_ARGUMENT", "INVALID_ARGUMENT"],
   foreign: [403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"],
   overloaded: [503, "UNAVAILABLE", "UNAVAILABLE"],
+  /** An iPhone that is gone, as FCM tells it: APNs' word stands beside its own. */
+  "iphone-gone": [400, "INVALID_ARGUMENT", "INVALID_ARGUMENT"],
 };
+/** A FID, alone or at the head of a legacy token (firebase-android-sdk#8087). */
+const INSTALLATION = /^([c-f][\w-]{21})(:.+)?$/;
 const APNS_ERRORS: Record<string, [status: number, reason: string]> = {
   unregistered: [410, "Unregistered"],
   malformed: [400, "BadDeviceToken"],
@@ -38,6 +44,20 @@ export async function startFakeProviders({ unregisteredAt }: { unregisteredAt: n
   const google = await generateKeyPair("RS256", { extractable: true });
   const apple = await generateKeyPair("ES256", { extractable: true });
   const delivered: ReceivedPush[] = [];
+  /** FIDs to which a push was delivered: from then on their legacy tokens are dead (pigeon#304). */
+  const migrated = new Set<string>();
+
+  /** What FCM says of a message's target, by documentation and by what was seen of it; `null`: it can be delivered. */
+  function fcmError({ fid, token }: { fid?: unknown; token?: unknown }): keyof typeof FCM_ERRORS | null {
+    if ((fid === undefined) === (token === undefined)) return "malformed";
+    const [, installation, rest] = INSTALLATION.exec(String(fid ?? token)) ?? [];
+    // firebase-ios-sdk#16429: a legacy token in `fid`. The other way round works (firebase-android-sdk#8316).
+    if (fid !== undefined && (installation === undefined || rest !== undefined)) return "unregistered";
+    if (installation !== undefined && rest !== undefined && migrated.has(installation)) return "unregistered";
+    if (installation !== undefined && rest === undefined) migrated.add(installation);
+    const name = String(token).split(":")[0] ?? "";
+    return Object.hasOwn(FCM_ERRORS, name) ? name : null;
+  }
 
   async function answer(request: IncomingMessage, body: string): Promise<[status: number, reply: object | null]> {
     const authorization = request.headers.authorization ?? "";
@@ -51,13 +71,19 @@ export async function startFakeProviders({ unregisteredAt }: { unregisteredAt: n
     if (request.url === "/v1/projects/fake-project/messages:send") {
       if (authorization !== `Bearer ${ACCESS_TOKEN}`) return [401, { error: { code: 401, status: "UNAUTHENTICATED" } }];
       const { message } = JSON.parse(body);
-      const error = FCM_ERRORS[String(message.token).split(":")[0] ?? ""];
+      const name = fcmError(message);
+      const error = name === null ? undefined : FCM_ERRORS[name];
       if (error !== undefined) {
         const [code, status, errorCode] = error;
-        const detail = { "@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", errorCode };
-        return [code, { error: { code, message: "as documented", status, details: [detail] } }];
+        const type = "type.googleapis.com/google.firebase.fcm.v1";
+        const details: object[] = [{ "@type": `${type}.FcmError`, errorCode }];
+        if (name === "iphone-gone") {
+          details.push({ "@type": `${type}.ApnsError`, statusCode: 410, reason: "Unregistered" });
+        }
+        return [code, { error: { code, message: "as documented", status, details } }];
       }
-      delivered.push({ token: message.token, body: message });
+      const target = message.fid === undefined ? "token" : "fid";
+      delivered.push({ token: message[target], target, body: message });
       return [200, { name: `projects/fake-project/messages/${delivered.length}` }];
     }
     const token = decodeURIComponent(request.url?.match(/^\/3\/device\/(.+)$/)?.[1] ?? "");

@@ -45,6 +45,13 @@ export function anyCase<const T extends readonly [string, ...string[]] | string[
   return reading as unknown as typeof exact;
 }
 
+/** Any value, described as one of `schema`: an item of a batch, each of which is looked at by itself. */
+export function each<T extends z.ZodMiniType>(schema: T) {
+  const any = z.unknown();
+  SHAPES.set(any, schema);
+  return any as unknown as z.ZodMiniType<unknown, z.input<T>>;
+}
+
 const SHAPES = new WeakMap<object, z.ZodMiniType>();
 
 /** What the description of the API says that a schema of this file takes; `undefined` for any other schema. */

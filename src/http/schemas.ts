@@ -13,7 +13,7 @@ import {
   RESTORABLE_MS,
   TOKEN_LENGTH_MAX,
 } from "../limits.ts";
-import { anyCase, given } from "./given.ts";
+import { anyCase, each, given } from "./given.ts";
 
 /** 1–4096 characters from U+0021 to U+007E: no provider's token holds a space or a control character. */
 export const pushToken = z
@@ -119,7 +119,7 @@ export const restoreBody = z.object({
 });
 
 /** `POST /v3/push_tokens/lookup`. Each uid is looked at by itself: one that is impossible does not cost the others. */
-export const lookupBody = z.object({ uids: batch(z.unknown()) });
+export const lookupBody = z.object({ uids: batch(each(uid)) });
 
 /** A time that a sender reports; a clock may be ahead, a time in seconds is a mistake. */
 const reportedTime = z.int("must be epoch milliseconds").check(
@@ -156,7 +156,7 @@ export const feedbackItem = z.object({
 });
 
 /** `POST /v3/push_tokens/feedback`. Each item is looked at by itself: one that is wrong does not cost the others. */
-export const feedbackBody = z.object({ items: batch(z.unknown()) });
+export const feedbackBody = z.object({ items: batch(each(feedbackItem)) });
 
 /** `POST /v3/push_tokens/owner`. Without `kind` every kind is looked at. */
 export const ownerBody = z.object({ token: pushToken, kind: z.nullish(kind) });

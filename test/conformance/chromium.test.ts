@@ -125,6 +125,19 @@ describe("the JavaScript SDK in Chromium", () => {
     expect(await tab.extension("GET", "v2/tokens")).toEqual(listed(token));
   });
 
+  // sentry-javascript#6077, workadventure#5084: the tools wrap fetch, and their headers are part of what a preflight asks.
+  it("registers from a page whose tracing tools add headers to every call", async ({ expect }) => {
+    const { tab } = await loggedIn();
+    const added = ["baggage", "newrelic", "sentry-trace", "traceparent", "tracestate", "x-datadog-trace-id"];
+    await tab.addHeaders(Object.fromEntries(added.map((name) => [name, "00-1"])));
+    const token = uniqueToken();
+    expect(await tab.extension("POST", "v2/tokens", { fcmToken: token })).toEqual(REGISTERED);
+    expect(await tab.extension("GET", "v2/tokens")).toEqual(listed(token));
+    expect(await tab.extension("DELETE", "v2/tokens", { all: false })).toEqual(SUCCESS);
+    const asked = tab.sent.find(({ asks, url }) => asks?.method === "POST" && url === TOKENS)?.asks?.headers;
+    expect(asked).toEqual(expect.arrayContaining(added));
+  });
+
   it("reads why a call was refused", async ({ expect }) => {
     const { tab, uid } = await loggedIn();
     expect(await tab.extension("POST", "v2/tokens", { fcmToken: "two words" })).toEqual({

@@ -16,7 +16,7 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
     body: { schema: schemas.mintBody, example: { lifetimeSeconds: 86_400 } },
     data: z.strictObject({ uid: z.string(), authToken: z.string(), createdAt: z.int() }),
     example: { uid: "alice", authToken: "eyJhbGciOi…", createdAt: NOW / 1000 },
-    refusals: [400, 403, 413],
+    refusals: [400, 403, 413, 415],
   },
   {
     id: "endSession",
@@ -111,7 +111,7 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
     body: { schema: schemas.restoreBody, example: { at: NOW } },
     data: z.strictObject({ restoredTo: time, kept: z.int(), dropped: z.int() }),
     example: { restoredTo: NOW, kept: 1, dropped: 0 },
-    refusals: [400, 403, 413],
+    refusals: [400, 403, 413, 415],
     needsProduction: true,
   },
   {

@@ -2,7 +2,18 @@
 import * as z from "zod/mini";
 import * as schemas from "../../../src/http/schemas.ts";
 import type { ApiOperation } from "./operation.ts";
-import { AS_SERVER, ME, me, SETTINGS, settings, success, successorTokens, TOKEN } from "./shared.ts";
+import {
+  AS_SERVER,
+  ME,
+  me,
+  refused,
+  SETTINGS,
+  settings,
+  success,
+  successorTokens,
+  successWithRefused,
+  TOKEN,
+} from "./shared.ts";
 
 export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
   {
@@ -13,11 +24,13 @@ export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
     summary: "Register push tokens for this session",
     description:
       "Any of the three tokens, each 1 to 4096 visible ASCII characters. A new token displaces the one that this session " +
-      "held of the same kind; a token that another user holds becomes this user's. Repeating it changes nothing.",
+      "held of the same kind; a token that another user holds becomes this user's. Repeating it changes nothing. A field that " +
+      'is `null`, blank or a word such as "undefined" counts as absent; a wrong one is named in `refused` and costs no other. ' +
+      "400 only if no token is left.",
     body: { schema: schemas.registerBody, example: { fcmToken: TOKEN } },
-    data: z.strictObject({ success: z.literal(true), unregisterTicket: z.optional(z.string()) }),
+    data: z.strictObject({ success: z.literal(true), unregisterTicket: z.optional(z.string()), refused }),
     example: { success: true, unregisterTicket: "eyJhbGciOi…" },
-    refusals: [400, 413],
+    refusals: [400, 413, 415],
   },
   {
     id: "listTokens",
@@ -35,14 +48,15 @@ export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
     method: "delete",
     path: "/v2/tokens",
     caller: "client",
-    summary: "Delete this session's tokens, or all of the user's",
+    summary: "Delete this session's tokens, single ones of them, or all of the user's",
     description:
       "`all: false`, the default also without a body, empties this session's slots; it may register again. `all: true` " +
-      "empties those of all of the user's sessions.",
+      "empties those of all of the user's sessions. With token fields: exactly those tokens of this session; a field that names " +
+      "none removes nothing. `?all=true` in the query counts too. Contradictions are a 400.",
     body: { schema: schemas.deleteBody, example: { all: false } },
-    data: success,
+    data: successWithRefused,
     example: { success: true },
-    refusals: [400, 413],
+    refusals: [400, 413, 415],
   },
   {
     id: "logIn",
@@ -111,9 +125,9 @@ export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
       schema: schemas.successorRegisterBody,
       example: { providerId: "default", timezone: "Europe/Berlin", fcmToken: TOKEN, platform: "fcm_android" },
     },
-    data: success,
+    data: successWithRefused,
     example: { success: true },
-    refusals: [400, 403, 413],
+    refusals: [400, 403, 413, 415],
   },
   {
     id: "listPushTokens",
@@ -148,12 +162,12 @@ export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
     caller: "client",
     summary: "What an SDK's unregisterPushToken asks",
     description:
-      "Empties this session's slots; `?all=true` those of all of the user's sessions; `pushToken` in the body: that one, " +
+      "Empties this session's slots; `all`, in the query or the body, those of all of the user's sessions; `pushToken` in the body: that one, " +
       `whichever session of the user holds it.${AS_SERVER} It is answered what was removed.`,
     body: { schema: schemas.successorDeleteBody, example: { pushToken: TOKEN } },
     data: z.union([success, successorTokens]),
     example: { success: true },
-    refusals: [400, 403, 413],
+    refusals: [400, 403, 413, 415],
   },
   {
     id: "unregisterPushTokenByPath",
@@ -165,6 +179,6 @@ export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
     body: { schema: schemas.successorDeleteBody, example: {} },
     data: z.union([success, successorTokens]),
     example: { success: true },
-    refusals: [400, 403, 413],
+    refusals: [400, 403, 413, 415],
   },
 ];

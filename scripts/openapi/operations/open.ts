@@ -16,7 +16,7 @@ export const OPEN_OPERATIONS: readonly ApiOperation[] = [
     body: { text: "An unregisterTicket.", example: "{unregisterTicket}" },
     data: success,
     example: { success: true },
-    refusals: [400, 413],
+    refusals: [400, 413, 415],
   },
   {
     id: "health",

@@ -14,7 +14,7 @@ export interface ApiOperation {
   data: z.ZodMiniType;
   example: unknown;
   /** Statuses of refusals, beside 401, 429, 500 and 503 that any call may get. */
-  refusals: readonly (400 | 403 | 404 | 413)[];
+  refusals: readonly (400 | 403 | 404 | 413 | 415)[];
   /** What it needs is only where Cloudflare runs it: its example cannot be replayed here. */
   needsProduction?: true;
 }

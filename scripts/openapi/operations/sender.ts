@@ -25,12 +25,12 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
     summary: `The same for up to ${BATCH_MAX} users in one request`,
     description:
       "In the order asked for, each uid once and named as it was asked for (with identity `cometchat`, any case of a uid is " +
-      "the same user, and what can be no uid there is refused). A user whose object fails is named in `errors`; the rest is served. On " +
+      "the same user). A uid that no user can have, and a user whose object fails, are named in `errors`; the rest is served. On " +
       "Cloudflare's free plan a request may reach 50 objects: ask for fewer users at once there.",
     body: { schema: schemas.lookupBody, example: { uids: ["alice", "bob"] } },
     data: z.strictObject({
       users: z.array(userPushTokens),
-      errors: z.array(z.strictObject({ uid: z.string(), code: z.string() })),
+      errors: z.array(z.strictObject({ uid: z.string(), code: z.string(), message: z.string() })),
     }),
     example: {
       users: [
@@ -39,7 +39,7 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
       ],
       errors: [],
     },
-    refusals: [400, 403, 413],
+    refusals: [400, 403, 413, 415],
   },
   {
     id: "reportFeedback",
@@ -48,8 +48,10 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
     caller: ["fullAccess", "sender"],
     summary: "Report what FCM and APNs answered",
     description:
-      "`code` is the provider's own word; `at` the provider's time (APNs: `timestamp`), else `sentAt`, both in epoch " +
-      "milliseconds. Prunes exactly what is dead and not registered since; docs/feedback.md has the table. One answer per item.",
+      "`code` is the provider's own word or its library's, `error` its whole error object; `at` the provider's time (APNs: " +
+      "`timestamp`), else `sentAt`, both in epoch milliseconds. Prunes exactly what is dead and not registered since; " +
+      "docs/feedback.md has the table. One answer per item: `unknown_code` for a word that nobody is known to use, `invalid` for " +
+      "an item with a mistake in it.",
     body: {
       schema: schemas.feedbackBody,
       example: { items: [{ token: TOKEN, kind: "fcm", code: "UNREGISTERED", sentAt: NOW, uid: "alice" }] },
@@ -57,13 +59,13 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
     data: z.strictObject({
       items: z.array(
         z.strictObject({
-          outcome: z.enum(["pruned", "kept", "suspect", "unknown", "unavailable"]),
+          outcome: z.enum(["pruned", "kept", "suspect", "unknown", "unavailable", "unknown_code", "invalid"]),
           why: z.string(),
         }),
       ),
     }),
     example: { items: [{ outcome: "suspect", why: "the device may have registered again within the refresh window" }] },
-    refusals: [400, 403, 413],
+    refusals: [400, 403, 413, 415],
   },
   {
     id: "findOwner",
@@ -100,7 +102,7 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
         },
       ],
     },
-    refusals: [400, 403, 413],
+    refusals: [400, 403, 413, 415],
   },
   {
     id: "listSessions",

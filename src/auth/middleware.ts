@@ -4,6 +4,7 @@ import { createMiddleware } from "hono/factory";
 import { routePath as routePathOf } from "hono/route";
 import { verifyCometChat } from "../cometchat/identity.ts";
 import { type App, ConfigError, loadConfig, type Scope } from "../config/apps.ts";
+import { isNothing } from "../domain/nothing.ts";
 import { normalizedOrigin } from "../domain/origins.ts";
 import { userHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
@@ -138,9 +139,13 @@ export const verifyAuthToken: Verifier<App> = (app, authToken, c) => {
   }
 };
 
-/** The auth token that counts, for our routes and for what is passed on. `authToken` wins: SDKs keep sending the previous user's `Authorization` after a new login. */
+/**
+ * The auth token that counts, for our routes and for what is passed on. `authToken` wins: SDKs keep sending the previous
+ * user's `Authorization` after a new login.
+ */
 export function authTokenOf(c: Context<AppEnv>): string | undefined {
-  return header(c, "authToken") ?? header(c, "authorization")?.match(/^Bearer +(\S+)$/i)?.[1];
+  const bearer = header(c, "authorization")?.match(/^Bearer +(\S+)$/i)?.[1];
+  return header(c, "authToken") ?? (bearer === undefined || isNothing(bearer) ? undefined : bearer);
 }
 
 /**

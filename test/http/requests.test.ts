@@ -87,6 +87,34 @@ describe("a compressed body", () => {
   );
 });
 
+describe("a header that holds a word for nothing", () => {
+  // Words that Android must not take for a dead auth token: it logs its user out on the 401 for one.
+  it.for(["undefined", "null", "nil", "(null)", "[object Object]", "NaN", "None"])(
+    "is absent: %s",
+    async (word, { expect }) => {
+      const session = await login();
+      for (const headers of [
+        { authToken: word },
+        { authToken: word, Authorization: word },
+        { Authorization: `Bearer ${word}` },
+      ]) {
+        const reply = await call("GET", "/v2/tokens", { headers: { appId: "test", ...headers } });
+        expect(reply).toMatchObject({ status: 401, body: { error: { code: "AUTH_ERR_EMPTY_AUTH_TOKEN" } } });
+      }
+      const unsure = {
+        appId: "test",
+        authToken: word,
+        Authorization: `Bearer ${session.authToken}`,
+        sdk: word,
+        apikey: word,
+      };
+      expect((await call("GET", "/v2/tokens", { headers: unsure })).status).toBe(200);
+      const nobody = await call("GET", "/v2/tokens", { headers: { appId: word, authToken: session.authToken } });
+      expect(nobody).toMatchObject({ status: 401, body: { error: { code: "AUTH_ERR_EMPTY_APPID" } } });
+    },
+  );
+});
+
 describe("a header that is sent twice", () => {
   const names = ["authToken", "appId"] as const;
 

@@ -2,6 +2,7 @@
 // What fields must be to each other: checks.ts.
 import * as z from "zod/mini";
 import { IDENTITY_NAMES, type Identity } from "../domain/identity.ts";
+import { isNothing } from "../domain/nothing.ts";
 import { normalizedOrigin } from "../domain/origins.ts";
 import { POLICIES, type Rules } from "../domain/registration.ts";
 import { AUTH_TOKEN_SECONDS_MIN, CLOCK_TOLERANCE_MS, DAY_MS, JWT_SECRETS_MAX, SETTING_DAYS_MAX } from "../limits.ts";
@@ -97,7 +98,9 @@ const rateLimitClass = text(/^([A-Z0-9_]{1,32}|none)$/, 'a class of 1 to 32 of A
 
 export const appSchema = z.strictObject({
   /** What clients send as `appId`. It is part of object names: letters, digits, `_` and `-`, no colon. */
-  appId: text(/^[A-Za-z0-9_-]{1,64}$/, "1 to 64 letters, digits, _ or -"),
+  appId: text(/^[A-Za-z0-9_-]{1,64}$/, "1 to 64 letters, digits, _ or -").check(
+    z.refine((appId) => !isNothing(appId), "must not be a word for nothing: as a header it counts as absent"),
+  ),
   /** The region that SDKs put into host names. */
   region: z._default(text(/^[a-z0-9-]{1,32}$/, "1 to 32 of a-z, 0-9 and -"), "us"),
   identity: z._default(z.enum(IDENTITY_NAMES, 'must be "issued", "jwt" or "cometchat"'), "issued"),

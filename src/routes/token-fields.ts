@@ -12,7 +12,7 @@ import { countWord } from "../metrics.ts";
 type TokenFields = { [F in TokenField]?: Given<string> | undefined };
 
 const FIELD_NAMES = KIND_NAMES.map((kind) => KINDS[kind].field);
-const NONE_NAMED = `The body must hold at least one of ${FIELD_NAMES.slice(0, -1).join(", ")} and ${FIELD_NAMES.at(-1)}.`;
+const NONE_NAMED = `The body field must hold at least one of ${FIELD_NAMES.slice(0, -1).join(", ")} and ${FIELD_NAMES.at(-1)}.`;
 
 /**
  * The tokens that the fields of a `/v2/tokens` body name, one per kind.

@@ -186,7 +186,7 @@ describe("the Android SDK", () => {
     const authToken = await registry.mint(uid);
     const troubles: [what: string, result: AndroidResult, code: string][] = [
       ["no app", await new Android(authToken, "").extension("GET", "/v2/tokens"), "AUTH_ERR_EMPTY_APPID"],
-      ["unknown app", await new Android(authToken, "none").extension("GET", "/v2/tokens"), "AUTH_ERR_INVALID_APPID"],
+      ["unknown app", await new Android(authToken, "nobody").extension("GET", "/v2/tokens"), "AUTH_ERR_INVALID_APPID"],
       ["no token", await new Android("").extension("GET", "/v2/tokens"), "AUTH_ERR_EMPTY_AUTH_TOKEN"],
       [
         "wrong configuration",

@@ -256,7 +256,8 @@ describe.each(Object.keys(SDKS) as SdkName[])("the SDK %s", (sdk) => {
     const { device } = await loggedIn(sdk);
     const cases: [body: unknown, details: Record<string, string[]>][] = [
       [null, { body: ["The body field must hold at least one of fcmToken, apnsToken and voipToken."] }],
-      [{ fcmToken: "" }, { fcmToken: ["The fcmToken field must not be empty."] }],
+      [{ fcmToken: "" }, { body: ["The body field must hold at least one of fcmToken, apnsToken and voipToken."] }],
+      [{ fcmToken: "undefined" }, { fcmToken: ['The fcmToken field holds the word "undefined", which is no value.'] }],
       [{ fcmToken: "t".repeat(4097) }, { fcmToken: ["The fcmToken field must not be longer than 4096 characters."] }],
     ];
     for (const [body, details] of cases) {

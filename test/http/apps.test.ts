@@ -176,6 +176,7 @@ describe("the configuration", () => {
     const wrong: [Record<string, unknown>, string][] = [
       [{ APP_ONE: { appId: "a:b" } }, "APP_ONE.appId: must be"],
       [{ APP_ONE: {} }, "APP_ONE.appId: must be text"],
+      [{ APP_ONE: { appId: "none" } }, "APP_ONE.appId: must not be a word for nothing"],
       [{ APP_ONE: "{" }, "APP_ONE.appId: must be text"],
       [{ APP_ONE: { appId: "one", policy: "both" } }, "APP_ONE.policy: must be"],
       [{ APP_ONE: { appId: "one", retentionDays: 0 } }, "APP_ONE.retentionDays: must be"],

@@ -7,8 +7,17 @@ import { defineCommand, main } from "./lib/command.ts";
 import { flag, text } from "./lib/options.ts";
 import { PROJECT } from "./lib/workerd.ts";
 
+/** Settings that say which rows count as whose: a change needs a decision, which the app declares. */
+const DECLARED = [
+  { field: "policy", declaration: "policyChangedFrom", read: '"Changing the policy" in docs/apps.md' },
+  { field: "fcmInstallations", declaration: "fcmInstallationsChangedFrom", read: "docs/fcm.md" },
+  { field: "uidCase", declaration: "uidCaseChangedFrom", read: '"uidCase" in docs/cometchat.md' },
+] as const;
+
+type DeclaredSettings = Pick<App, (typeof DECLARED)[number]["field"]>;
+
 /** What of an app must not change unnoticed, by appId, as it was last deployed. */
-export type Deployed = Record<string, Pick<App, "policy"> & { jurisdiction: string | null }>;
+export type Deployed = Record<string, Partial<DeclaredSettings> & { jurisdiction: string | null }>;
 
 export interface Configuration {
   /** As wrangler.toml has them; secrets are not there. */
@@ -56,14 +65,16 @@ export function problemsOf({ vars, requiredSecrets, rateLimits, deployed }: Conf
   return problems;
 }
 
-/** Changes that need a decision: which rows count as held depends on the policy, and where they are on the jurisdiction. */
+/** Changes that need a decision, or would be the loss of all data. */
 function changesOf(name: string, app: App, before: Deployed[string] | undefined): string[] {
   if (before === undefined) return [];
   const problems: string[] = [];
-  if (before.policy !== app.policy && app.policyChangedFrom !== before.policy) {
+  for (const { field, declaration, read } of DECLARED) {
+    const [was, is] = [JSON.stringify(before[field]), JSON.stringify(app[field])];
+    // A record of before the setting existed holds none: then it had its default.
+    if (was === undefined || was === is || JSON.stringify(app[declaration]) === was) continue;
     problems.push(
-      `${name}.policy: "${before.policy}" is deployed; read "Changing the policy" in docs/apps.md, ` +
-        `and declare policyChangedFrom = "${before.policy}" to change it to "${app.policy}"`,
+      `${name}.${field}: ${was} is deployed; read ${read}, and declare ${declaration} = ${was} to change it to ${is}`,
     );
   }
   const jurisdiction = app.jurisdiction ?? null;
@@ -90,7 +101,10 @@ export function toDeployed(vars: Record<string, unknown>): Deployed {
   return Object.fromEntries(
     apps
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([appId, { policy, jurisdiction }]) => [appId, { policy, jurisdiction: jurisdiction ?? null }]),
+      .map(([appId, { policy, fcmInstallations, uidCase, jurisdiction }]) => [
+        appId,
+        { policy, fcmInstallations, uidCase, jurisdiction: jurisdiction ?? null },
+      ]),
   );
 }
 

@@ -11,6 +11,7 @@ import type { AppEnv } from "../http/context.ts";
 import { ApiError, deadAuthToken } from "../http/errors.ts";
 import { limitRate, limitStranger } from "../http/rate-limits.ts";
 import { addressOf, header } from "../http/request.ts";
+import { canonicalUid } from "../http/uids.ts";
 import { log } from "../log.ts";
 import { findApiKey } from "./api-keys.ts";
 import { verifyIssued } from "./issued.ts";
@@ -122,7 +123,7 @@ export async function identify(
   if (authToken === undefined) throw new ApiError("AUTH_ERR_EMPTY_AUTH_TOKEN", "The authToken header is missing.");
   const caller = await verifyAuthToken(c.var.app, authToken, c);
   if (caller === null || (caller.expired && !allowExpired)) throw deadAuthToken();
-  c.set("caller", caller);
+  c.set("caller", { ...caller, uid: canonicalUid(c.var.app, caller.uid) });
 }
 
 /** Who the auth token names, whatever the app's identity. */

@@ -5,6 +5,7 @@ import { IDENTITY_NAMES, type Identity } from "../domain/identity.ts";
 import { isNothing } from "../domain/nothing.ts";
 import { normalizedOrigin } from "../domain/origins.ts";
 import { POLICIES, type Rules } from "../domain/registration.ts";
+import { UID_CASES } from "../domain/uids.ts";
 import { AUTH_TOKEN_SECONDS_MIN, CLOCK_TOLERANCE_MS, DAY_MS, JWT_SECRETS_MAX, SETTING_DAYS_MAX } from "../limits.ts";
 
 const DAY_SECONDS = DAY_MS / 1000;
@@ -118,6 +119,14 @@ export const appSchema = z.strictObject({
     }),
     { defaultSeconds: 30 * DAY_SECONDS, maximumSeconds: 90 * DAY_SECONDS },
   ),
+  /** Whether a Firebase Installation ID and the legacy tokens that begin with it are one installation: docs/fcm.md. */
+  fcmInstallations: z._default(z.boolean("must be true or false"), true),
+  /** Declares a change of `fcmInstallations`, as `policyChangedFrom` does of the policy. */
+  fcmInstallationsChangedFrom: z.optional(z.boolean("must be true or false")),
+  /** Whether uids that differ in case are one user, as at CometChat; for identities `issued` and `jwt`. */
+  uidCase: z._default(z.enum(UID_CASES, 'must be "sensitive" or "insensitive"'), "sensitive"),
+  /** Declares a change of `uidCase`, as `policyChangedFrom` does of the policy. */
+  uidCaseChangedFrom: z.optional(z.enum(UID_CASES, 'must be "sensitive" or "insensitive"')),
   /** An unchanged registration is written again at most this often. */
   refreshWindowDays: z._default(days, 7),
   /** A registration not refreshed for this long is not served any more. FCM's own limit on Android is 270 days. */

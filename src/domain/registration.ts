@@ -15,7 +15,7 @@ export interface Session {
 export interface PushToken {
   kind: Kind;
   token: string;
-  /** {@link tokenHash} of kind and token: its name in owner objects and in the record of changes. */
+  /** {@link tokenHash} of the installation that it stands for: its name in owner objects and in the record of changes. */
   hash: string;
   platform: Platform;
   /** What the call states of the slot's labels. */
@@ -33,6 +33,8 @@ export interface Registration extends PushToken {
   registeredAt: number;
   /** Written at most once per refresh window. */
   refreshedAt: number;
+  /** The session's user wants no pushes there: senders leave it out unless they ask for it. The same in all slots of a session. */
+  muted: boolean;
   /** When a provider first reported trouble with the token since its last registration; else `null`. */
   suspectAt: number | null;
 }
@@ -60,6 +62,7 @@ export interface Rules {
 /** What can happen to a registration; the record of changes keeps the last of them per user. */
 export type ChangeKind =
   | "registered"
+  | "rotated"
   | "displaced"
   | "moved"
   | "taken_from_another_user"
@@ -68,7 +71,9 @@ export type ChangeKind =
   | "ended"
   | "pruned"
   | "evicted"
-  | "expired";
+  | "expired"
+  | "muted"
+  | "unmuted";
 
 export interface Change {
   /** Epoch ms. */

@@ -15,6 +15,9 @@ export function uidProblem(text: unknown): string | undefined {
   return text === "." || text === ".." ? 'must not be "." or ".."' : undefined;
 }
 
+/** Whether two spellings of one uid are two users. */
+export const UID_CASES = ["sensitive", "insensitive"] as const;
+
 /** A uid as CometChat keeps it: it takes any case and makes it lower. `null` for what no user there can have. */
 export function chatUid(text: unknown): string | null {
   return typeof text === "string" && /^[a-z0-9_-]{1,100}$/i.test(text) ? text.toLowerCase() : null;

@@ -15,9 +15,12 @@ export async function sha256(text: string): Promise<string> {
     .replaceAll("=", "");
 }
 
-/** The hash under which owner objects know a token. Kinds contain no colon, so no two (kind, token) share an input. */
-export function tokenHash(kind: Kind, token: string): Promise<string> {
-  return sha256(`${kind}:${token}`);
+/**
+ * The hash under which objects know an installation, by its identity (domain/token.ts). Kinds contain no colon, so no two
+ * (kind, identity) share an input.
+ */
+export function tokenHash(kind: Kind, identity: string): Promise<string> {
+  return sha256(`${kind}:${identity}`);
 }
 
 /** What owner objects call a user: a hash of the length-prefixed (appId, uid). */

@@ -4,6 +4,11 @@ import { IDENTITIES } from "../domain/identity.ts";
 import { chatUid, uidProblem } from "../domain/uids.ts";
 import { ApiError } from "./errors.ts";
 
+/** A uid that an auth token names, in the form in which the app's user has an object. */
+export function canonicalUid({ uidCase }: App, uid: string): string {
+  return uidCase === "insensitive" ? uid.toLowerCase() : uid;
+}
+
 /**
  * The app's uid that a back end means by `text`.
  * @throws {ApiError} 400 that names `field`
@@ -16,7 +21,7 @@ export function uidOf(app: App, text: string, field = "uid"): string {
     problem = "must be 1 to 100 letters, digits, _ or -, as at CometChat";
   } else {
     problem = uidProblem(text);
-    if (problem === undefined) return text;
+    if (problem === undefined) return canonicalUid(app, text);
   }
   const message = `The ${field} field ${problem}.`;
   throw new ApiError("ERR_BAD_REQUEST", message, { details: { [field]: [message] } });

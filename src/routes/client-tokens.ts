@@ -12,8 +12,10 @@ import { ApiError, invalid } from "../http/errors.ts";
 import { givenValue, labelChangesOf, refusedOf } from "../http/given.ts";
 import { body, header, readText } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
+import { toPushToken } from "../http/tokens.ts";
+import { canonicalUid } from "../http/uids.ts";
 import { tellUser } from "../objects.ts";
-import { listTokens, register, remove, removeTokens, toPushToken } from "./registrations.ts";
+import { listTokens, register, remove, removeTokens } from "./registrations.ts";
 import { isAll, tokensOf } from "./token-fields.ts";
 
 export const clientTokens = new Hono<AppEnv>()
@@ -45,7 +47,7 @@ export const clientTokens = new Hono<AppEnv>()
     await limitAddress(c, app);
     const ticket = await verifyTicket(app, text);
     if (ticket === null) throw invalidTicket();
-    await tellUser(c.env, app, ticket.uid, (user) => user.unregister(ticket));
+    await tellUser(c.env, app, canonicalUid(app, ticket.uid), (user) => user.unregister(ticket));
     return c.json({ data: { success: true } });
   })
   .get("/", knownApp, client(), async (c) => c.json({ data: byPlatform(await listTokens(c)) }))
@@ -78,7 +80,7 @@ async function toPushTokens(
   return Promise.all(
     tokens.map(({ kind, token }) => {
       const platform = platformOf({ kind, stated, sdk, origin, userAgent });
-      return toPushToken({ kind, token, platform, labels });
+      return toPushToken(c.var.app, { kind, token, platform, labels });
     }),
   );
 }

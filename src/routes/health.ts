@@ -23,7 +23,7 @@ export const health = new Hono<AppEnv>()
 
 /**
  * Registers a token of its own, reads it from both kinds of object, and takes it away. What stays is bounded: the tables,
- * and the record of this user's last changes. A check that is interrupted leaves one registration for a day.
+ * and the record of this user's last changes. A check that is interrupted leaves one registration, of nobody.
  * @throws {ApiError} 503
  */
 async function checkObjects(env: Env, app: App): Promise<void> {

@@ -2,16 +2,12 @@
 import type { Context } from "hono";
 import type { Kind } from "../domain/kinds.ts";
 import type { ListedToken, PushToken, Registration } from "../domain/registration.ts";
-import { tokenHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
 import { ApiError, refusal, unavailable } from "../http/errors.ts";
+import { hashOf } from "../http/tokens.ts";
 import { RETRY_AFTER_SECONDS } from "../limits.ts";
 import { askUser, tellUser } from "../objects.ts";
 import type { ContestedToken, HeldSlot, RegisterOutcome } from "../user-tokens/outcomes.ts";
-
-export async function toPushToken(token: Omit<PushToken, "hash">): Promise<PushToken> {
-  return { ...token, hash: await tokenHash(token.kind, token.token) };
-}
 
 /**
  * Puts tokens into the slots of the caller's session.
@@ -77,7 +73,7 @@ export async function remove(c: Context<AppEnv>, { all }: { all: boolean }): Pro
 export async function removeTokens(c: Context<AppEnv>, tokens: { kind: Kind; token: string }[]): Promise<void> {
   const { app, caller } = c.var;
   const slots = await Promise.all(
-    tokens.map(async ({ kind, token }) => ({ kind, hash: await tokenHash(kind, token) })),
+    tokens.map(async ({ kind, token }) => ({ kind, hash: await hashOf(app, kind, token) })),
   );
   await tellUser(c.env, app, caller.uid, (user) => user.unregister({ session: caller.session.id, slots }));
 }

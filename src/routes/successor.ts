@@ -10,14 +10,14 @@ import { backEndCallLog, clientOrBackEnd, identify, isBackEnd, knownApp } from "
 import { KIND_NAMES, KINDS } from "../domain/kinds.ts";
 import { PUSH_PLATFORMS, pushPlatformOf } from "../domain/push-platforms.ts";
 import type { Registration } from "../domain/registration.ts";
-import { tokenHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
 import { invalid } from "../http/errors.ts";
 import { type Given, givenValue, labelChangesOf, problemsOf, readGiven, refusedOf } from "../http/given.ts";
 import { body, header } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
+import { hashOf, toPushToken } from "../http/tokens.ts";
 import { tellUser } from "../objects.ts";
-import { list, register, remove, toPushToken } from "./registrations.ts";
+import { list, register, remove } from "./registrations.ts";
 import { isAll, noteWords } from "./token-fields.ts";
 
 export const successor = new Hono<AppEnv>()
@@ -35,7 +35,7 @@ export const successor = new Hono<AppEnv>()
       throw invalid({ ...missing, ...problemsOf(named) });
     }
     const labels = labelChangesOf({ providerId, timezone });
-    await register(c, [await toPushToken({ ...where, token, labels })]);
+    await register(c, [await toPushToken(c.var.app, { ...where, token, labels })]);
     const refused = refusedOf({ providerId, timezone });
     return c.json({ data: { success: true, ...(Object.keys(refused).length === 0 ? {} : { refused }) } });
   })
@@ -89,7 +89,7 @@ function ofSession(c: Context<AppEnv>, registrations: Registration[]): Registrat
 async function removeToken(c: Context<AppEnv>, pushToken: string) {
   const { app, caller } = c.var;
   const hashes = new Map(
-    await Promise.all(KIND_NAMES.map(async (kind) => [kind, await tokenHash(kind, pushToken)] as const)),
+    await Promise.all(KIND_NAMES.map(async (kind) => [kind, await hashOf(app, kind, pushToken)] as const)),
   );
   const found = (await list(c)).filter(({ kind, hash }) => hash === hashes.get(kind));
   for (const { session, kind, hash, registeredAt } of found) {

@@ -1,13 +1,14 @@
 // What senders report of tokens, whichever way they come: over HTTP with an API key, or through the service binding.
 import type { App } from "../config/apps.ts";
 import { codeOfWords, readError } from "../domain/feedback.ts";
-import type { FeedbackVerdict } from "../domain/feedback-codes.ts";
 import { KINDS, type Kind } from "../domain/kinds.ts";
+import { storedForm } from "../domain/token.ts";
 import { mapBounded } from "../durable/concurrency.ts";
-import { tokenHash, userHash } from "../durable/names.ts";
+import { userHash } from "../durable/names.ts";
 import { ApiError } from "../http/errors.ts";
 import { toDetails } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
+import { hashOf } from "../http/tokens.ts";
 import { uidOf } from "../http/uids.ts";
 import { OBJECT_CONCURRENCY } from "../limits.ts";
 import { hourly, log } from "../log.ts";
@@ -102,24 +103,16 @@ async function readItem(
   if (verdict === "not_about_the_token") return { outcome: "kept", why: meaning };
   try {
     const ofUser = uid == null ? null : uidOf(app, uid);
-    const hash = await tokenHash(kind, token);
+    const hash = await hashOf(app, kind, token);
     const provided = KINDS[kind].provider === "apns" ? timestamp : undefined;
-    return { hash, uid: ofUser, report: toReport(hash, known.code, verdict, at ?? provided ?? sentAt ?? now, now) };
+    // Never later than now: a sender's clock that is ahead must not make a young registration look old.
+    const time = Math.min(at ?? provided ?? sentAt ?? now, now);
+    const report = { hash, token: storedForm(kind, token), code: known.code, verdict, at: time };
+    return { hash, uid: ofUser, report };
   } catch (refusal) {
     if (refusal instanceof ApiError) return { outcome: "invalid", why: refusal.message };
     throw refusal;
   }
-}
-
-/** A report is never of later than now: a sender's clock that is ahead must not make a young registration look old. */
-function toReport(
-  hash: string,
-  code: string,
-  verdict: Exclude<FeedbackVerdict, "not_about_the_token">,
-  at: number,
-  now: number,
-): FeedbackReport {
-  return { hash, code, verdict, at: Math.min(at, now) };
 }
 
 /** A sender whose words are not known prunes nothing: counts each, and names one per app and hour. */

@@ -2,18 +2,19 @@
 
 import type { App } from "../config/apps.ts";
 import { KIND_NAMES, type Kind, type Platform } from "../domain/kinds.ts";
+import { type Labels, shownLabels } from "../domain/labels.ts";
 import type { Registration } from "../domain/registration.ts";
 import { targetOf } from "../domain/token.ts";
 import { mapBounded } from "../durable/concurrency.ts";
-import { tokenHash } from "../durable/names.ts";
 import { ApiError, type ErrorCode } from "../http/errors.ts";
+import { hashOf } from "../http/tokens.ts";
 import { uidOf } from "../http/uids.ts";
 import { OBJECT_CONCURRENCY } from "../limits.ts";
 import { log } from "../log.ts";
 import { askUser, askUserByHash, ownersOf } from "../objects.ts";
 
 /** A push token as senders see it. Times are epoch milliseconds. */
-export interface SenderToken {
+export interface SenderToken extends Labels {
   token: string;
   kind: Kind;
   /** Of kind `fcm`: the field of an FCM message in which it is sent. */
@@ -24,9 +25,8 @@ export interface SenderToken {
   refreshedAt: number;
   /** A provider reported trouble since the last registration: send on, the next report decides. */
   suspect: boolean;
-  /** Only where the successor API's clients sent them. */
-  providerId?: string;
-  timezone?: string;
+  /** The device's user wants no pushes there; only where the sender asked for muted ones. */
+  muted?: true;
 }
 
 export interface UserPushTokens {
@@ -95,7 +95,8 @@ function toSenderToken(r: Registration): SenderToken {
     registeredAt: r.registeredAt,
     refreshedAt: r.refreshedAt,
     suspect: r.suspectAt !== null,
-    ...r.labels,
+    ...(r.muted ? { muted: true as const } : {}),
+    ...shownLabels(r.labels),
   };
 }
 
@@ -103,7 +104,7 @@ function toSenderToken(r: Registration): SenderToken {
 export async function findOwners(env: Env, app: App, token: string, kind?: Kind | null): Promise<TokenOwner[]> {
   const kinds = kind == null ? KIND_NAMES : [kind];
   const found = await mapBounded(kinds, OBJECT_CONCURRENCY, async (each) => {
-    const hash = await tokenHash(each, token);
+    const hash = await hashOf(app, each, token);
     const owners = await ownersOf(env, app, hash);
     return mapBounded(owners, OBJECT_CONCURRENCY, ({ user }) =>
       askUserByHash(env, app, user, (holder) => holder.holding(hash, app.rules.retentionMs)),

@@ -20,6 +20,7 @@ export const MIGRATIONS: readonly Migration[] = [
         registered_at INTEGER NOT NULL,
         refreshed_at INTEGER NOT NULL,
         suspect_at INTEGER,
+        muted INTEGER NOT NULL,
         PRIMARY KEY (session, kind)
       ) STRICT, WITHOUT ROWID;
       ${FACTS_DDL}

@@ -2,6 +2,7 @@
 // at the RPC boundary. After a deploy old and new objects run side by side for minutes, so these types only grow.
 import type { FeedbackVerdict } from "../domain/feedback-codes.ts";
 import type { Kind } from "../domain/kinds.ts";
+import type { Labels } from "../domain/labels.ts";
 import type { Change, ListedToken, PushToken, Registration, Rules, Session } from "../domain/registration.ts";
 import type { Marks } from "../durable/claims.ts";
 
@@ -147,16 +148,33 @@ export interface ReconcileRequest extends EndAllSessionsRequest {
 /** `kept` and `dropped` count registrations. */
 export type ReconcileOutcome = { ok: true; kept: number; dropped: number } | { ok: false; reason: "unavailable" };
 
+export interface MuteRequest {
+  /** Who asks. */
+  session: Session;
+  /** Whose registrations are meant: of the same user. */
+  of: string;
+  muted: boolean;
+}
+
+/** `known`: the session holds something; else nothing has changed. */
+export type MuteOutcome = { ok: true; known: boolean } | Refused;
+
 export interface SessionSummary {
   session: string;
+  /** What the session last said of its device. */
+  labels: Labels;
+  /** Senders leave it out. */
+  muted: boolean;
   registrations: { kind: Kind; platform: Registration["platform"] }[];
   firstSeenAt: number;
   lastSeenAt: number;
 }
 
 export interface FeedbackReport {
-  /** {@link tokenHash} of the token. */
+  /** {@link tokenHash} of the installation that the token stands for. */
   hash: string;
+  /** As it is stored: the installation may be registered with another form of it by now. */
+  token: string;
   code: string;
   verdict: Exclude<FeedbackVerdict, "not_about_the_token">;
   /** When the provider knew, epoch ms. */

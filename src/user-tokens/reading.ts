@@ -17,6 +17,8 @@ export function bySession(registrations: readonly Registration[]): SessionSummar
   return [...Map.groupBy(registrations, (row) => row.session)]
     .map(([session, rows]) => ({
       session,
+      labels: latest(rows).labels,
+      muted: rows.some((row) => row.muted),
       registrations: rows.map(({ kind, platform }) => ({ kind, platform })),
       firstSeenAt: Math.min(...rows.map((row) => row.registeredAt)),
       lastSeenAt: Math.max(...rows.map((row) => row.refreshedAt)),
@@ -34,4 +36,8 @@ export function exported(store: UserTokensStore, ends: SessionEnds, now: number)
     takeovers: store.takeovers(now) ?? null,
     changes: store.changes(now),
   };
+}
+
+function latest(rows: readonly Registration[]): Registration {
+  return rows.reduce((a, b) => (b.refreshedAt > a.refreshedAt ? b : a));
 }

@@ -18,6 +18,7 @@ const COLUMN = {
   registeredAt: "registered_at",
   refreshedAt: "refreshed_at",
   suspectAt: "suspect_at",
+  muted: "muted",
 } as const satisfies Record<keyof Registration, string>;
 
 const FIELDS = Object.keys(COLUMN) as (keyof Registration)[];
@@ -137,5 +138,6 @@ function toRegistration(row: SqlRow): Registration {
     registeredAt: Number(row.registered_at),
     refreshedAt: Number(row.refreshed_at),
     suspectAt: row.suspect_at as number | null,
+    muted: row.muted === 1,
   };
 }

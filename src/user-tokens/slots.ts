@@ -79,13 +79,16 @@ export class Slots {
       session,
       version,
       claimed,
-      registeredAt: stays ? before.registeredAt : now,
+      registeredAt: stays && before.token === token.token ? before.registeredAt : now,
       refreshedAt: now,
       suspectAt: null,
+      muted: this.#store.registrations.ofSession(session).some((row) => row.muted),
     };
     if (before !== undefined && !stays) {
       this.#store.registrations.delete(before);
       draft.changes.push(change("moved", registration, now));
+    } else if (before !== undefined && before.token !== token.token) {
+      draft.changes.push(change("rotated", registration, now));
     } else if (before === undefined) {
       draft.changes.push(change(taken ? "taken_from_another_user" : "registered", registration, now));
     }
@@ -157,6 +160,18 @@ export class Slots {
     this.#commit(now, () => this.#store.registrations.put({ ...row, claimed: false }));
   }
 
+  /** The session's user wants no pushes there, or wants them again. */
+  mute(rows: readonly Registration[], muted: boolean, now: number): void {
+    const others = rows.filter((row) => row.muted !== muted);
+    if (others.length === 0) return;
+    this.#commit(now, (draft) => {
+      for (const row of others) {
+        this.#store.registrations.put({ ...row, muted });
+        draft.changes.push(change(muted ? "muted" : "unmuted", row, now));
+      }
+    });
+  }
+
   /** Tokens that were taken from others and are not held in the end: the record says so all the same. */
   recordTaken({ uid, session }: RegisterRequest, tokens: readonly PushToken[], now: number): void {
     if (tokens.length === 0) return;
@@ -183,6 +198,7 @@ export class Slots {
       const report = { ...each, at: Math.min(each.at, now) };
       const row = this.#store.registrations.holding(report.hash);
       if (row === undefined) return { outcome: "unknown", why: "nobody holds this token" };
+      if (row.token !== report.token) return { outcome: "kept", why: "another form of this token is registered" };
       const asBefore = newlySuspect.has(row.hash) ? { ...row, suspectAt: null } : row;
       const decision = decideFeedback(asBefore, report, refreshWindowMs);
       if (decision.do === "prune") gone.push(...this.empty([row], "pruned", now, report.code));

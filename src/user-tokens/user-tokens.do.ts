@@ -23,6 +23,8 @@ import {
   type HeldSlot,
   type ListOutcome,
   type ListRequest,
+  type MuteOutcome,
+  type MuteRequest,
   REPEATABLE_BY_USERS,
   type ReconcileOutcome,
   type ReconcileRequest,
@@ -236,6 +238,16 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     await cancelled;
     await this.#arm(now);
     return { removed: rows.length };
+  }
+
+  /** Senders leave a session's registrations out, or take them in again. */
+  async mute({ session, of, muted }: MuteRequest): Promise<MuteOutcome> {
+    const now = Date.now();
+    const reason = this.#ends.refusal(session, now);
+    if (reason !== null) return { ok: false, reason };
+    const rows = this.#store.registrations.ofSession(of);
+    this.#slots.mute(rows, muted, now);
+    return { ok: true, known: rows.length > 0 };
   }
 
   // Reading

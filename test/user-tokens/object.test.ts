@@ -181,6 +181,7 @@ describe("a registration that is already there", () => {
     const { object, token, again } = await registered();
     const report = {
       hash: token.hash,
+      token: token.token,
       code: "UNREGISTERED",
       verdict: "dead",
       at: Date.now(),

@@ -135,6 +135,12 @@ export const BATCH_MAX = 500;
 export const CODE_LENGTH_MAX = 100;
 /** A batch of reports with the longest tokens, and room for the rest. */
 export const BATCH_BODY_BYTES_MAX = 4 * 1024 * 1024;
+/** A reply to a lookup: an isolate has 128 MB for all of its requests, and builds the reply several times over. */
+export const LOOKUP_BYTES_MAX = 8 * 1024 * 1024;
+/** The longest of a token's fields in a lookup's reply beside the token and its labels: names, session, times. */
+export const SENDER_TOKEN_BYTES = 600;
+/** A lookup waits this long for one user's object: it is named in `errors`, and the others are answered. */
+export const LOOKUP_TIMEOUT_MS = 1.5 * SECOND_MS;
 /** Calls of objects that one request has under way at once: a burst at many cold objects is paced. */
 export const OBJECT_CONCURRENCY = 32;
 /** The earliest time that can be meant in milliseconds (2001-09-09): a smaller number is in seconds, and a mistake. */

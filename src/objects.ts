@@ -48,8 +48,15 @@ type AskedOwners = Pick<Methods<TokenOwners>, (typeof REPEATABLE_BY_OWNERS)[numb
  * Asks the object of a user. `question` may run twice, so it sees only the methods for which that is safe.
  * @throws {ApiError} 503 where the platform failed; 500 for a fault of our own
  */
-export async function askUser<T>(env: Env, app: App, uid: string, question: (user: AskedUser) => Promise<T>) {
-  return askUserByHash(env, app, await userHash(app.appId, uid), question);
+export async function askUser<T>(
+  env: Env,
+  app: App,
+  uid: string,
+  question: (user: AskedUser) => Promise<T>,
+  timeoutMs = OBJECT_TIMEOUT_MS,
+) {
+  const user = userStub(env, app, await userHash(app.appId, uid));
+  return call(user, question, { mayRepeat: true, timeoutMs });
 }
 
 /** As {@link askUser}, for a user whom an owner object named. */
@@ -88,12 +95,12 @@ export function ownersOf(env: Env, app: App, hash: string): Promise<Owner[]> {
 async function call<O, T>(
   stub: () => O,
   message: (object: O) => Promise<T>,
-  { mayRepeat }: { mayRepeat: boolean },
+  { mayRepeat, timeoutMs = OBJECT_TIMEOUT_MS }: { mayRepeat: boolean; timeoutMs?: number },
 ): Promise<T> {
   const startedAt = Date.now();
   for (let repeats = 0; ; repeats += 1) {
     try {
-      return await withTimeout(message(stub()), OBJECT_TIMEOUT_MS);
+      return await withTimeout(message(stub()), timeoutMs);
     } catch (error) {
       const fault = faultOf(error);
       const delay = REPEAT_DELAYS_MS[repeats];

@@ -25,7 +25,7 @@ async function unowned(copy: string, appId: string, owners: ReadonlyMap<string, 
   const problems: string[] = [];
   const uid = "(SELECT value FROM facts WHERE fact = 'user') AS user";
   for (const { hash, user } of await rowsOf(copy, "UserTokens", "registrations", `hash, ${uid}`)) {
-    const owner = await userHash(appId, JSON.parse(String(user)).uid);
+    const owner = await userHash(appId, String(user));
     const recorded = owners.get(String(hash)) ?? [];
     if (recorded.length === 1 && recorded[0] === owner) continue;
     problems.push(`a token is held, but ${recorded.length} owners are on record, not its holder alone`);

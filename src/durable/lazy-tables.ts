@@ -4,8 +4,13 @@
 // Every object has the table `facts` (facts-table.ts); the id of the last migration stands there.
 import { type Migration, migrate } from "./migrate.ts";
 
-/** Below the 2 MB that a value may have (Durable Objects, SQLite limits). */
-const ZEROES_BYTES = 1024 * 1024;
+/** SQLite's default, which workerd keeps. */
+const PAGE_BYTES = 4096;
+/**
+ * The largest blob that stays within one page of a table, beside 3 bytes of record header: 35 bytes less than the page (SQLite
+ * file format §1.6, "X is U-35"). A smaller one would leave a part of the page as it was.
+ */
+const ZEROES_BYTES = PAGE_BYTES - 35 - 3;
 
 export class LazyTables {
   readonly sql: SqlStorage;
@@ -61,8 +66,8 @@ export class LazyTables {
     );
     for (const { name } of tables.toArray()) sql.exec(`DROP TABLE ${name};`);
     sql.exec("CREATE TABLE zeroes (bytes BLOB NOT NULL) STRICT;");
-    for (let left = sql.databaseSize; left > 0; left -= ZEROES_BYTES) {
-      sql.exec("INSERT INTO zeroes (bytes) VALUES (zeroblob(?))", Math.min(left, ZEROES_BYTES));
+    for (let pages = Math.ceil(sql.databaseSize / PAGE_BYTES); pages > 0; pages -= 1) {
+      sql.exec("INSERT INTO zeroes (bytes) VALUES (zeroblob(?))", ZEROES_BYTES);
     }
     sql.exec("DROP TABLE zeroes;");
     this.#exists = false;

@@ -9,7 +9,7 @@ import { mapBounded } from "../durable/concurrency.ts";
 import { ApiError, type ErrorCode } from "../http/errors.ts";
 import { hashOf } from "../http/tokens.ts";
 import { uidOf } from "../http/uids.ts";
-import { OBJECT_CONCURRENCY } from "../limits.ts";
+import { LOOKUP_BYTES_MAX, LOOKUP_TIMEOUT_MS, OBJECT_CONCURRENCY, SENDER_TOKEN_BYTES } from "../limits.ts";
 import { log } from "../log.ts";
 import { askUser, askUserByHash, ownersOf } from "../objects.ts";
 
@@ -38,8 +38,11 @@ export interface UserPushTokens {
 export interface LookupResult {
   /** In the order asked for, each uid once as it was spelled; without those in `errors`. */
   users: UserPushTokens[];
-  /** `ERR_BAD_REQUEST`: no user can have this uid. Any other code: the user's object failed; ask for the user again. */
-  errors: { uid: string; code: ErrorCode; message: string }[];
+  /**
+   * `ERR_BAD_REQUEST`: no user can have this uid. `ERR_RESPONSE_TOO_LARGE`: ask for the user in a smaller batch. Any other code:
+   * the user's object failed; ask for the user again.
+   */
+  errors: { uid: string; code: ErrorCode | "ERR_RESPONSE_TOO_LARGE"; message: string }[];
 }
 
 /** Who holds a token, and where. */
@@ -53,22 +56,27 @@ export async function listUser(env: Env, app: App, uid: string): Promise<UserPus
   return { uid, pushTokens: await pushTokensOf(env, app, uidOf(app, uid)) };
 }
 
-async function pushTokensOf(env: Env, app: App, uid: string): Promise<SenderToken[]> {
+async function pushTokensOf(env: Env, app: App, uid: string, timeoutMs?: number): Promise<SenderToken[]> {
   const { retentionMs } = app.rules;
-  const outcome = await askUser(env, app, uid, (user) => user.list({ session: null, retentionMs }));
+  const outcome = await askUser(env, app, uid, (user) => user.list({ session: null, retentionMs }), timeoutMs);
   return outcome.ok ? outcome.registrations.map(toSenderToken) : [];
 }
 
 type Answer = UserPushTokens | LookupResult["errors"][number];
 
-/** The same for many users; one that fails does not fail the rest. */
+/** The same for many users; one that fails, or does not fit, does not fail the rest. */
 export async function lookupUsers(env: Env, app: App, uids: readonly unknown[]): Promise<LookupResult> {
   const asked = [...new Set(uids.map((uid) => (typeof uid === "string" ? uid : JSON.stringify(uid))))];
   const strings = new Set(uids.filter((uid) => typeof uid === "string"));
+  let bytes = 0;
   const answers = await mapBounded(asked, OBJECT_CONCURRENCY, async (uid): Promise<Answer> => {
     try {
       if (!strings.has(uid)) throw new ApiError("ERR_BAD_REQUEST", "The uid must be a string.");
-      return { uid, pushTokens: await pushTokensOf(env, app, uidOf(app, uid)) };
+      const ofUser = uidOf(app, uid);
+      if (bytes > LOOKUP_BYTES_MAX) return tooLarge(uid);
+      const pushTokens = await pushTokensOf(env, app, ofUser, LOOKUP_TIMEOUT_MS);
+      bytes += bytesOf(pushTokens);
+      return bytes > LOOKUP_BYTES_MAX ? tooLarge(uid) : { uid, pushTokens };
     } catch (error) {
       if (codeOf(error) !== "ERR_BAD_REQUEST") log.warn("a user of a lookup failed", { app: app.appId, error });
       return { uid, code: codeOf(error), message: error instanceof ApiError ? error.message : "The operation failed." };
@@ -78,6 +86,18 @@ export async function lookupUsers(env: Env, app: App, uids: readonly unknown[]):
     users: answers.filter((answer) => "pushTokens" in answer),
     errors: answers.filter((answer) => "code" in answer),
   };
+}
+
+function tooLarge(uid: string): Answer {
+  const message = "The reply would be too large. Ask for this user in a smaller batch.";
+  return { uid, code: "ERR_RESPONSE_TOO_LARGE", message };
+}
+
+/** At least what the tokens need in the reply: a character of a label has at most three bytes. */
+function bytesOf(pushTokens: readonly SenderToken[]): number {
+  return pushTokens.reduce((sum, { token, providerId, timezone, device }) => {
+    return sum + SENDER_TOKEN_BYTES + token.length + 3 * JSON.stringify({ providerId, timezone, device }).length;
+  }, 0);
 }
 
 function codeOf(error: unknown): ErrorCode {

@@ -3,6 +3,7 @@ import { env, exports } from "cloudflare:workers";
 import { describe, it, vi } from "vitest";
 import { createApp } from "../../src/app.ts";
 import { userHash, userTokensName } from "../../src/durable/names.ts";
+import { LOOKUP_BYTES_MAX, OBJECT_TIMEOUT_MS, TOKEN_LENGTH_MAX } from "../../src/limits.ts";
 import { API_KEYS } from "../support/apps.ts";
 import { login, type Reply, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
 import { withFault } from "../support/faults.ts";
@@ -158,6 +159,36 @@ describe("POST /v3/push_tokens/lookup", () => {
       uids.slice(50).map((uid) => ({ uid, code: "ERR_OPERATION_FAILED", message: expect.any(String) })),
     );
     expect(limited.calls).toHaveLength(60);
+  });
+
+  it("stops at 8 MiB, and names who did not fit", async ({ expect }) => {
+    const largest = Array.from({ length: 32 }, (_, i) => ({
+      ...{ kind: "fcm", session: `s${i}`, platform: "web", labels: {}, registeredAt: 1, refreshedAt: 1 },
+      ...{ token: "x".repeat(TOKEN_LENGTH_MAX), hash: "", version: 1, claimed: true, suspectAt: null, muted: false },
+    }));
+    const asked = withFault(env.USER_TOKENS, async () => ({ ok: true, registrations: largest }));
+    const uids = Array.from({ length: 120 }, uniqueUid);
+    const reply = await lookupWith(asked.namespace, uids);
+    expect(JSON.stringify(reply).length).toBeLessThan(LOOKUP_BYTES_MAX);
+    expect(reply.data.users.length).toBeGreaterThan(40);
+    expect(reply.data.users.length + reply.data.errors.length).toBe(uids.length);
+    expect(new Set(reply.data.errors.map(({ code }) => code))).toEqual(new Set(["ERR_RESPONSE_TOO_LARGE"]));
+    // Nor does the isolate hold more of them: nobody is asked in vain but those who were under way.
+    expect(asked.calls.length).toBeLessThanOrEqual(reply.data.users.length + 32);
+  });
+
+  it("does not wait for a silent object longer than the others can be had", async ({ expect }) => {
+    const { uid, token } = await registered();
+    const silentUid = uniqueUid();
+    const silent = userTokensName("test", await userHash("test", silentUid));
+    const startedAt = performance.now();
+    const reply = await lookupWith(
+      failingFor(new Set([silent]), () => new Promise(() => undefined)),
+      [silentUid, uid],
+    );
+    expect(reply.data.users).toMatchObject([{ uid, pushTokens: [{ token }] }]);
+    expect(reply.data.errors).toMatchObject([{ uid: silentUid, code: "ERR_OPERATION_FAILED" }]);
+    expect(performance.now() - startedAt).toBeLessThan(OBJECT_TIMEOUT_MS / 2);
   });
 
   it("has at most 32 objects asked at once", async ({ expect }) => {

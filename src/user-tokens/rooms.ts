@@ -1,20 +1,43 @@
-import type { PlatformOf } from "../durable/platform.ts";
-import type { Alarm } from "./alarm.ts";
-import type { Operations } from "./in-flight.ts";
-import type { OwnerObjects } from "./owner-objects.ts";
-import type { SessionEnds } from "./session-ends.ts";
-import type { Slots } from "./slots.ts";
-import type { UserTokensStore } from "./store.ts";
-import type { Takeovers } from "./takeovers.ts";
+import { shortUser } from "../durable/names.ts";
+import { type PlatformOf, userOf } from "../durable/platform.ts";
+import { log } from "../log.ts";
+import { Alarm } from "./alarm.ts";
+import { Operations } from "./in-flight.ts";
+import { OwnerObjects } from "./owner-objects.ts";
+import { Restoration } from "./restoration.ts";
+import { SessionEnds } from "./session-ends.ts";
+import { Slots } from "./slots.ts";
+import { UserTokensStore } from "./store.ts";
+import { Takeovers } from "./takeovers.ts";
 
-/** The parts of one user's object, for the long stories that need most of them. */
+/** The parts of one user's object. */
 export interface Rooms {
+  platform: PlatformOf;
   store: UserTokensStore;
   slots: Slots;
   ends: SessionEnds;
   operations: Operations;
   owners: OwnerObjects;
   takeovers: Takeovers;
+  restoration: Restoration;
   alarm: Alarm;
-  platform: PlatformOf;
+}
+
+export function createRooms(storage: DurableObjectStorage, platform: PlatformOf): Rooms {
+  const store = new UserTokensStore(storage);
+  const operations = new Operations();
+  const ends = new SessionEnds(store, (until) =>
+    log.warn("a user has too many ended sessions", { user: shortUser(userOf(platform())), until }),
+  );
+  return {
+    platform,
+    store,
+    slots: new Slots(store, platform),
+    ends,
+    operations,
+    owners: new OwnerObjects(platform, store.registrations, operations),
+    takeovers: new Takeovers(store),
+    restoration: new Restoration(platform, ends),
+    alarm: new Alarm(platform),
+  };
 }

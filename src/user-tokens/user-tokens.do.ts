@@ -4,14 +4,10 @@ import { retryable } from "cloudflare:durable-objects";
 import { DurableObject } from "cloudflare:workers";
 import type { Registration, Session } from "../domain/registration.ts";
 import type { Marks, UserTokensRpc } from "../durable/claims.ts";
-import { shortUser } from "../durable/names.ts";
-import { type PlatformOf, userOf } from "../durable/platform.ts";
-import { log } from "../log.ts";
-import { Alarm } from "./alarm.ts";
 import { claimAll } from "./claiming.ts";
 import { collect } from "./collection.ts";
 import { erase } from "./erasure.ts";
-import { type Operation, Operations } from "./in-flight.ts";
+import type { Operation, Operations } from "./in-flight.ts";
 import {
   type ContestedToken,
   type EndAllSessionsRequest,
@@ -39,15 +35,13 @@ import {
   type UnregisterRequest,
   type UserExport,
 } from "./outcomes.ts";
-import { OwnerObjects } from "./owner-objects.ts";
+import type { OwnerObjects } from "./owner-objects.ts";
 import { bySession, exported, live } from "./reading.ts";
 import { reconcile } from "./reconciliation.ts";
-import { Restoration } from "./restoration.ts";
-import type { Rooms } from "./rooms.ts";
-import { SessionEnds } from "./session-ends.ts";
-import { Slots } from "./slots.ts";
-import { UserTokensStore } from "./store.ts";
-import { Takeovers } from "./takeovers.ts";
+import { createRooms, type Rooms } from "./rooms.ts";
+import type { SessionEnds } from "./session-ends.ts";
+import type { Slots } from "./slots.ts";
+import type { UserTokensStore } from "./store.ts";
 
 /**
  * Holds the registrations of one user and decides, alone and in order, what may happen to them. It:
@@ -61,15 +55,12 @@ import { Takeovers } from "./takeovers.ts";
  * What holds at every moment: *held here ⇒ owned by this user on record*. docs/ownership.md has the protocol.
  */
 export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
-  readonly #platform: PlatformOf;
+  readonly #rooms: Rooms;
   readonly #store: UserTokensStore;
   readonly #slots: Slots;
   readonly #ends: SessionEnds;
-  readonly #operations = new Operations();
+  readonly #operations: Operations;
   readonly #owners: OwnerObjects;
-  readonly #alarm: Alarm;
-  readonly #restoration: Restoration;
-  readonly #rooms: Rooms;
 
   static {
     for (const method of REPEATABLE_BY_USERS) retryable(UserTokens.prototype[method]);
@@ -77,31 +68,13 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    const platform = () => ({ ctx: this.ctx, env: this.env });
-    this.#platform = platform;
-    this.#store = new UserTokensStore(ctx.storage);
-    this.#slots = new Slots(this.#store, platform);
-    this.#ends = new SessionEnds(this.#store, (until) =>
-      log.warn("a user has too many ended sessions", { user: this.#user(), until }),
-    );
-    this.#owners = new OwnerObjects(platform, this.#store.registrations, this.#operations);
-    this.#alarm = new Alarm(platform);
-    this.#restoration = new Restoration(platform, this.#ends);
-    this.#rooms = {
-      store: this.#store,
-      slots: this.#slots,
-      ends: this.#ends,
-      operations: this.#operations,
-      owners: this.#owners,
-      takeovers: new Takeovers(this.#store),
-      alarm: this.#alarm,
-      platform,
-    };
-  }
-
-  /** What log lines say of the user. */
-  #user(): string {
-    return shortUser(userOf(this.#platform()));
+    this.#rooms = createRooms(ctx.storage, () => ({ ctx: this.ctx, env: this.env }));
+    const { store, slots, ends, operations, owners } = this.#rooms;
+    this.#store = store;
+    this.#slots = slots;
+    this.#ends = ends;
+    this.#operations = operations;
+    this.#owners = owners;
   }
 
   /** Whether the session may still act; the reason if not. */
@@ -208,7 +181,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   /** Ends a session: its slots are empty and, behind the fence, stay so. Safe to repeat. */
   async endSession(request: EndSessionRequest): Promise<{ removed: number; known: boolean }> {
     const { session, fence, onlyIfKnown = false } = request;
-    await this.#restoration.ended;
+    await this.#rooms.restoration.ended;
     const now = Date.now();
     const rows = this.#store.registrations.ofSession(session);
     const isUnderWay = this.#operations.sessions().includes(session);
@@ -227,7 +200,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
    * session outlives them, those sessions are fenced that hold a registration or are about to.
    */
   async endAllSessions(request: EndAllSessionsRequest): Promise<{ removed: number }> {
-    await this.#restoration.ended;
+    await this.#rooms.restoration.ended;
     const now = Date.now();
     const rows = this.#store.registrations.all();
     const known = [...rows.map((row) => row.session), ...this.#operations.sessions()];
@@ -305,7 +278,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
    * anything back: one timestamp, and fences where that is not enough.
    */
   async erase(request: EraseRequest): Promise<EraseOutcome> {
-    await this.#restoration.ended;
+    await this.#rooms.restoration.ended;
     return await erase(this.#rooms, request);
   }
 
@@ -314,7 +287,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
    * days). {@link restart} and {@link reconcile} follow. workerd itself keeps no history and refuses.
    */
   async prepareRestore(at: number): Promise<RestoreOutcome> {
-    return await this.#restoration.prepare(at);
+    return await this.#rooms.restoration.prepare(at);
   }
 
   /** Ends this instance. The caller's call fails, as all calls under way do. */
@@ -337,7 +310,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   /** Those marks are back where they belong. */
   async dropMarks(): Promise<void> {
     if (!this.#store.exists) return;
-    this.#alarm.isGone();
+    this.#rooms.alarm.isGone();
     await this.#store.deleteAll();
   }
 
@@ -355,11 +328,11 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
 
   /** Collects what has expired. */
   override async alarm(): Promise<void> {
-    this.#alarm.isGone();
+    this.#rooms.alarm.isGone();
     await collect(this.#rooms);
   }
 
   async #arm(now: number): Promise<void> {
-    if (this.#store.exists) await this.#alarm.arm(now);
+    if (this.#store.exists) await this.#rooms.alarm.arm(now);
   }
 }

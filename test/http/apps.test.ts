@@ -236,16 +236,15 @@ describe("the configuration", () => {
   it.for([
     "https://*.example.com",
     "*",
-    "https://App.example.com",
-    "https://app.example.com:443",
-    "http://app.example.com:80",
     "https://app.example.com/",
     "https://app.example.com?x",
     "https://app.example.com#x",
     "https://user@app.example.com",
   ])("refuses the origin %s, which no browser sends", (origin, { expect }) => {
     const app = { appId: "one", allowedOrigins: ["https://app.example.com:8443", origin] };
-    expect(problemsOf({ APP_ONE: app })).toEqual([expect.stringContaining("APP_ONE.allowedOrigins[1]: must be")]);
+    expect(problemsOf({ APP_ONE: app })).toEqual([
+      expect.stringMatching(/^APP_ONE\.allowedOrigins\[1\]: must (be|name)/),
+    ]);
   });
 
   it("refuses one API key under two names or scopes, and one name for two keys", ({ expect }) => {

@@ -6,7 +6,7 @@ import { userHash, userTokensName } from "../../src/durable/names.ts";
 import { LOOKUP_BYTES_MAX, OBJECT_TIMEOUT_MS, TOKEN_LENGTH_MAX } from "../../src/limits.ts";
 import { API_KEYS } from "../support/apps.ts";
 import { login, type Reply, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
-import { withFault } from "../support/faults.ts";
+import { type Fault, silent, withFault } from "../support/faults.ts";
 
 function list(uid: string, headers: Record<string, string> = {}, app = "test"): Promise<Reply> {
   return serverCall("GET", `/v3/users/${encodeURIComponent(uid)}/push_tokens`, { headers }, app);
@@ -180,12 +180,9 @@ describe("POST /v3/push_tokens/lookup", () => {
   it("does not wait for a silent object longer than the others can be had", async ({ expect }) => {
     const { uid, token } = await registered();
     const silentUid = uniqueUid();
-    const silent = userTokensName("test", await userHash("test", silentUid));
+    const silentName = userTokensName("test", await userHash("test", silentUid));
     const startedAt = performance.now();
-    const reply = await lookupWith(
-      failingFor(new Set([silent]), () => new Promise(() => undefined)),
-      [silentUid, uid],
-    );
+    const reply = await lookupWith(failingFor(new Set([silentName]), silent), [silentUid, uid]);
     expect(reply.data.users).toMatchObject([{ uid, pushTokens: [{ token }] }]);
     expect(reply.data.errors).toMatchObject([{ uid: silentUid, code: "ERR_OPERATION_FAILED" }]);
     expect(performance.now() - startedAt).toBeLessThan(OBJECT_TIMEOUT_MS / 2);
@@ -243,8 +240,11 @@ describe("POST /v3/push_tokens/lookup", () => {
     });
   });
 
-  function failingFor(names: ReadonlySet<string>): typeof env.USER_TOKENS {
-    const faulty = withFault(env.USER_TOKENS, () => Promise.reject(new Error("Network connection lost.")));
+  function failingFor(
+    names: ReadonlySet<string>,
+    fault: Fault = () => Promise.reject(new Error("Network connection lost.")),
+  ): typeof env.USER_TOKENS {
+    const faulty = withFault(env.USER_TOKENS, fault);
     return new Proxy(env.USER_TOKENS, {
       get(target, property) {
         if (property !== "getByName") return Reflect.get(target, property);

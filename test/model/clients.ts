@@ -173,11 +173,14 @@ export class Clients {
         return slots.length === 0 ? [] : ["unregister", { session: action.session.id, slots }];
       }
       case "feedback": {
-        const { hash } = action.token;
-        const at = this.#world.now() + 30 * DAY_MS;
-        const report = { hash, code: "UNREGISTERED", verdict: "dead", at };
-        return ["feedback", [report], rules.refreshWindowMs];
+        const { hash, token } = action.token;
+        const at = this.#world.now();
+        const report = { hash, token, code: "UNREGISTERED", verdict: "dead", at };
+        // No window: a report of now prunes.
+        return ["feedback", [report], 0];
       }
+      case "mute":
+        return ["mute", { session: action.session, of: action.session.id, muted: action.muted }];
       case "list":
         return ["list", { session: action.session, retentionMs: rules.retentionMs }];
     }

@@ -2,6 +2,7 @@
 import type { Edit } from "./native.ts";
 
 const USER = "user-tokens/user-tokens.do.ts";
+const SLOTS = "user-tokens/slots.ts";
 const ENDS = "user-tokens/session-ends.ts";
 const IN_FLIGHT = "user-tokens/in-flight.ts";
 const OWNER_OBJECTS = "user-tokens/owner-objects.ts";
@@ -173,6 +174,13 @@ export const MUTATIONS = {
   ],
   "a limit of takeovers keeps the owner out": [
     { file: OWNERS, find: "if (!request.mayTake && !isReturn)", replace: "if (!request.mayTake)" },
+  ],
+  "a report prunes another form of the token": [
+    {
+      file: SLOTS,
+      find: "if (row.token !== report.token) return",
+      replace: "if (row.token === null) return",
+    },
   ],
 } as const satisfies Record<string, readonly Edit[]>;
 

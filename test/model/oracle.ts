@@ -15,6 +15,7 @@ export type Action =
   | { do: "reconcile"; marks: Marks }
   | { do: "erase" }
   | { do: "feedback"; token: PushToken }
+  | { do: "mute"; session: Session; muted: boolean }
   | { do: "list"; session: Session };
 
 /** One call of a client or server, from its request to its answer. Times are numbers of events. */
@@ -42,6 +43,7 @@ interface HeldRow {
   hash: string;
   version: number;
   claimed: boolean;
+  muted: boolean;
 }
 
 interface OwnerRow {
@@ -168,6 +170,7 @@ export class Oracle implements Observer {
     if (reply?.outcome.ok !== true) return;
     const outcome = reply.outcome.value as { ok?: boolean } | undefined;
     operation.refused = outcome?.ok === false && operation.action.do !== "erase";
+    if (operation.action.do === "mute" && !operation.refused) this.#checkMuted(call.to, operation.action);
     operation.grantedAt = new Map(
       [...this.#granted].filter(([key]) => key.startsWith(`${operation.user} `)).map(([key, at]) => [hashOf(key), at]),
     );
@@ -231,10 +234,17 @@ export class Oracle implements Observer {
           if (attempts.every(([, at]) => at <= arrivedAt)) this.#erased.set(`${user} ${hash}`, arrivedAt);
         }
         return;
+      case "mute":
       case "unregister":
       case "feedback":
       case "list":
         return;
+    }
+  }
+
+  #checkMuted(user: ModelObject, { session, muted }: Action & { do: "mute" }): void {
+    for (const row of user.storage.rows("registrations").map(toHeldRow)) {
+      if (row.session === session.id && row.muted !== muted) throw new Violation(`${row.hash} is not muted`);
     }
   }
 
@@ -342,10 +352,15 @@ export class Oracle implements Observer {
         );
       }
     }
+    for (const session of slots.size === 0 ? [] : new Set(rows.map((row) => row.session))) {
+      const states = new Set(rows.filter((row) => row.session === session).map((row) => row.muted));
+      if (states.size > 1) throw new Violation(`session ${session} of ${user} is muted in one slot only`);
+    }
     for (const [key, obligation] of this.#obligations) {
       if (obligation.operation.user !== user) continue;
       const { session, token } = obligation;
-      if (rows.some((row) => row.session === session.id && row.hash === token.hash)) continue;
+      if (rows.some((row) => row.session === session.id && row.hash === token.hash && row.token === token.token))
+        continue;
       if (!this.#isExplained(obligation)) {
         throw new Violation(
           `${user} lost ${token.hash} of ${session.id}, acknowledged, and nothing later displaced it`,
@@ -379,10 +394,10 @@ export class Oracle implements Observer {
     switch (action.do) {
       case "register": {
         const sameSession = action.session.id === session.id;
-        const sameToken = action.tokens.some((t) => t.hash === token.hash);
-        const sameKind = action.tokens.some((t) => t.kind === token.kind);
+        const sameInstallation = action.tokens.some((t) => t.hash === token.hash);
+        const other = action.tokens.some((t) => t.kind === token.kind && t.token !== token.token);
         if (!sameSession && this.#promised.registrationsMax < Number.POSITIVE_INFINITY) return true; // evicted
-        return sameSession ? sameKind && !sameToken : sameToken;
+        return sameSession ? other : sameInstallation;
       }
       case "remove":
         return action.all || action.session.id === session.id;
@@ -391,13 +406,15 @@ export class Oracle implements Observer {
       case "unregister":
         return action.session.id === session.id && action.tokens.some((t) => t.hash === token.hash);
       case "feedback":
-        return action.token.hash === token.hash;
+        // A report about another form of the token prunes nothing.
+        return action.token.hash === token.hash && action.token.token === token.token;
       case "endAllSessions":
       case "erase":
         return true;
       // After a restore, what was registered since it began goes.
       case "reconcile":
         return action.marks.keptSince !== null;
+      case "mute":
       case "list":
         return false;
     }
@@ -465,6 +482,7 @@ function toHeldRow(row: Record<string, unknown>): HeldRow {
     hash: String(row.hash),
     version: Number(row.version),
     claimed: row.claimed === 1,
+    muted: row.muted === 1,
   };
 }
 

@@ -1,8 +1,9 @@
 // One schedule: a script of operations, and the choices that say what happens next at every step. fast-check generates and
 // shrinks both; the same schedule always runs the same way.
 import fc from "fast-check";
-import { KIND_NAMES } from "../../src/domain/kinds.ts";
+import { KIND_NAMES, type Kind } from "../../src/domain/kinds.ts";
 import type { Policy, PushToken } from "../../src/domain/registration.ts";
+import { identityOf, storedForm } from "../../src/domain/token.ts";
 import { tokenOwnersName } from "../../src/durable/names.ts";
 import type { RegisterOutcome } from "../../src/user-tokens/outcomes.ts";
 import { Clients, policiesOf, type Setup } from "./clients.ts";
@@ -13,16 +14,25 @@ import { APP, CRASHES, Violation, World } from "./world.ts";
 
 export const USERS = ["ann", "bob", "eve", "joe"] as const;
 
-/** The device tokens: two in one owner object, two in another; two of a kind in each case. */
+const FID = "c0123456789ABCDEF01234";
+
+/** The hashes of the installations: three in one owner object, two in another; two of a kind in each case. */
+const HASHES: Readonly<Record<string, string>> = { f0: "AAf0", f1: "AAf1", [FID]: "AAfi", a0: "AQa0", a1: "AQa1" };
+
+/** The device tokens, as clients send them. The last three are other forms of installations that stand before. */
 export const TOKENS: readonly PushToken[] = [
-  pushToken("fcm", "f0", "AAf0"),
-  pushToken("fcm", "f1", "AAf1"),
-  pushToken("apns", "a0", "AQa0"),
-  pushToken("apns", "a1", "AQa1"),
+  pushToken("fcm", "f0"),
+  pushToken("fcm", "f1"),
+  pushToken("apns", "a0"),
+  pushToken("apns", "a1"),
+  pushToken("fcm", FID),
+  pushToken("fcm", `${FID}:APA91b`),
+  pushToken("apns", "A0"),
 ];
 
-function pushToken(kind: (typeof KIND_NAMES)[number], token: string, hash: string): PushToken {
-  return { kind, token, hash, platform: "ios", labels: {} };
+function pushToken(kind: Kind, text: string): PushToken {
+  const hash = HASHES[identityOf(kind, text, { fcmInstallations: true })] as string;
+  return { kind, token: storedForm(kind, text), hash, platform: "ios", labels: {} };
 }
 
 const SCRIPT = {
@@ -36,6 +46,7 @@ const SCRIPT = {
   reconcile: 1,
   restore: 1,
   settings: 1,
+  mute: 1,
   erase: 2,
   feedback: 1,
   list: 1,
@@ -45,7 +56,7 @@ export interface Line {
   do: keyof typeof SCRIPT;
   user: number;
   login: number;
-  /** Bits: which of the tokens; one of a kind is sent. */
+  /** Bits: which of the tokens; one of a kind is sent, the last of them if the highest bit is set. */
   tokens: number;
   repeats: number;
 }
@@ -69,7 +80,7 @@ const line = fc.record<Line>({
   ),
   user: fc.nat({ max: 3 }),
   login: fc.nat({ max: 1 }),
-  tokens: fc.nat({ max: 15 }),
+  tokens: fc.nat({ max: 255 }),
   repeats: fc.nat({ max: 1 }),
 });
 
@@ -339,6 +350,7 @@ class Run {
 
   #action(user: string, line: Line): Action {
     const chosen = TOKENS.filter((_, bit) => (line.tokens >> bit) % 2 === 1);
+    if (line.tokens >> TOKENS.length === 1) chosen.reverse();
     const tokens = KIND_NAMES.flatMap((kind) => chosen.find((token) => token.kind === kind) ?? []);
     const token = tokens[0] ?? (TOKENS[0] as PushToken);
     const session = this.#clients.session(user, line.login);
@@ -352,6 +364,8 @@ class Run {
       case "endSession":
       case "list":
         return { do: line.do, session };
+      case "mute":
+        return { do: "mute", session, muted: line.repeats === 0 };
       case "feedback":
         return { do: "feedback", token };
       case "endAllSessions":

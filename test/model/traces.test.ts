@@ -10,6 +10,8 @@ import { Violation } from "./world.ts";
 
 const [F0, F1, A0] = TOKENS as [(typeof TOKENS)[0], (typeof TOKENS)[0], (typeof TOKENS)[0]];
 
+const [FID, LEGACY] = TOKENS.slice(4) as [(typeof TOKENS)[0], (typeof TOKENS)[0]];
+
 const protocol = await runner();
 
 interface Trace {
@@ -424,6 +426,20 @@ const TRACES: Trace[] = [
       await story.rest();
       story.register("ann", session, F0);
       return { story, ann: ["f0", "f1"], bob: [], owner: ["ann"] };
+    },
+  },
+  {
+    name: "a legacy token is reported dead after its installation came to another form of it",
+    rules: ["a report prunes another form of the token"],
+    async tell(on) {
+      const story = new Story(on);
+      const session = story.login("ann");
+      story.register("ann", session, LEGACY);
+      await story.rest();
+      story.register("ann", session, FID);
+      await story.rest();
+      story.send("ann", { do: "feedback", token: LEGACY });
+      return { story, ann: [FID.token], owner: [] };
     },
   },
 ];

@@ -1,5 +1,5 @@
 // `npm run bench`: the registry beside the floor and beside what people build instead, in one run, in alternating rounds.
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { defineCommand, main } from "../scripts/lib/command.ts";
 import { flag, number, numbers, text } from "../scripts/lib/options.ts";
 import { type Output, withRoundedNumbers } from "../scripts/lib/output.ts";
@@ -18,6 +18,7 @@ import {
   startFloor,
   startKv,
   startNodePostgres,
+  startOther,
   startRegistry,
   startRegistryInMiniflare,
 } from "./lib/subjects.ts";
@@ -44,6 +45,11 @@ export const command = defineCommand({
     connections: number({ help: "Connections at once.", min: 1, default: 16 }),
     only: text({ help: "Only operations whose name contains this.", placeholder: "NAME", default: null }),
     core: flag("Only the floor and the registry."),
+    beside: text({
+      help: "Another checkout of this project, with its dependencies installed: its registry is measured too, as `other`.",
+      placeholder: "DIR",
+      default: null,
+    }),
     growth: flag("Measure too how more users, and more entries in one owner object, change the figures."),
     "growth-users": numbers({ help: "Numbers of users for --growth.", min: 1, default: [1000, 10_000, 100_000] }),
     "growth-owners": numbers({
@@ -53,7 +59,7 @@ export const command = defineCommand({
     }),
     write: flag("Write BENCHMARKS.md; counts, sizes and start-up are measured for it too."),
   },
-  examples: ["--core --rounds 3", "--only lookup --json", "--write --growth"],
+  examples: ["--core --rounds 3", "--core --beside ../before", "--only lookup --json", "--write --growth"],
   hasJson: true,
   run: bench,
 });
@@ -62,6 +68,7 @@ async function bench(
   values: Load & {
     only: string | null;
     core: boolean;
+    beside: string | null;
     growth: boolean;
     "growth-users": readonly number[];
     "growth-owners": readonly number[];
@@ -76,7 +83,7 @@ async function bench(
   const counted = values.write
     ? { counts: await countOperations(), sizes: await measureSizes(bundle), startUp: await measureStartUp() }
     : null;
-  const results = await compare(load, { core: values.core, only: values.only ?? "" }, output);
+  const results = await compare(load, { core: values.core, beside: values.beside, only: values.only ?? "" }, output);
   const growth = values.growth
     ? await output.during(
         "measuring growth",
@@ -91,12 +98,16 @@ async function bench(
 }
 
 /** All operations on all subjects. */
-async function compare(load: Load, { core, only }: { core: boolean; only: string }, output: Output): Promise<Results> {
+async function compare(
+  load: Load,
+  { core, beside, only }: { core: boolean; beside: string | null; only: string },
+  output: Output,
+): Promise<Results> {
   const subjects: Subject[] = [];
   const results: Results = {};
   const operations = OPERATIONS.filter(({ name }) => name.includes(only));
   try {
-    await output.during("starting the subjects", startAll(subjects, core));
+    await output.during("starting the subjects", startAll(subjects, core, beside));
     const progress = output.progress("rounds", operations.length * (load.rounds + 1));
     for (const [i, operation] of operations.entries()) {
       const bySubject = await measureRounds(operation, subjects, load, (round) =>
@@ -113,7 +124,7 @@ async function compare(load: Load, { core, only }: { core: boolean; only: string
 }
 
 /** Into `subjects` one by one, so that whoever waits can stop those that started. */
-async function startAll(subjects: Subject[], core: boolean): Promise<void> {
+async function startAll(subjects: Subject[], core: boolean, beside: string | null): Promise<void> {
   subjects.push(await startFloor());
   subjects.push(await startRegistry());
   if (!core) {
@@ -125,6 +136,8 @@ async function startAll(subjects: Subject[], core: boolean): Promise<void> {
     else console.warn("PostgreSQL is not installed (Debian: apt-get install postgresql): not compared");
   }
   await checkAlike(subjects);
+  // Another state of the registry may answer otherwise.
+  if (beside !== null) subjects.push(await startOther(resolve(beside)));
 }
 
 async function measureRounds(
@@ -146,7 +159,7 @@ async function measureRounds(
 }
 
 function has({ name }: Subject, { hasFloor, isRegistryOnly = false }: Operation): boolean {
-  return name === "floor" ? hasFloor : name === "registry" || !isRegistryOnly;
+  return name === "floor" ? hasFloor : name === "registry" || name === "other" || !isRegistryOnly;
 }
 
 async function measureOnce(operation: Operation, subject: Subject, load: Load): Promise<Measured> {

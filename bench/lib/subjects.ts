@@ -6,6 +6,7 @@ import { chown, mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import pg from "pg";
 import { build, PROJECT, serve } from "../../scripts/lib/workerd.ts";
@@ -35,6 +36,13 @@ export async function startFloor(): Promise<Subject> {
 export async function startRegistry(): Promise<Subject> {
   const server = await serve({ bundle: await build(), bindings: REGISTRY_BINDINGS });
   return { name: "registry", host: "workerd", url: server.url, pids: [server.pid], stop: () => server.stop() };
+}
+
+/** The registry as it stands in another checkout, with what that one's own benchmark configures. */
+export async function startOther(project: string): Promise<Subject> {
+  const logins = await import(pathToFileURL(join(project, "bench/lib/logins.ts")).href);
+  const server = await serve({ bundle: await build("wrangler.toml", project), bindings: logins.REGISTRY_BINDINGS });
+  return { name: "other", host: "workerd", url: server.url, pids: [server.pid], stop: () => server.stop() };
 }
 
 export async function startRegistryInMiniflare(): Promise<Subject> {

@@ -17,19 +17,23 @@ const require = createRequire(import.meta.url);
  * Runs the bundler of `wrangler deploy` without uploading anything; answers the path of the bundle.
  * `config`: the wrangler.toml of another Worker of this repository.
  */
-export async function build(config = "wrangler.toml"): Promise<string> {
+export async function build(config = "wrangler.toml", project = PROJECT): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "push-token-registry-build-"));
-  await wrangler("deploy", "--dry-run", "--config", config, "--outdir", directory);
+  await wranglerIn(project, "deploy", "--dry-run", "--config", config, "--outdir", directory);
   const script = (await readdir(directory)).find((file) => file.endsWith(".js"));
   if (script === undefined) throw new Error(`the build wrote no script into ${directory}`);
   return join(directory, script);
 }
 
 /** Runs a command of wrangler in this project; answers what it printed. */
-export async function wrangler(...args: string[]): Promise<string> {
+export function wrangler(...args: string[]): Promise<string> {
+  return wranglerIn(PROJECT, ...args);
+}
+
+async function wranglerIn(project: string, ...args: string[]): Promise<string> {
   const script = join(dirname(require.resolve("wrangler/package.json")), "bin/wrangler.js");
   const child = spawn(process.execPath, [script, ...args], {
-    cwd: PROJECT,
+    cwd: project,
     env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -19,7 +19,7 @@ export const serverRecovery = new Hono<AppEnv>()
     const { app } = c.var;
     const uid = uidOf(app, c.req.param("uid"));
     const { at } = c.req.valid("json");
-    const prepared = await tellUser(c.env, app, uid, (user) => user.prepareRestore(at));
+    const prepared = await tellUser(c.env, app, uid, (user) => user.prepareRestore({ at, askedAt: Date.now() }));
     if (!prepared.ok) throw unavailable(RETRY_AFTER_SECONDS);
     log.warn("a user is restored", { app: app.appId, apiKey: c.var.apiKey, at, requestId: c.var.requestId });
     await restart(c.env, app, uid);

@@ -137,6 +137,13 @@ export type EraseRequest = EndAllSessionsRequest;
 /** `unavailable`: an owner object did not answer; the alarm goes on, and a repeat answers `ok` once it is done. */
 export type EraseOutcome = { ok: true } | { ok: false; reason: "unavailable" };
 
+export interface RestoreRequest {
+  /** The moment to which the data go back, epoch ms. */
+  at: number;
+  /** When the caller asked, epoch ms: it gives up after OBJECT_TIMEOUT_MS. */
+  askedAt: number;
+}
+
 /** `unavailable`: the object that keeps the marks did not answer; nothing has changed. */
 export type RestoreOutcome = { ok: true } | { ok: false; reason: "unavailable" };
 

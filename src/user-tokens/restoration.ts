@@ -5,15 +5,17 @@ import { inJurisdiction } from "../durable/jurisdiction.ts";
 import { safeNameOf } from "../durable/names.ts";
 import { nameOf, type PlatformOf } from "../durable/platform.ts";
 import { withTimeout } from "../durable/timeout.ts";
-import { CLAIM_TIMEOUT_MS } from "../limits.ts";
+import { CLAIM_TIMEOUT_MS, OBJECT_TIMEOUT_MS } from "../limits.ts";
 import { log } from "../log.ts";
-import type { RestoreOutcome } from "./outcomes.ts";
+import type { RestoreOutcome, RestoreRequest } from "./outcomes.ts";
 import type { SessionEnds } from "./session-ends.ts";
 
 export class Restoration {
   readonly #platform: PlatformOf;
   readonly #ends: SessionEnds;
   #ended: PromiseWithResolvers<void> | null = null;
+  /** When this instance was last reconciled, epoch ms. */
+  #reconciledAt = 0;
 
   constructor(platform: PlatformOf, ends: SessionEnds) {
     this.#platform = platform;
@@ -28,17 +30,28 @@ export class Restoration {
     return this.#ended?.promise;
   }
 
+  /** The restore that was asked for until now has come to its end. */
+  isReconciled(now: number): void {
+    this.#reconciledAt = now;
+  }
+
   /**
-   * `unavailable`: the object that keeps the marks did not answer; nothing has changed.
+   * `unavailable`: the object that keeps the marks did not answer, or the call is a late one, whose caller gave up and may have
+   * restored the data since; nothing has changed.
    * @throws if the platform keeps no data of that time; then nothing has changed either
    */
-  async prepare(at: number): Promise<RestoreOutcome> {
+  async prepare({ at, askedAt }: RestoreRequest): Promise<RestoreOutcome> {
     const { storage } = this.#platform().ctx;
+    if (this.#isLate(askedAt)) return { ok: false, reason: "unavailable" };
     this.#ended ??= Promise.withResolvers();
     try {
       await this.#keepMarks();
     } catch (error) {
       log.warn("a restore waits for the object that keeps the marks", { error });
+      this.#open();
+      return { ok: false, reason: "unavailable" };
+    }
+    if (this.#isLate(askedAt)) {
       this.#open();
       return { ok: false, reason: "unavailable" };
     }
@@ -49,6 +62,10 @@ export class Restoration {
       throw error;
     }
     return { ok: true };
+  }
+
+  #isLate(askedAt: number): boolean {
+    return askedAt <= this.#reconciledAt || Date.now() > askedAt + OBJECT_TIMEOUT_MS;
   }
 
   async #keepMarks(): Promise<void> {

@@ -30,6 +30,7 @@ import {
   type RemoveOutcome,
   type RemoveRequest,
   type RestoreOutcome,
+  type RestoreRequest,
   type SessionSummary,
   type TokensOutcome,
   type UnregisterRequest,
@@ -283,11 +284,10 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   }
 
   /**
-   * Sees to it that the next instance of this object starts from its data as they were at `at` (epoch ms, in the last 30
-   * days). {@link restart} and {@link reconcile} follow. workerd itself keeps no history and refuses.
+   * Sees to it that the next instance of this object starts from its data as they were at a moment of the last 30 days. {@link restart} and {@link reconcile} follow. workerd itself keeps no history and refuses.
    */
-  async prepareRestore(at: number): Promise<RestoreOutcome> {
-    return await this.#rooms.restoration.prepare(at);
+  async prepareRestore(request: RestoreRequest): Promise<RestoreOutcome> {
+    return await this.#rooms.restoration.prepare(request);
   }
 
   /** Ends this instance. The caller's call fails, as all calls under way do. */
@@ -320,7 +320,9 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
    */
   async reconcile(request: ReconcileRequest): Promise<ReconcileOutcome> {
     const outcome = await this.#operations.inTurn(() => reconcile(this.#rooms, request));
-    await this.#arm(Date.now());
+    const now = Date.now();
+    if (outcome.ok) this.#rooms.restoration.isReconciled(now);
+    await this.#arm(now);
     return outcome;
   }
 

@@ -198,7 +198,7 @@ export class Clients {
     this.#step(
       user,
       "prepareRestore",
-      [at],
+      [{ at, askedAt: this.#world.now() }],
       (prepared) => {
         if (!(prepared as RestoreOutcome).ok) return again();
         // It can only fail.

@@ -161,7 +161,7 @@ describe.for(IDENTITIES)("after a restore, with identity %s,", ([identity, app, 
       await ended.logout();
       await remember(object, rows);
       // All that the Worker did before it ended.
-      expect(await object.prepareRestore(moment)).toEqual({ ok: true });
+      expect(await object.prepareRestore({ at: moment, askedAt: Date.now() })).toEqual({ ok: true });
       await crash(object);
       await remember(await userObject(app, uid), rows);
       const again = await goOn({ app, uid });
@@ -177,7 +177,7 @@ describe.for(IDENTITIES)("after a restore, with identity %s,", ([identity, app, 
     await ended.register({ apnsToken: uniqueToken() });
     await ended.logout();
     await remember(object, rows);
-    expect(await object.prepareRestore(moment)).toEqual({ ok: true });
+    expect(await object.prepareRestore({ at: moment, askedAt: Date.now() })).toEqual({ ok: true });
     await crash(object);
     await breakOwnersFor(app, uid, failBefore(platformErrors.connectionLost));
     expect((await reconcile({ app, uid })).status).toBe(503);
@@ -193,7 +193,7 @@ describe.for(IDENTITIES)("after a restore, with identity %s,", ([identity, app, 
     const { uid, object, moment, rows } = await heldThen();
     await (await loginAs(uid)).logout();
     await remember(object, rows);
-    expect(await object.prepareRestore(moment)).toEqual({ ok: true });
+    expect(await object.prepareRestore({ at: moment, askedAt: Date.now() })).toEqual({ ok: true });
     const keeper = await keeperOf(app, uid);
     const { fences } = await keeper.marks();
     expect(fences).toHaveLength(1);

@@ -319,6 +319,8 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
    * register anew. Safe to repeat; `unavailable`: an owner object did not answer, repeat until `ok`.
    */
   async reconcile(request: ReconcileRequest): Promise<ReconcileOutcome> {
+    // A restore was prepared, and whoever did that is gone: it happens now, and the repeat of this call reconciles.
+    if (this.#rooms.restoration.ended !== undefined) this.restart();
     const outcome = await this.#operations.inTurn(() => reconcile(this.#rooms, request));
     const now = Date.now();
     if (outcome.ok) this.#rooms.restoration.isReconciled(now);

@@ -47,8 +47,15 @@ export interface Marks {
   fences: Fence[];
   /** Auth tokens issued until `at` are dead; none of them can live beyond `until`. */
   validFrom: ValidFrom | null;
-  /** When a restore began for which another object keeps these marks; `null`: none did. */
-  keptSince: number | null;
+  /** Of the restore for which another object keeps these marks; `null`: of none. */
+  kept: Kept | null;
+}
+
+export interface Kept {
+  /** When the restore began, epoch ms. */
+  since: number;
+  /** How often marks were kept for it: a restore may take several attempts. */
+  attempts: number;
 }
 
 /** The mark that a session has ended. */

@@ -45,6 +45,7 @@ async function reconcile(env: Env, app: App, uid: string) {
   const request = { rules: app.rules, ...howSessionsEnd(app), marks };
   const outcome = await askUser(env, app, uid, (user) => user.reconcile(request));
   if (!outcome.ok) throw unavailable(RETRY_AFTER_SECONDS);
-  await tellUserByHash(env, app, safe, (user) => user.dropMarks());
+  const { kept } = marks;
+  if (kept !== null) await tellUserByHash(env, app, safe, (user) => user.dropMarks(kept));
   return { kept: outcome.kept, dropped: outcome.dropped };
 }

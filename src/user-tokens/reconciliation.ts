@@ -14,14 +14,16 @@ export async function reconcile(
   { store, slots, ends, operations, owners }: Rooms,
   request: ReconcileRequest,
 ): Promise<ReconcileOutcome> {
-  const { fences, validFrom, keptSince } = request.marks;
+  const { fences, validFrom, kept } = request.marks;
   // A user of whom nothing was ever kept, before a restore or after it.
-  if (!store.exists && keptSince === null) return { ok: true, kept: 0, dropped: 0 };
+  if (!store.exists && kept === null) return { ok: true, kept: 0, dropped: 0 };
   ends.add(request.marks);
   const ended = new Set(fences.map(({ session }) => session));
   // Between the restore and now nothing kept ended sessions out: what was registered then counts as theirs.
   const isOver = ({ session, refreshedAt }: Registration) =>
-    ended.has(session) || refreshedAt <= (validFrom?.at ?? 0) || refreshedAt >= (keptSince ?? Number.POSITIVE_INFINITY);
+    ended.has(session) ||
+    refreshedAt <= (validFrom?.at ?? 0) ||
+    refreshedAt >= (kept?.since ?? Number.POSITIVE_INFINITY);
   const over = slots.empty(store.registrations.all().filter(isOver), "ended", Date.now());
   owners.forget(over);
   const rows = store.registrations.all();

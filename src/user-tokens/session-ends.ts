@@ -107,14 +107,15 @@ export class SessionEnds {
   /** What ends sessions here. */
   marks(): Marks {
     const validFrom = this.#store.validFrom() ?? null;
-    return { fences: this.#store.fences(), validFrom, keptSince: this.#store.keptSince() };
+    return { fences: this.#store.fences(), validFrom, kept: this.#store.kept() };
   }
 
   /** Keeps the marks of the same user's own object while that is restored, which may take several attempts. */
   keep(marks: Marks, now: number): void {
     this.#store.transaction(() => {
       this.add(marks);
-      this.#store.setKeptSince(Math.min(this.#store.keptSince() ?? now, now));
+      const { since, attempts } = this.#store.kept() ?? { since: now, attempts: 0 };
+      this.#store.setKept({ since: Math.min(since, now), attempts: attempts + 1 });
     });
   }
 

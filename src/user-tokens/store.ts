@@ -8,12 +8,12 @@
 //   takeovers     ''         installations taken           end of the window
 //                            from others
 //   changes       ''         the record of changes         its last entry + CHANGES_KEPT_MS
-//   kept          ''         since when it keeps marks     then + KEPT_MARKS_MS (only in the object that
-//                            of another object, epoch ms   stands in for one that is restored)
+//   kept          ''         {since, attempts}             since + KEPT_MARKS_MS (only in the object that
+//                                                          keeps the marks of one that is restored)
 //   forget        hash       ''                            0 (an erasure that waits for the owner object)
 import type { Kind, Platform } from "../domain/kinds.ts";
 import type { Change, ChangeKind } from "../domain/registration.ts";
-import type { Fence, ValidFrom } from "../durable/claims.ts";
+import type { Fence, Kept, ValidFrom } from "../durable/claims.ts";
 import { FactsTable } from "../durable/facts-table.ts";
 import { LazyTables } from "../durable/lazy-tables.ts";
 import type { Migration } from "../durable/migrate.ts";
@@ -105,14 +105,14 @@ export class UserTokensStore {
     this.#sessionEnds().fences.set(fence.session, fence);
   }
 
-  /** Since when this object keeps the marks of another one, epoch ms. */
-  keptSince(): number | null {
+  /** The restore for which this object keeps the marks of another one. */
+  kept(): Kept | null {
     const fact = this.#facts.one("kept");
-    return fact === undefined ? null : Number(fact.value);
+    return fact === undefined ? null : (JSON.parse(fact.value) as Kept);
   }
 
-  setKeptSince(at: number): void {
-    this.#facts.set("kept", { value: String(at), until: at + KEPT_MARKS_MS });
+  setKept({ since, attempts }: Kept): void {
+    this.#facts.set("kept", { value: JSON.stringify({ since, attempts }), until: since + KEPT_MARKS_MS });
   }
 
   /** Whether anything keeps ended sessions out. */

@@ -3,7 +3,7 @@
 import { retryable } from "cloudflare:durable-objects";
 import { DurableObject } from "cloudflare:workers";
 import type { Registration, Session } from "../domain/registration.ts";
-import type { Marks, UserTokensRpc } from "../durable/claims.ts";
+import type { Kept, Marks, UserTokensRpc } from "../durable/claims.ts";
 import { claimAll } from "./claiming.ts";
 import { collect } from "./collection.ts";
 import { erase } from "./erasure.ts";
@@ -307,9 +307,9 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     await this.#arm(now);
   }
 
-  /** Those marks are back where they belong. */
-  async dropMarks(): Promise<void> {
-    if (!this.#store.exists) return;
+  /** The marks that were kept then are back where they belong; not if another attempt of a restore kept more since. */
+  async dropMarks({ attempts }: Kept): Promise<void> {
+    if (this.#store.kept()?.attempts !== attempts) return;
     this.#rooms.alarm.isGone();
     await this.#store.deleteAll();
   }

@@ -224,7 +224,9 @@ export class Clients {
         const resolve = call.resolve.bind(call);
         call.resolve = (value) => {
           resolve(value);
-          if ((value as { ok: boolean }).ok) this.#step(`${user}:restore`, "dropMarks", [], () => {}, again);
+          const { kept } = marks as Marks;
+          if (kept === null && (value as { ok: boolean }).ok) return;
+          if ((value as { ok: boolean }).ok) this.#step(`${user}:restore`, "dropMarks", [kept], () => {}, again);
           else this.#reconcile(user, again);
         };
         const reject = call.reject.bind(call);

@@ -224,7 +224,7 @@ export class Oracle implements Observer {
         this.#endAll(operation, held);
         return;
       case "reconcile":
-        this.#reconciled(user);
+        if (arrivedAt > (this.#restoredAt.get(user) ?? -1)) this.#reconciled(user);
         return;
       case "erase":
         this.#clear(user, arrivedAt);
@@ -413,7 +413,7 @@ export class Oracle implements Observer {
         return true;
       // After a restore, what was registered since it began goes.
       case "reconcile":
-        return action.marks.keptSince !== null;
+        return action.marks.kept !== null;
       case "mute":
       case "list":
         return false;

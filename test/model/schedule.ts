@@ -136,7 +136,7 @@ export class Runner {
         world.send(
           `${APP}:${user}`,
           "keepMarks",
-          [{ fences: [], validFrom: { at: 0, until: 1 }, keptSince: null }],
+          [{ fences: [], validFrom: { at: 0, until: 1 }, kept: null }],
           () => {},
         ),
       ),

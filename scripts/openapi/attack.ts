@@ -1,6 +1,7 @@
 // What can be attacked: every call of the API as the description has it, so that a new call is attacked without anybody
 // remembering it. Imports nothing of Node: the attack tests run inside workerd.
-import * as z from "zod/mini";
+import type * as z from "zod/mini";
+import { toJsonSchema } from "./json-schema.ts";
 import { type ApiOperation, OPERATIONS } from "./operations.ts";
 
 export interface OperationToAttack {
@@ -52,7 +53,7 @@ function fieldsOf(schema: z.ZodMiniType): string[] {
       visit(value);
     }
   };
-  visit(z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }));
+  visit(toJsonSchema(schema, "input"));
   return [...names];
 }
 

@@ -1,9 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import * as z from "zod/mini";
-import { shapeOf } from "../../src/http/given.ts";
 import { TOKEN_LENGTH_MAX } from "../../src/limits.ts";
 import { PROJECT } from "../lib/workerd.ts";
+import { toJsonSchema } from "./json-schema.ts";
 import { type ApiOperation, OPERATIONS } from "./operations.ts";
 
 export interface OpenApiOperation {
@@ -197,17 +196,4 @@ function refusal(status: number): object {
     description: REFUSALS[status],
     content: { "application/json": { schema: { $ref: "#/components/schemas/Error" } } },
   };
-}
-
-function toJsonSchema(schema: z.ZodMiniType, io: "input" | "output"): object {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, {
-    io,
-    unrepresentable: "any",
-    // Fields that accept anything rather than fail a call are described by what they are for.
-    override: ({ zodSchema, jsonSchema }) => {
-      const shape = shapeOf(zodSchema);
-      if (shape !== undefined) Object.assign(jsonSchema, toJsonSchema(shape, io));
-    },
-  });
-  return rest;
 }

@@ -53,6 +53,18 @@ describe("problemsOf", () => {
     expect(policy({ policy: "shared", policyChangedFrom: "exclusive" })).toEqual([]);
   });
 
+  it.for([
+    ["fcmInstallations", true, false],
+    ["uidCase", "sensitive", "insensitive"],
+  ] as const)("refuses a change of %s that is not declared", ([field, before, after], { expect }) => {
+    const deployed = { acme: { policy: "exclusive", jurisdiction: null, [field]: before } as const };
+    const changed = (more: object) =>
+      problemsOf({ ...VALID, deployed, vars: { APP_ACME: { appId: "acme", [field]: after, ...more } } });
+    expect(changed({})).toEqual([expect.stringContaining(`APP_ACME.${field}: ${JSON.stringify(before)} is deployed`)]);
+    expect(changed({ [`${field}ChangedFrom`]: after })).toHaveLength(1);
+    expect(changed({ [`${field}ChangedFrom`]: before })).toEqual([]);
+  });
+
   it("refuses to move an app to another jurisdiction", ({ expect }) => {
     const vars = { APP_ACME: { appId: "acme", jurisdiction: "eu" } };
     expect(problemsOf({ ...VALID, vars })).toEqual([
@@ -78,7 +90,8 @@ describe("npm run check:config", () => {
     try {
       await write("");
       expect((await check({ config: file, record: true })).problems).toEqual([]);
-      expect(await deployed()).toEqual({ acme: { policy: "exclusive", jurisdiction: null } });
+      const settings = { policy: "exclusive", fcmInstallations: true, uidCase: "sensitive", jurisdiction: null };
+      expect(await deployed()).toEqual({ acme: settings });
       await write('policy = "shared"');
       const refused = await check({ config: file, record: true });
       expect(refused).toEqual({ problems: [expect.stringContaining("APP_ACME.policy")], lines: [] });

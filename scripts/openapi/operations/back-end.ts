@@ -52,13 +52,16 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
     caller: ["fullAccess"],
     summary: "Everything held about a user",
     description:
-      "Registrations, fences, the record of the last 50 changes, takeover counters, and who owns the tokens on record.",
+      "Registrations, fences, the record of the last 50 changes, what was taken from other users this hour, and who owns the " +
+      "tokens on record.",
     data: z.strictObject({
       uid: z.string(),
       validFrom: time,
       registrations: z.array(z.looseObject({ token: z.string(), kind, platform, session: z.string() })),
       fences: z.array(z.strictObject({ session: z.string(), until: time })),
-      takeovers: z.array(z.strictObject({ session: z.string(), count: z.int(), until: time })),
+      takeovers: z
+        .nullable(z.strictObject({ count: z.int(), until: time }))
+        .check(z.describe("Installations taken from other users in the hour that ends then.")),
       changes: z.array(
         z.strictObject({
           at: time,
@@ -77,7 +80,7 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
       validFrom: 0,
       registrations: [],
       fences: [{ session: SESSION, until: NOW }],
-      takeovers: [],
+      takeovers: null,
       changes: [
         { at: NOW, change: "registered", kind: "fcm", platform: "android", session: SESSION, token: "a1B2c3D4" },
       ],

@@ -123,7 +123,7 @@ describe("a command", () => {
     expect(await caught(() => execute(sample, [], {}))).toEqual({
       code: 2,
       out: "",
-      errors: "UID is missing (npm run sample -- --help)\n",
+      errors: `UID is missing (npm run ${sample.name} -- --help)\n`,
     });
   });
 

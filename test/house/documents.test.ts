@@ -50,15 +50,10 @@ function deadLinks({ path, text }: { path: string; text: string }): string[] {
 }
 
 /** Commands that the source and its comments, the configuration and the pages tell people to run. */
-/** Made up by test/scripts/command.test.ts. */
-const NO_COMMANDS = ["sample"];
-
 function commandsNamed(): string[] {
   const files = globSync("{{src,scripts,test,bench,examples}/**/*.ts,wrangler.toml,.ci/run}", { cwd: PROJECT });
   const texts = [...pages.map(({ text }) => text), ...files.map(read)];
-  return texts
-    .flatMap((text) => [...text.matchAll(/\bnpm run ([a-z][a-z:-]*[a-z])/g)].map(([, name = ""]) => name))
-    .filter((name) => !NO_COMMANDS.includes(name));
+  return texts.flatMap((text) => [...text.matchAll(/\bnpm run ([a-z][a-z:-]*[a-z])/g)].map(([, name = ""]) => name));
 }
 
 describe("the pages", () => {

@@ -224,7 +224,7 @@ export class Oracle implements Observer {
         this.#endAll(operation, held);
         return;
       case "reconcile":
-        if (arrivedAt > (this.#restoredAt.get(user) ?? -1)) this.#reconciled(user);
+        if (arrivedAt >= (this.#restoredAt.get(user) ?? -1)) this.#reconciled(user);
         return;
       case "erase":
         this.#clear(user, arrivedAt);

@@ -11,75 +11,77 @@ import { KINDS, type Kind, type Provider } from "./kinds.ts";
 /** `dead`: the token is gone. `doubtful`: it may be the wrong environment or project. Else the token is not to blame. */
 export type FeedbackVerdict = "dead" | "doubtful" | "not_about_the_token";
 
-export interface FeedbackCode {
-  verdict: FeedbackVerdict;
-  /** What the provider means by it, in a few words. */
-  meaning: string;
-}
-
-/** By the provider's word; a meaning alone: not about the token. */
-type Codes = Readonly<Record<string, FeedbackCode | string>>;
+/** By the provider's word. docs/feedback.md says what each means. */
+type Codes = Readonly<Record<string, FeedbackVerdict>>;
 
 /**
  * FCM HTTP v1: `error.details[].errorCode`, or `error.status` where there is none. The enums of firebase-admin for Java, Go
  * (`MessagingErrorCode`, messaging_errors.go) and .NET (MessagingErrorCode.cs, ErrorCode.cs) spell the same words.
  */
 export const FCM_CODES: Codes = {
-  UNREGISTERED: { verdict: "dead", meaning: "the app instance was unregistered (404)" },
-  SENDER_ID_MISMATCH: { verdict: "doubtful", meaning: "the token belongs to another Firebase project (403)" },
-  INVALID_ARGUMENT: "the request is malformed: often the payload",
-  UNSPECIFIED_ERROR: "no more information",
-  QUOTA_EXCEEDED: "a sending limit was exceeded",
-  UNAVAILABLE: "FCM is overloaded",
-  INTERNAL: "FCM had an internal error",
-  THIRD_PARTY_AUTH_ERROR: "the APNs certificate or web push key is wrong",
-  UNAUTHENTICATED: "the sender's credential is missing or wrong",
-  PERMISSION_DENIED: "the sender may not send for this project",
-  NOT_FOUND: "the project or resource was not found, no token named",
-  RESOURCE_EXHAUSTED: "a quota is used up",
-  DEADLINE_EXCEEDED: "FCM did not answer in time",
-  InvalidRegistration: { verdict: "doubtful", meaning: "the token has not the form of one (legacy FCM)" },
-  MismatchedCredential: "another project's token, or a credential that may not send: SDKs say one word for both",
-  InvalidPayload: "the message is malformed or too large",
-  Unknown: "an error that the SDK does not know",
+  UNREGISTERED: "dead",
+  SENDER_ID_MISMATCH: "doubtful",
+  InvalidRegistration: "doubtful",
+  ...notAboutTheToken([
+    "INVALID_ARGUMENT",
+    "UNSPECIFIED_ERROR",
+    "QUOTA_EXCEEDED",
+    "UNAVAILABLE",
+    "INTERNAL",
+    "THIRD_PARTY_AUTH_ERROR",
+    "UNAUTHENTICATED",
+    "PERMISSION_DENIED",
+    "NOT_FOUND",
+    "RESOURCE_EXHAUSTED",
+    "DEADLINE_EXCEEDED",
+    "MismatchedCredential",
+    "InvalidPayload",
+    "Unknown",
+  ]),
 };
 
 /** APNs: `reason` in the reply's body, as Apple lists them. */
 export const APNS_CODES: Codes = {
-  Unregistered: { verdict: "dead", meaning: "the device token is inactive for the topic (410)" },
-  ExpiredToken: { verdict: "dead", meaning: "the device token has expired (410)" },
-  BadDeviceToken: { verdict: "doubtful", meaning: "the token is invalid, or of the other environment (400)" },
-  DeviceTokenNotForTopic: "the topic is not the token's: often VoIP against alert",
-  BadCollapseId: "the collapse identifier is too long",
-  BadExpirationDate: "the apns-expiration value is wrong",
-  BadMessageId: "the apns-id value is wrong",
-  BadPriority: "the apns-priority value is wrong",
-  BadTopic: "the apns-topic value is wrong",
-  DuplicateHeaders: "one or more headers are repeated",
-  IdleTimeout: "the connection idled out",
-  InvalidPushType: "the apns-push-type value is wrong",
-  MissingDeviceToken: "the request's path holds no device token",
-  MissingTopic: "the apns-topic header is missing",
-  PayloadEmpty: "the payload is empty",
-  TopicDisallowed: "pushing to this topic is not allowed",
-  BadCertificate: "the certificate is invalid",
-  BadCertificateEnvironment: "the certificate is of the other environment",
-  ExpiredProviderToken: "the provider's JWT is stale",
-  Forbidden: "the action is not allowed",
-  InvalidProviderToken: "the provider's JWT is not valid",
-  MissingProviderToken: "no certificate and no provider JWT",
-  UnrelatedKeyIdInToken: "the JWT's key id is not the one of the first push",
-  BadEnvironmentKeyIdInToken: "the JWT's key is of the other environment",
-  BadPath: "the request's path is wrong",
-  MethodNotAllowed: "the method is not POST",
-  PayloadTooLarge: "the payload is too large",
-  TooManyProviderTokenUpdates: "the provider's JWT changes too often",
-  TooManyRequests: "too many pushes to the same device",
-  InternalServerError: "APNs had an internal error",
-  ServiceUnavailable: "APNs is unavailable",
-  Shutdown: "APNs is shutting this connection down",
-  Unknown: "an error that the library does not know",
+  Unregistered: "dead",
+  ExpiredToken: "dead",
+  BadDeviceToken: "doubtful",
+  ...notAboutTheToken([
+    "DeviceTokenNotForTopic",
+    "BadCollapseId",
+    "BadExpirationDate",
+    "BadMessageId",
+    "BadPriority",
+    "BadTopic",
+    "DuplicateHeaders",
+    "IdleTimeout",
+    "InvalidPushType",
+    "MissingDeviceToken",
+    "MissingTopic",
+    "PayloadEmpty",
+    "TopicDisallowed",
+    "BadCertificate",
+    "BadCertificateEnvironment",
+    "ExpiredProviderToken",
+    "Forbidden",
+    "InvalidProviderToken",
+    "MissingProviderToken",
+    "UnrelatedKeyIdInToken",
+    "BadEnvironmentKeyIdInToken",
+    "BadPath",
+    "MethodNotAllowed",
+    "PayloadTooLarge",
+    "TooManyProviderTokenUpdates",
+    "TooManyRequests",
+    "InternalServerError",
+    "ServiceUnavailable",
+    "Shutdown",
+    "Unknown",
+  ]),
 };
+
+function notAboutTheToken(codes: readonly string[]): Codes {
+  return Object.fromEntries(codes.map((code) => [code, "not_about_the_token"]));
+}
 
 /** Other words, each for a code of the tables above. */
 type Words = Readonly<Record<string, string>>;
@@ -175,16 +177,16 @@ function normalForm(word: string): string {
     .toLowerCase();
 }
 
-export interface KnownCode extends FeedbackCode {
+export interface KnownCode {
   /** The provider's own word for it. */
   code: string;
+  verdict: FeedbackVerdict;
 }
 
 /** What a word says about a token of `kind`; `undefined` for one that nobody is known to use for that provider. */
 export function feedbackCode(kind: Kind, word: string): KnownCode | undefined {
   const { provider } = KINDS[kind];
   const code = BY_WORD[provider]?.get(normalForm(word));
-  const found = code === undefined ? undefined : TABLES[provider].codes[code];
-  if (code === undefined || found === undefined) return undefined;
-  return typeof found === "string" ? { code, verdict: "not_about_the_token", meaning: found } : { code, ...found };
+  const verdict = code === undefined ? undefined : TABLES[provider].codes[code];
+  return code === undefined || verdict === undefined ? undefined : { code, verdict };
 }

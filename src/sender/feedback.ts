@@ -99,8 +99,8 @@ async function readItem(
     noteUnknownCode(env, app, kind, word);
     return { outcome: "unknown_code", why: "no word of the provider, or of a library for it, that is known here" };
   }
-  const { verdict, meaning } = known;
-  if (verdict === "not_about_the_token") return { outcome: "kept", why: meaning };
+  const { verdict } = known;
+  if (verdict === "not_about_the_token") return { outcome: "kept", why: `not about the token (${known.code})` };
   try {
     const ofUser = uid == null ? null : uidOf(app, uid);
     const hash = await hashOf(app, kind, token);

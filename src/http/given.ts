@@ -68,19 +68,6 @@ export function wordOf(field: Given<unknown> | undefined): string | undefined {
   return (field?.is === "nothing" && field.word) || undefined;
 }
 
-/** What fields state of labels: `null` removes one; one that is absent, blank or wrong stays as it is. */
-export function labelChangesOf<F extends Record<string, Given<string> | undefined>>(
-  fields: F,
-): { [L in keyof F]?: string | null } {
-  const changes: { [L in keyof F]?: string | null } = {};
-  for (const name of Object.keys(fields) as (keyof F)[]) {
-    const field = fields[name];
-    if (field?.is === "value") changes[name] = field.value;
-    else if (field?.is === "nothing" && field.word === null) changes[name] = null;
-  }
-  return changes;
-}
-
 /** The fields that are wrong, as a reply names them. */
 export function refusedOf(fields: Fields): Refused {
   const wrong = Object.entries(fields).filter(([, field]) => field?.is === "wrong");

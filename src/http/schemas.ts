@@ -8,12 +8,12 @@ import {
   BATCH_MAX,
   CODE_LENGTH_MAX,
   EPOCH_MS_MIN,
-  LABEL_LENGTH_MAX,
   REPORT_AHEAD_MS_MAX,
   RESTORABLE_MS,
   TOKEN_LENGTH_MAX,
 } from "../limits.ts";
 import { anyCase, each, given } from "./given.ts";
+import { labelFields } from "./labels.ts";
 
 /** 1–4096 characters from U+0021 to U+007E: no provider's token holds a space or a control character. */
 export const pushToken = z
@@ -28,17 +28,6 @@ export const uid = z.string("must be a string").check((context) => {
   const message = uidProblem(context.value);
   if (message !== undefined) context.issues.push({ code: "custom", message, input: context.value });
 });
-
-const label = z
-  .string("must be a string")
-  .check(z.maxLength(LABEL_LENGTH_MAX, `must not be longer than ${LABEL_LENGTH_MAX} characters`));
-
-/** Hints that never cost the registration they come with. */
-const hints = {
-  /** Which FCM or APNs provider of the sender the token is for; kept, and shown to senders. */
-  providerId: given(label),
-  timezone: given(label),
-};
 
 const givenToken = given(pushToken);
 
@@ -58,7 +47,7 @@ const successorFields = {
 export const registerBody = z.object({
   ...tokenFields,
   platform: given(anyCase(PLATFORMS, `must be one of ${PLATFORMS.join(", ")}`)),
-  ...hints,
+  ...labelFields,
 });
 
 const all = z.nullish(z.boolean("must be true or false"));
@@ -81,7 +70,7 @@ const passedAuthToken = z.nullish(z.string("must be a string"));
 export const successorRegisterBody = z.object({
   platform: anyCase(PUSH_PLATFORM_NAMES, `must be one of ${PUSH_PLATFORM_NAMES.join(", ")}`),
   ...successorFields,
-  ...hints,
+  ...labelFields,
   authToken: passedAuthToken,
 });
 

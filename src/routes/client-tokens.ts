@@ -9,7 +9,8 @@ import { platformOf } from "../domain/platform.ts";
 import type { ListedToken, PushToken } from "../domain/registration.ts";
 import type { AppEnv } from "../http/context.ts";
 import { ApiError, invalid } from "../http/errors.ts";
-import { givenValue, labelChangesOf, refusedOf } from "../http/given.ts";
+import { givenValue, refusedOf } from "../http/given.ts";
+import { labelChangesOf, refusedLabels } from "../http/labels.ts";
 import { body, header, readText } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { toPushToken } from "../http/tokens.ts";
@@ -20,11 +21,11 @@ import { isAll, tokensOf } from "./token-fields.ts";
 
 export const clientTokens = new Hono<AppEnv>()
   .post("/", knownApp, client(), body(schemas.registerBody), async (c) => {
-    const { platform, providerId, timezone, ...fields } = c.req.valid("json");
-    const labels = labelChangesOf({ providerId, timezone });
-    const tokens = await toPushTokens(c, tokensOf(c, fields), givenValue(platform), labels);
+    const { platform, providerId, timezone, device, ...fields } = c.req.valid("json");
+    const labels = { providerId, timezone, device };
+    const tokens = await toPushTokens(c, tokensOf(c, fields), givenValue(platform), labelChangesOf(labels));
     const { held } = await register(c, tokens);
-    const refused = refusedOf(c.req.valid("json"));
+    const refused = { ...refusedOf({ ...fields, platform }), ...refusedLabels(labels) };
     const { app, caller } = c.var;
     const unregisterTicket = await signTicket(app, { uid: caller.uid, session: caller.session.id, slots: held });
     return c.json({

@@ -12,7 +12,8 @@ import { PUSH_PLATFORMS, pushPlatformOf } from "../domain/push-platforms.ts";
 import type { Registration } from "../domain/registration.ts";
 import type { AppEnv } from "../http/context.ts";
 import { invalid } from "../http/errors.ts";
-import { type Given, givenValue, labelChangesOf, problemsOf, readGiven, refusedOf } from "../http/given.ts";
+import { type Given, givenValue, problemsOf, readGiven } from "../http/given.ts";
+import { labelChangesOf, refusedLabels } from "../http/labels.ts";
 import { body, header } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { hashOf, toPushToken } from "../http/tokens.ts";
@@ -23,7 +24,7 @@ import { isAll, noteWords } from "./token-fields.ts";
 export const successor = new Hono<AppEnv>()
   .use((c, next) => (isBackEnd(c) ? backEndCallLog(c, next) : next()))
   .post("/", knownApp, clientOrBackEnd(), body(schemas.successorRegisterBody), async (c) => {
-    const { authToken, platform, providerId, timezone, ...fields } = c.req.valid("json");
+    const { authToken, platform, providerId, timezone, device, ...fields } = c.req.valid("json");
     await identifyFor(c, authToken);
     const where = PUSH_PLATFORMS[platform];
     const field = KINDS[where.kind].successorField;
@@ -34,9 +35,9 @@ export const successor = new Hono<AppEnv>()
       const missing = { [field]: [`The ${field} field is missing: a token of platform ${platform} is sent in it.`] };
       throw invalid({ ...missing, ...problemsOf(named) });
     }
-    const labels = labelChangesOf({ providerId, timezone });
-    await register(c, [await toPushToken(c.var.app, { ...where, token, labels })]);
-    const refused = refusedOf({ providerId, timezone });
+    const stated = { providerId, timezone, device };
+    await register(c, [await toPushToken(c.var.app, { ...where, token, labels: labelChangesOf(stated) })]);
+    const refused = refusedLabels(stated);
     return c.json({ data: { success: true, ...(Object.keys(refused).length === 0 ? {} : { refused }) } });
   })
   .get("/", knownApp, clientOrBackEnd(), async (c) => {

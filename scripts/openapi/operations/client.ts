@@ -26,8 +26,9 @@ export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
       "Any of the three tokens, each 1 to 4096 visible ASCII characters. A new token displaces the one that this session " +
       "held of the same kind; a token that another user holds becomes this user's. Repeating it changes nothing. A field that " +
       'is `null`, blank or a word such as "undefined" counts as absent; a wrong one is named in `refused` and costs no other. ' +
-      "400 only if no token is left.",
-    body: { schema: schemas.registerBody, example: { fcmToken: TOKEN } },
+      "400 only if no token is left. What `device` says is kept with the tokens of the call and shown to senders: a field that is " +
+      "absent keeps what is stored, `null` clears it, and a wrong one is named as `device.environment`.",
+    body: { schema: schemas.registerBody, example: { fcmToken: TOKEN, device: { name: "Alice's phone" } } },
     data: z.strictObject({ success: z.literal(true), unregisterTicket: z.optional(z.string()), refused }),
     example: { success: true, unregisterTicket: "eyJhbGciOi…" },
     refusals: [400, 413, 415],

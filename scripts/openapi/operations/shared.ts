@@ -12,6 +12,18 @@ export const time = z.int().check(z.describe("Epoch milliseconds."));
 export const kind = z.enum(KIND_NAMES);
 export const platform = z.enum(PLATFORMS);
 
+/** What the app said of the device; only what it said. */
+const device = z.strictObject({
+  id: z.optional(z.string()),
+  name: z.optional(z.string()),
+  model: z.optional(z.string()),
+  os: z.optional(z.string()),
+  appVersion: z.optional(z.string()),
+  locale: z.optional(z.string()),
+  environment: z.optional(z.enum(["production", "sandbox"]).check(z.describe("Which of APNs' hosts takes the token."))),
+  bundleId: z.optional(z.string().check(z.describe("The APNs topic."))),
+});
+
 const senderToken = z.strictObject({
   token: z.string(),
   kind,
@@ -27,6 +39,7 @@ const senderToken = z.strictObject({
     .check(z.describe("A provider reported trouble since the last registration: send on, the next report decides.")),
   providerId: z.optional(z.string()),
   timezone: z.optional(z.string()),
+  device: z.optional(device),
 });
 
 export const userPushTokens = z.strictObject({ uid: z.string(), pushTokens: z.array(senderToken) });

@@ -3,19 +3,20 @@ import type { Context } from "hono";
 import { Hono } from "hono/tiny";
 import { appNamed, checkOrigin, client, countingStrangers, knownApp, limitAddress } from "../auth/middleware.ts";
 import { appIdOfTicket, signTicket, verifyTicket } from "../auth/tickets.ts";
-import { type Kind, PLATFORMS, type Platform } from "../domain/kinds.ts";
+import { KINDS, type Kind, PLATFORMS, type Platform } from "../domain/kinds.ts";
 import type { LabelChanges } from "../domain/labels.ts";
 import { platformOf } from "../domain/platform.ts";
 import type { ListedToken, PushToken } from "../domain/registration.ts";
 import type { AppEnv } from "../http/context.ts";
 import { ApiError, invalid } from "../http/errors.ts";
-import { givenValue, refusedOf } from "../http/given.ts";
+import { givenValue, type Refused, refusedOf } from "../http/given.ts";
 import { labelChangesOf, refusedLabels } from "../http/labels.ts";
 import { body, header, readText } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { toPushToken } from "../http/tokens.ts";
 import { canonicalUid } from "../http/uids.ts";
 import { tellUser } from "../objects.ts";
+import type { ContestedToken } from "../user-tokens/outcomes.ts";
 import { listTokens, register, remove, removeTokens } from "./registrations.ts";
 import { isAll, tokensOf } from "./token-fields.ts";
 
@@ -24,8 +25,8 @@ export const clientTokens = new Hono<AppEnv>()
     const { platform, providerId, timezone, device, ...fields } = c.req.valid("json");
     const labels = { providerId, timezone, device };
     const tokens = await toPushTokens(c, tokensOf(c, fields), givenValue(platform), labelChangesOf(labels));
-    const { held } = await register(c, tokens);
-    const refused = { ...refusedOf({ ...fields, platform }), ...refusedLabels(labels) };
+    const { held, contested } = await register(c, tokens);
+    const refused = { ...refusedOf({ ...fields, platform }), ...refusedLabels(labels), ...refusedTokens(contested) };
     const { app, caller } = c.var;
     const unregisterTicket = await signTicket(app, { uid: caller.uid, session: caller.session.id, slots: held });
     return c.json({
@@ -84,6 +85,11 @@ async function toPushTokens(
       return toPushToken(c.var.app, { kind, token, platform, labels });
     }),
   );
+}
+
+/** The tokens that stay with their owners, by their fields. */
+function refusedTokens(contested: readonly ContestedToken[]): Refused {
+  return Object.fromEntries(contested.map(({ kind }) => [KINDS[kind].field, "too_many_takeovers"]));
 }
 
 function isEmpty(fields: object): boolean {

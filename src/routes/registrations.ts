@@ -7,13 +7,17 @@ import { ApiError, refusal, unavailable } from "../http/errors.ts";
 import { hashOf } from "../http/tokens.ts";
 import { RETRY_AFTER_SECONDS } from "../limits.ts";
 import { askUser, tellUser } from "../objects.ts";
-import type { ContestedToken, HeldSlot, RegisterOutcome } from "../user-tokens/outcomes.ts";
+import type { ContestedToken, HeldSlot } from "../user-tokens/outcomes.ts";
 
 /**
- * Puts tokens into the slots of the caller's session.
- * @throws {ApiError}
+ * Puts tokens into the slots of the caller's session. What the answer calls contested stays with its owners for now: only
+ * tokens that this user took too many others to get.
+ * @throws {ApiError} 401 if the session is over, 503 if a repeat can store more, 429 if nothing was stored
  */
-export async function register(c: Context<AppEnv>, tokens: PushToken[]): Promise<RegisterOutcome & { ok: true }> {
+export async function register(
+  c: Context<AppEnv>,
+  tokens: PushToken[],
+): Promise<{ held: HeldSlot[]; contested: ContestedToken[] }> {
   const { app, caller } = c.var;
   const request = { uid: caller.uid, session: caller.session, tokens, rules: app.rules };
   const outcome = await tellUser(c.env, app, caller.uid, (user) => user.register(request));

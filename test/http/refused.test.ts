@@ -1,0 +1,69 @@
+// What becomes of the rest of a registration when one of its tokens cannot be had: it is stored, and the reply names what was
+// not. Only what a repeat can store is an error, for apps do not look at what is refused.
+import { describe, it } from "vitest";
+import { API_KEYS } from "../support/apps.ts";
+import { call, login, type TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
+
+const SUCCESSOR = "/v3.0/notifications/push/v1/tokens";
+
+/** A session whose user took as many installations from others within the hour as one may, by the default limit of 10. */
+async function loginAtTheLimit(): Promise<TestSession> {
+  const [session, other] = [await login(uniqueUid(), { app: "limited" }), await login(uniqueUid(), { app: "limited" })];
+  for (let n = 0; n < 10; n += 1) {
+    const token = uniqueToken();
+    await other.register({ fcmToken: token });
+    await session.register({ fcmToken: token });
+  }
+  return session;
+}
+
+async function heldByAnother(field: string): Promise<string> {
+  const token = uniqueToken();
+  await (await login(uniqueUid(), { app: "limited" })).register({ [field]: token });
+  return token;
+}
+
+describe("a token that this user may not take over now", () => {
+  it.for<[contested: string[], fine: string[]]>([
+    [["voipToken"], ["apnsToken"]],
+    [["apnsToken"], ["voipToken"]],
+    [["fcmToken"], ["apnsToken", "voipToken"]],
+    [["apnsToken", "voipToken"], ["fcmToken"]],
+  ])("is named, and costs no other: %j beside %j", async ([contested, fine], { expect }) => {
+    const session = await loginAtTheLimit();
+    const before = await session.tokens();
+    const taken = Object.fromEntries(
+      await Promise.all(contested.map(async (field) => [field, await heldByAnother(field)] as const)),
+    );
+    const mine = Object.fromEntries(fine.map((field) => [field, uniqueToken()]));
+    const reply = await session.register({ ...taken, ...mine, platform: "beos" });
+    expect(reply).toMatchObject({ status: 200, body: { data: { success: true } } });
+    expect(reply.body.data.refused).toEqual({
+      platform: "invalid",
+      ...Object.fromEntries(contested.map((field) => [field, "too_many_takeovers"])),
+    });
+    const tokens = await session.tokens();
+    expect(tokens).toEqual(expect.arrayContaining(Object.values(mine)));
+    for (const token of Object.values(taken)) expect(tokens).not.toContain(token);
+    if (!fine.includes("fcmToken")) expect(tokens).toEqual(expect.arrayContaining(before));
+  });
+
+  it("is a 429 where nothing was stored, by either API", async ({ expect }) => {
+    const session = await loginAtTheLimit();
+    const token = await heldByAnother("fcmToken");
+    const body = { platform: "fcm_android", fcmToken: token };
+    for (const reply of [
+      await session.register({ fcmToken: token }),
+      await session.call("POST", SUCCESSOR, { body }),
+    ]) {
+      expect(reply).toMatchObject({ status: 429, body: { error: { code: "ERR_TOO_MANY_REQUESTS" } } });
+      expect(Number(reply.headers.get("Retry-After"))).toBeGreaterThan(3000);
+    }
+    const owner = await call("POST", "/v3/push_tokens/owner", {
+      headers: { appId: "limited", apikey: API_KEYS.fullAccess },
+      body: { token },
+    });
+    expect(owner.body.data.owners).toHaveLength(1);
+    expect(owner.body.data.owners[0].uid).not.toBe(session.uid);
+  });
+});

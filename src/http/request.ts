@@ -74,6 +74,19 @@ export function distinctValues(sent: string): string[] {
   return [...new Set(sent.split(",").map((each) => each.trim()))].filter((value) => !isNothing(value));
 }
 
+/**
+ * What the query says of a yes-or-no parameter, in any case; `undefined` if it says nothing.
+ * @throws {ApiError} 400 if it is neither true nor false, or both
+ */
+export function flagOf(c: Context, name: string): boolean | undefined {
+  const given = (c.req.queries(name) ?? []).filter((value) => !isNothing(value)).map((value) => value.toLowerCase());
+  if (given.some((value) => value !== "true" && value !== "false")) {
+    throw invalid({ [name]: [`The ${name} parameter must be true or false.`] });
+  }
+  if (new Set(given).size > 1) throw invalid({ [name]: [`The ${name} parameter is both true and false.`] });
+  return given[0] === undefined ? undefined : given[0] === "true";
+}
+
 /** What limits count a client by: {@link networkOf} its address; `undefined` where no edge says it. */
 export function addressOf(c: Context): string | undefined {
   const address = header(c, "cf-connecting-ip");

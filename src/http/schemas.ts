@@ -107,8 +107,11 @@ export const restoreBody = z.object({
     ),
 });
 
+/** Whether a sender is told of devices too whose users want no pushes there. */
+const includeMuted = z.nullish(z.boolean("must be true or false"));
+
 /** `POST /v3/push_tokens/lookup`. Each uid is looked at by itself: one that is impossible does not cost the others. */
-export const lookupBody = z.object({ uids: batch(each(uid)) });
+export const lookupBody = z.object({ uids: batch(each(uid)), includeMuted });
 
 /** A time that a sender reports; a clock may be ahead, a time in seconds is a mistake. */
 const reportedTime = z.int("must be epoch milliseconds").check(
@@ -116,8 +119,8 @@ const reportedTime = z.int("must be epoch milliseconds").check(
   z.refine((time) => time <= Date.now() + REPORT_AHEAD_MS_MAX, "must not be more than 30 days ahead"),
 );
 
-/** The argument of the service binding's `list`. */
-export const uidArgument = z.object({ uid });
+/** The arguments of the service binding's `list`. */
+export const listArguments = z.object({ uid, includeMuted });
 
 /** The provider's word, or its whole error object. */
 const providersError = z.union(

@@ -16,8 +16,8 @@ export const serverTokens = new Hono<AppEnv>()
     backEnd("fullAccess", "sender"),
     body(schemas.lookupBody, BATCH_BODY_BYTES_MAX),
     async (c) => {
-      const { uids } = c.req.valid("json");
-      return c.json({ data: await lookupUsers(c.env, c.var.app, uids) });
+      const { uids, ...options } = c.req.valid("json");
+      return c.json({ data: await lookupUsers(c.env, c.var.app, uids, options) });
     },
   )
   .post(

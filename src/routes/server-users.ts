@@ -11,7 +11,7 @@ import { mapBounded } from "../durable/concurrency.ts";
 import { userHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
 import { ApiError, invalid, unavailable } from "../http/errors.ts";
-import { body } from "../http/request.ts";
+import { body, flagOf } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { uidOf } from "../http/uids.ts";
 import { OBJECT_CONCURRENCY, RETRY_AFTER_SECONDS } from "../limits.ts";
@@ -36,7 +36,8 @@ export const serverUsers = new Hono<AppEnv>()
     return c.json({ data: { uid, ...minted } });
   })
   .get("/:uid/push_tokens", etag({ weak: true }), knownApp, backEnd("fullAccess", "sender"), async (c) => {
-    const data = await listUser(c.env, c.var.app, c.req.param("uid"));
+    const includeMuted = flagOf(c, "includeMuted");
+    const data = await listUser(c.env, c.var.app, c.req.param("uid"), { includeMuted });
     // A copy may be kept, and must be asked about before it is used: after a logout it is wrong at once.
     return c.json({ data }, 200, { "Cache-Control": "private, no-cache" });
   })

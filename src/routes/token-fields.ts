@@ -1,11 +1,10 @@
 // The token fields of a body: which tokens they name, and what the operator is told of a build that names none.
 import type { Context } from "hono";
 import { KIND_NAMES, KINDS, type Kind, type TokenField } from "../domain/kinds.ts";
-import { isNothing } from "../domain/nothing.ts";
 import type { AppEnv } from "../http/context.ts";
 import { invalid } from "../http/errors.ts";
 import { type Given, givenValue, problemsOf, wordOf } from "../http/given.ts";
-import { header } from "../http/request.ts";
+import { flagOf, header } from "../http/request.ts";
 import { hourly, log } from "../log.ts";
 import { countWord } from "../metrics.ts";
 
@@ -52,11 +51,8 @@ export function noteWords(c: Context<AppEnv>, fields: Readonly<Record<string, Gi
  * @throws {ApiError} 400 if it is neither true nor false, or the two places contradict each other
  */
 export function isAll(c: Context<AppEnv>, inBody?: boolean | null): boolean {
-  const given = (c.req.queries("all") ?? []).filter((value) => !isNothing(value)).map((value) => value.toLowerCase());
-  if (given.some((value) => value !== "true" && value !== "false")) {
-    throw invalid({ all: ["The all parameter must be true or false."] });
-  }
-  const said = new Set([...given.map((value) => value === "true"), ...(inBody == null ? [] : [inBody])]);
+  const given = flagOf(c, "all");
+  const said = new Set([given, inBody].filter((value) => typeof value === "boolean"));
   if (said.size > 1) throw invalid({ all: ["The all field is both true and false: in the query and in the body."] });
   return said.has(true);
 }

@@ -8,7 +8,7 @@ import { toDetails } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { log } from "../log.ts";
 import { type FeedbackAnswer, type FeedbackItem, reportFeedback } from "./feedback.ts";
-import { type LookupResult, listUser, lookupUsers, type UserPushTokens } from "./lookup.ts";
+import { type LookupResult, listUser, lookupUsers, type ReadOptions, type UserPushTokens } from "./lookup.ts";
 
 /** What the binding's `props` say. */
 export interface PushTokensProps {
@@ -26,13 +26,15 @@ export interface PushTokensProps {
  */
 export class PushTokens extends WorkerEntrypoint<Env, PushTokensProps> {
   /** As `GET /v3/users/{uid}/push_tokens`. */
-  async list(uid: string): Promise<UserPushTokens> {
-    return listUser(this.env, this.#app("list"), parse(schemas.uidArgument, { uid }).uid);
+  async list(uid: string, options: ReadOptions = {}): Promise<UserPushTokens> {
+    const { uid: asked, ...read } = parse(schemas.listArguments, { ...options, uid });
+    return listUser(this.env, this.#app("list"), asked, read);
   }
 
   /** As `POST /v3/push_tokens/lookup`; up to 500 users. */
-  async lookup(uids: string[]): Promise<LookupResult> {
-    return lookupUsers(this.env, this.#app("lookup"), parse(schemas.lookupBody, { uids }).uids);
+  async lookup(uids: string[], options: ReadOptions = {}): Promise<LookupResult> {
+    const { uids: asked, ...read } = parse(schemas.lookupBody, { ...options, uids });
+    return lookupUsers(this.env, this.#app("lookup"), asked, read);
   }
 
   /** As `POST /v3/push_tokens/feedback`; up to 500 items, an answer for each in their order. */

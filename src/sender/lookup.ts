@@ -51,21 +51,38 @@ export type TokenOwner = { uid: string } & Pick<
   "kind" | "platform" | "sessionId" | "registeredAt" | "refreshedAt" | "suspect"
 >;
 
-/** What may be pushed for a user now. */
-export async function listUser(env: Env, app: App, uid: string): Promise<UserPushTokens> {
-  return { uid, pushTokens: await pushTokensOf(env, app, uidOf(app, uid)) };
+export interface ReadOptions {
+  /** Also those whose device's user wants no pushes there; `false` if absent. */
+  includeMuted?: boolean | null | undefined;
 }
 
-async function pushTokensOf(env: Env, app: App, uid: string, timeoutMs?: number): Promise<SenderToken[]> {
+/** What may be pushed for a user now. */
+export async function listUser(env: Env, app: App, uid: string, options: ReadOptions): Promise<UserPushTokens> {
+  return { uid, pushTokens: await pushTokensOf(env, app, uidOf(app, uid), options) };
+}
+
+async function pushTokensOf(
+  env: Env,
+  app: App,
+  uid: string,
+  { includeMuted = false }: ReadOptions,
+  timeoutMs?: number,
+): Promise<SenderToken[]> {
   const { retentionMs } = app.rules;
   const outcome = await askUser(env, app, uid, (user) => user.list({ session: null, retentionMs }), timeoutMs);
-  return outcome.ok ? outcome.registrations.map(toSenderToken) : [];
+  if (!outcome.ok) return [];
+  return outcome.registrations.filter(({ muted }) => includeMuted || !muted).map(toSenderToken);
 }
 
 type Answer = UserPushTokens | LookupResult["errors"][number];
 
 /** The same for many users; one that fails, or does not fit, does not fail the rest. */
-export async function lookupUsers(env: Env, app: App, uids: readonly unknown[]): Promise<LookupResult> {
+export async function lookupUsers(
+  env: Env,
+  app: App,
+  uids: readonly unknown[],
+  options: ReadOptions,
+): Promise<LookupResult> {
   const asked = [...new Set(uids.map((uid) => (typeof uid === "string" ? uid : JSON.stringify(uid))))];
   const strings = new Set(uids.filter((uid) => typeof uid === "string"));
   let bytes = 0;
@@ -74,7 +91,7 @@ export async function lookupUsers(env: Env, app: App, uids: readonly unknown[]):
       if (!strings.has(uid)) throw new ApiError("ERR_BAD_REQUEST", "The uid must be a string.");
       const ofUser = uidOf(app, uid);
       if (bytes > LOOKUP_BYTES_MAX) return tooLarge(uid);
-      const pushTokens = await pushTokensOf(env, app, ofUser, LOOKUP_TIMEOUT_MS);
+      const pushTokens = await pushTokensOf(env, app, ofUser, options, LOOKUP_TIMEOUT_MS);
       bytes += bytesOf(pushTokens);
       return bytes > LOOKUP_BYTES_MAX ? tooLarge(uid) : { uid, pushTokens };
     } catch (error) {

@@ -12,7 +12,9 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
     path: "/v3/users/{uid}/push_tokens",
     caller: ["fullAccess", "sender"],
     summary: "What may be pushed for a user now",
-    description: "Has a weak `ETag` over its content: send it back as `If-None-Match` to get 304 without a body.",
+    description:
+      "Has a weak `ETag` over its content: send it back as `If-None-Match` to get 304 without a body. " +
+      "Devices that their user muted are left out; `?includeMuted=true` names them too.",
     data: userPushTokens,
     example: { uid: "alice", pushTokens: [SENDER_TOKEN] },
     refusals: [400, 403],
@@ -25,7 +27,8 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
     summary: `The same for up to ${BATCH_MAX} users in one request`,
     description:
       "In the order asked for, each uid once and named as it was asked for (with identity `cometchat`, any case of a uid is " +
-      "the same user). A uid that no user can have, and a user whose object fails, are named in `errors`; the rest is served. On " +
+      "the same user). A uid that no user can have, and a user whose object fails, are named in `errors`; the rest is served. " +
+      "Devices that their user muted are left out unless `includeMuted` is true. On " +
       "Cloudflare's free plan a request may reach 50 objects: ask for fewer users at once there.",
     body: { schema: schemas.lookupBody, example: { uids: ["alice", "bob"] } },
     data: z.strictObject({

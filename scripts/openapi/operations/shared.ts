@@ -40,6 +40,9 @@ const senderToken = z.strictObject({
   providerId: z.optional(z.string()),
   timezone: z.optional(z.string()),
   device: z.optional(device),
+  muted: z.optional(
+    z.literal(true).check(z.describe("The device's user wants no pushes there: only where muted ones were asked for.")),
+  ),
 });
 
 export const userPushTokens = z.strictObject({ uid: z.string(), pushTokens: z.array(senderToken) });

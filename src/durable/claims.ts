@@ -31,7 +31,12 @@ export interface Owner {
 }
 
 /** Methods of an owner object that may run twice. A repeated `claim` could take the token from whoever claimed it in between. */
-export const REPEATABLE_BY_OWNERS = ["owners", "forget", "erase"] as const satisfies (keyof TokenOwnersRpc)[];
+export const REPEATABLE_BY_OWNERS = [
+  "owners",
+  "settledOwners",
+  "forget",
+  "erase",
+] as const satisfies (keyof TokenOwnersRpc)[];
 
 /** The methods of an owner object that users' objects call. */
 export interface TokenOwnersRpc {
@@ -40,6 +45,7 @@ export interface TokenOwnersRpc {
   forget(hash: string, user: string, version: number): Promise<void>;
   erase(hash: string, user: string, version: number | null): Promise<void>;
   owners(hash: string): Promise<Owner[]>;
+  settledOwners(hash: string): Promise<Owner[]>;
 }
 
 /** What keeps ended sessions out, as it stands in a user's object. Times are epoch ms. */

@@ -155,6 +155,11 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
     });
   }
 
+  /** As {@link owners}, once the claims that are under way have ended. */
+  async settledOwners(hash: string): Promise<Owner[]> {
+    return await this.#turns.take(hash, () => this.owners(hash));
+  }
+
   /** The user let the token go. Deletes the entry only if that claim is still the one on record. */
   async forget(hash: string, user: string, version: number): Promise<void> {
     this.#store.delete(hash, user, version);

@@ -72,7 +72,7 @@ export class OwnerObjects {
    * @throws if the owner object does not answer in time
    */
   async erase(hash: string): Promise<void> {
-    const owners = await withTimeout(this.#object(hash).owners(hash), CLAIM_TIMEOUT_MS);
+    const owners = await withTimeout(this.#object(hash).settledOwners(hash), CLAIM_TIMEOUT_MS);
     const version = owners.find(({ user }) => user === this.#me)?.version ?? null;
     await withTimeout(this.#object(hash).erase(hash, this.#me, version), CLAIM_TIMEOUT_MS);
   }

@@ -102,7 +102,7 @@ export class Oracle implements Observer {
   readonly #takeovers = new Map<string, number>();
   /** By user: when the data last went back to an earlier moment. */
   readonly #restoredAt = new Map<string, number>();
-  /** Users for whom a restore was ever begun: an erasure may wait for that, and begin later than it arrives. */
+  /** Users of whom an erasure may leave an owner entry, or wait for a restore and begin later than it arrives. */
   readonly #prepared = new Set<string>();
   /** Users whose counter a back end's erasure or restore deleted. */
   readonly #uncounted = new Set<string>();
@@ -148,7 +148,13 @@ export class Oracle implements Observer {
     operation.arrivedAt = step;
     const { user, action } = operation;
     this.#heldAtArrival.set(operation, this.#rows.get(user) ?? []);
-    if (action.do === "erase") this.#uncounted.add(user);
+    if (action.do === "erase") {
+      this.#uncounted.add(user);
+      // A claim that an earlier life of the object sent may still make an entry.
+      const isFromBefore = ({ method, from }: Call) =>
+        method === "claim" && from?.object === call.to && from.life !== call.to.life;
+      if (this.#world.calls.some(isFromBefore)) this.#prepared.add(user);
+    }
     if (action.do !== "register") return;
     for (const token of action.tokens) {
       this.#attempted.set(`${user} ${action.session.id} ${token.hash}`, step);

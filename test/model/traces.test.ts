@@ -364,8 +364,8 @@ const TRACES: Trace[] = [
       await story.rest();
       story.send("ann", { do: "erase" });
       await story.arrives("erase", "ann");
-      await story.arrives("owners", "ann");
-      await story.answered("owners", "ann");
+      await story.arrives("settledOwners", "ann");
+      await story.answered("settledOwners", "ann");
       await story.arrives("erase", "ann"); // the owner object's part
       await story.answered("erase", "ann", "first", "before the commit");
       story.register("ann", session, F0);
@@ -476,7 +476,7 @@ describe("an erasure that an owner object held up", () => {
     await story.rest();
     story.send("ann", { do: "erase" });
     await story.arrives("erase", "ann");
-    const lost = story.onItsWay("owners", "ann");
+    const lost = story.onItsWay("settledOwners", "ann");
     await story.world.fireTimer(); // unavailable
     await story.answered("erase", "ann");
     story.register("ann", story.login("ann", 1), F1);

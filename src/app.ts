@@ -10,6 +10,7 @@ import { ApiError } from "./http/errors.ts";
 import { namesNothing, routePath } from "./http/request.ts";
 import { log } from "./log.ts";
 import { countRefusal } from "./metrics.ts";
+import { clientDevices } from "./routes/client-devices.ts";
 import { clientSession } from "./routes/client-session.ts";
 import { clientTokens } from "./routes/client-tokens.ts";
 import { health } from "./routes/health.ts";
@@ -90,6 +91,7 @@ function mountRoutes(app: Hono<AppEnv>) {
   return app
     .route("/health", health)
     .route("/v2/tokens", clientTokens)
+    .route("/v3/me/devices", clientDevices)
     .route("/v3", clientSession)
     .route("/v3/notifications/push/v1/tokens", successor)
     .route("/v3/users", serverUsers)

@@ -3,6 +3,7 @@
 //
 // what                                          where it goes
 // v2/tokens, notifications/push/v1/tokens       ours (routes/), and on to CometChat if the app says `both`
+// me/devices                                    ours
 // PUT /me, GET /me, GET /settings               passed on; in the reply our hosts stand for CometChat's. PUT /me (login) is
 //                                               refused if the session ended here and CometChat missed it
 // DELETE /me                                    ends the session here first, then passed on
@@ -31,7 +32,7 @@ import { recordVerdict, sessionOf } from "./memory.ts";
 import { mirror } from "./mirror.ts";
 import { clientApiUrl, isDead, isObject, readJsonText, verdictOf } from "./upstream.ts";
 
-const OURS = /^\/(v2\/tokens|v3\/notifications\/push\/v1\/tokens)(\/|$)/;
+const OURS = /^\/(v2\/tokens|v3\/notifications\/push\/v1\/tokens|v3\/me\/devices)(\/|$)/;
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 export const proxy: MiddlewareHandler<AppEnv> = createMiddleware<AppEnv>((c, next) => {

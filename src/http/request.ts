@@ -36,7 +36,7 @@ function sentPath({ url }: Request): string {
 }
 
 /** Calls below these name in their path what is ended, erased or removed. */
-const NAMING = /^\/v3\/(users|notifications\/push\/v1\/tokens)(\/|$)/;
+const NAMING = /^\/v3\/(users|me\/devices|notifications\/push\/v1\/tokens)(\/|$)/;
 
 /**
  * Whether slashes that are ignored elsewhere would widen what a DELETE destroys: `…/users//sessions` must not be the erasure

@@ -55,6 +55,9 @@ const all = z.nullish(z.boolean("must be true or false"));
 /** `DELETE /v2/tokens`: exactly the tokens named, else this session's slots, or all of the user's. */
 export const deleteBody = z.object({ all, ...tokenFields });
 
+/** `PATCH /v3/me/devices/{sid}`. */
+export const deviceBody = z.object({ muted: z.boolean("must be true or false") });
+
 /** `DELETE /v3/users/{uid}`: the uid again. */
 export const eraseBody = z.object({ uid: z.nullish(z.string("must be a string")) });
 

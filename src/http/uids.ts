@@ -2,7 +2,7 @@
 import type { App } from "../config/apps.ts";
 import { IDENTITIES } from "../domain/identity.ts";
 import { chatUid, uidProblem } from "../domain/uids.ts";
-import { ApiError } from "./errors.ts";
+import { ApiError, invalid } from "./errors.ts";
 
 /** A uid that an auth token names, in the form in which the app's user has an object. */
 export function canonicalUid({ uidCase }: App, uid: string): string {
@@ -25,4 +25,14 @@ export function uidOf(app: App, text: string, field = "uid"): string {
   }
   const message = `The ${field} field ${problem}.`;
   throw new ApiError("ERR_BAD_REQUEST", message, { details: { [field]: [message] } });
+}
+
+/**
+ * A session's id as it stands in a path: it has the form of a uid.
+ * @throws {ApiError} 400
+ */
+export function sessionIdOf(text: string): string {
+  const problem = uidProblem(text);
+  if (problem !== undefined) throw invalid({ sid: [`The session id ${problem}.`] });
+  return text;
 }

@@ -13,7 +13,7 @@ import type { AppEnv } from "../http/context.ts";
 import { ApiError, invalid, unavailable } from "../http/errors.ts";
 import { body, flagOf } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
-import { uidOf } from "../http/uids.ts";
+import { sessionIdOf, uidOf } from "../http/uids.ts";
 import { OBJECT_CONCURRENCY, RETRY_AFTER_SECONDS } from "../limits.ts";
 import { askUser, ownersOf, tellUser } from "../objects.ts";
 import { listUser } from "../sender/lookup.ts";
@@ -59,7 +59,7 @@ export const serverUsers = new Hono<AppEnv>()
   })
   .delete("/:uid/sessions/:sid", knownApp, backEnd("fullAccess"), async (c) => {
     const { app } = c.var;
-    const session = parseSessionId(c.req.param("sid"));
+    const session = sessionIdOf(c.req.param("sid"));
     const fence = { ms: app.rules.fenceMs, open: !IDENTITIES[app.identity].trustedTime };
     const { removed } = await askUser(c.env, app, uidOf(app, c.req.param("uid")), (user) =>
       user.endSession({
@@ -129,13 +129,6 @@ function mintsElsewhere({ identity }: App): ApiError {
     "ERR_BAD_REQUEST",
     `This server mints no auth tokens for this app (identity "${identity}"): they come from ${IDENTITIES[identity].tokensFrom}.`,
   );
-}
-
-/** Session ids have the same form as uids. */
-function parseSessionId(text: string): string {
-  const parsed = schemas.uid.safeParse(text);
-  if (!parsed.success) throw invalid({ sid: parsed.error.issues.map((issue) => `The session id ${issue.message}.`) });
-  return parsed.data;
 }
 
 /** Whether the export would show nothing. */

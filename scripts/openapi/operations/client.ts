@@ -6,13 +6,17 @@ import {
   AS_SERVER,
   ME,
   me,
+  NOW,
+  platform,
   refused,
+  SESSION,
   SETTINGS,
   settings,
   success,
   successorTokens,
   successWithRefused,
   TOKEN,
+  time,
 } from "./shared.ts";
 
 export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
@@ -94,6 +98,68 @@ export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
     data: success,
     example: { success: true },
     refusals: [],
+  },
+  {
+    id: "listDevices",
+    method: "get",
+    path: "/v3/me/devices",
+    caller: "client",
+    summary: "The user's own devices",
+    description:
+      "Every session of the user that holds a token, the most recently seen first; no tokens. `name` is what the app said in `device` " +
+      "(its `name`, else its `model`). Ours under every identity, never passed on to CometChat.",
+    data: z.strictObject({
+      devices: z.array(
+        z.strictObject({
+          id: z.string(),
+          name: z.nullable(z.string()),
+          platforms: z.array(platform),
+          firstSeenAt: time,
+          lastSeenAt: time,
+          current: z.boolean().check(z.describe("The device that asks.")),
+          muted: z.boolean(),
+        }),
+      ),
+    }),
+    example: {
+      devices: [
+        {
+          id: SESSION,
+          name: "Alice's phone",
+          platforms: ["android"],
+          firstSeenAt: NOW,
+          lastSeenAt: NOW,
+          current: true,
+          muted: false,
+        },
+      ],
+    },
+    refusals: [],
+  },
+  {
+    id: "removeDevice",
+    method: "delete",
+    path: "/v3/me/devices/{sid}",
+    caller: "client",
+    summary: "Log one of the user's devices out",
+    description:
+      "Ends that session, which can never register again; the own one too, as a logout does. 404 if this user has no such device.",
+    data: success,
+    example: { success: true },
+    refusals: [400, 404],
+  },
+  {
+    id: "muteDevice",
+    method: "patch",
+    path: "/v3/me/devices/{sid}",
+    caller: "client",
+    summary: "Mute one of the user's devices, or end that",
+    description:
+      "Senders leave a muted device out. It stays muted over launches and new tokens, until this call or the session's end.",
+    body: { schema: schemas.deviceBody, example: { muted: true } },
+    data: success,
+    example: { success: true },
+    refusals: [400, 404, 413, 415],
   },
   {
     id: "getSettings",

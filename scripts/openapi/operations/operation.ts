@@ -3,7 +3,7 @@ import type * as z from "zod/mini";
 
 export interface ApiOperation {
   id: string;
-  method: "get" | "post" | "put" | "delete";
+  method: "get" | "post" | "put" | "patch" | "delete";
   path: string;
   /** Who calls: an app with an auth token, a back end with an API key of one of the scopes, or anybody. */
   caller: "client" | "anybody" | readonly ("fullAccess" | "sender" | "authOnly")[];

@@ -42,6 +42,7 @@ export const ISSUERS = 40;
 export interface JwtTestApp {
   appId: string;
   identity: "jwt";
+  uidCase?: "insensitive";
   takeovers: object;
   rateLimits: object;
   jwt: {
@@ -76,6 +77,8 @@ export const JWT_APPS: Record<string, JwtTestApp> = {
     jwt: { algorithms: ["HS256"], issuer: "https://login.nobody.test", sessionClaim: "sid", maximumSessionDays: 30 },
   },
   AUDIENCES: jwtApp("audiences", { audience: ["registry", "registry-2"] }),
+  /** Its uids came from CometChat. */
+  CASELESS: { ...jwtApp("caseless", {}), uidCase: "insensitive" },
   /** Both kinds of key. */
   MIXED: jwtApp("mixed", { algorithms: ["RS256", "HS256"], jwksUrl: "https://login.mixed.test/jwks.json" }),
   ...Object.fromEntries(
@@ -132,6 +135,10 @@ const apps: Record<string, object> = {
   TEST: { appId: "test", ...UNLIMITED },
   /** Another tenant with the same users. */
   OTHER: { appId: "other", region: "eu", ...UNLIMITED },
+  /** Its uids came from CometChat: their case does not count. */
+  CASELESS_ISSUED: { appId: "caseless", uidCase: "insensitive", ...UNLIMITED },
+  /** One sender with several FCM sender ids: a FID and a legacy token are two installations. */
+  SENDER_IDS: { appId: "sender-ids", fcmInstallations: false, ...UNLIMITED },
   /** Several users of one device may hold a token. */
   SHARED: { appId: "shared", policy: "shared" },
   /** The default takeover limit. */

@@ -105,6 +105,23 @@ describe.for(APIS)("device, by %s,", ([, register]) => {
   });
 });
 
+describe("what one API was told", () => {
+  it.for<[string, object]>([
+    ["providerId", { providerId: "dev" }],
+    ["timezone", { timezone: "Asia/Kolkata" }],
+    ["device", { device: { environment: "sandbox", bundleId: "com.acme.dev" } }],
+    ["all of it", { providerId: "dev", timezone: "Asia/Kolkata", device: { environment: "sandbox" } }],
+  ])("stays where the other says nothing of it: %s", async ([, labels], { expect }) => {
+    for (const [[, first], [, second]] of [APIS, APIS.toReversed()] as [(typeof APIS)[0], (typeof APIS)[0]][]) {
+      const session = await login();
+      const token = uniqueToken();
+      await first(session, token, labels);
+      await second(session, token, {});
+      expect(await shownToSenders(session)).toMatchObject([{ token, ...labels }]);
+    }
+  });
+});
+
 describe("device", () => {
   it("belongs to the tokens of its call", async ({ expect }) => {
     const session = await login();

@@ -32,6 +32,8 @@ export interface ErrorOptions {
   /** Sent as `Retry-After` where a repeat helps. */
   retryAfterSeconds?: number;
   headers?: Record<string, string>;
+  /** For the log, in a word: the code if absent. */
+  reason?: string;
   cause?: unknown;
   /** How a reply of 500 and more is logged; an error by default. What any stranger can cause is none: it would set off alerts. */
   logged?: LogLevel;
@@ -46,6 +48,8 @@ export class ApiError extends Error {
   readonly details: ErrorDetails;
   readonly headers: Record<string, string>;
   readonly logged: LogLevel;
+  /** Why, in a word for the log; the client is not told. */
+  readonly reason: string;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, { cause: options.cause });
@@ -55,6 +59,7 @@ export class ApiError extends Error {
     this.details = options.details ?? {};
     this.headers = { ...options.headers };
     this.logged = options.logged ?? "error";
+    this.reason = options.reason ?? (this.status === 503 ? "unavailable" : code);
     if (options.retryAfterSeconds !== undefined) {
       this.headers["Retry-After"] = String(Math.max(1, Math.ceil(options.retryAfterSeconds)));
     }
@@ -82,7 +87,7 @@ export function misconfigured(): ApiError {
 
 /** What a session is told that may not act: SDKs log their users out on the word that an auth token is dead. */
 export function refusal(reason: Refusal): ApiError {
-  return reason === "unavailable" ? unavailable(RETRY_AFTER_SECONDS) : deadAuthToken();
+  return reason === "unavailable" ? unavailable(RETRY_AFTER_SECONDS) : deadAuthToken(reason);
 }
 
 /** 503: a repeat helps. Whether anything changed is not said, for a reply may be lost after the effect. */
@@ -100,9 +105,10 @@ export function unavailable(retryAfterSeconds: number, cause?: unknown, logged: 
 }
 
 /** 401 with the one code that makes SDKs forget an auth token. */
-export function deadAuthToken(): ApiError {
+export function deadAuthToken(reason?: Refusal): ApiError {
   return new ApiError(
     "AUTH_ERR_AUTH_TOKEN_NOT_FOUND",
     "The auth token does not exist or is no longer valid. Log in again to get a new one.",
+    reason === undefined ? {} : { reason },
   );
 }

@@ -17,16 +17,18 @@ import { toPushToken } from "../http/tokens.ts";
 import { canonicalUid } from "../http/uids.ts";
 import { tellUser } from "../objects.ts";
 import type { ContestedToken } from "../user-tokens/outcomes.ts";
+import { noteRefusal, noteRefused } from "./refusals.ts";
 import { listTokens, register, remove, removeTokens } from "./registrations.ts";
 import { isAll, tokensOf } from "./token-fields.ts";
 
 export const clientTokens = new Hono<AppEnv>()
-  .post("/", knownApp, client(), body(schemas.registerBody), async (c) => {
+  .post("/", noteRefusal, knownApp, client(), body(schemas.registerBody), async (c) => {
     const { platform, providerId, timezone, device, ...fields } = c.req.valid("json");
     const labels = { providerId, timezone, device };
     const tokens = await toPushTokens(c, tokensOf(c, fields), givenValue(platform), labelChangesOf(labels));
     const { held, contested } = await register(c, tokens);
     const refused = { ...refusedOf({ ...fields, platform }), ...refusedLabels(labels), ...refusedTokens(contested) };
+    await noteRefused(c, refused);
     const { app, caller } = c.var;
     const unregisterTicket = await signTicket(app, { uid: caller.uid, session: caller.session.id, slots: held });
     return c.json({

@@ -38,7 +38,7 @@ function checkContested(held: readonly HeldSlot[], contested: readonly Contested
   throw new ApiError(
     "ERR_TOO_MANY_REQUESTS",
     "This user took over too many installations from other users in the last hour; the token stays with its present owner.",
-    { retryAfterSeconds: Math.max(...waits) / 1000 },
+    { retryAfterSeconds: Math.max(...waits) / 1000, reason: "too_many_takeovers" },
   );
 }
 

@@ -18,12 +18,13 @@ import { body, header } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { hashOf, toPushToken } from "../http/tokens.ts";
 import { tellUser } from "../objects.ts";
+import { noteRefusal, noteRefused } from "./refusals.ts";
 import { list, register, remove } from "./registrations.ts";
 import { isAll, noteWords } from "./token-fields.ts";
 
 export const successor = new Hono<AppEnv>()
   .use((c, next) => (isBackEnd(c) ? backEndCallLog(c, next) : next()))
-  .post("/", knownApp, clientOrBackEnd(), body(schemas.successorRegisterBody), async (c) => {
+  .post("/", noteRefusal, knownApp, clientOrBackEnd(), body(schemas.successorRegisterBody), async (c) => {
     const { authToken, platform, providerId, timezone, device, ...fields } = c.req.valid("json");
     await identifyFor(c, authToken);
     const where = PUSH_PLATFORMS[platform];
@@ -38,6 +39,7 @@ export const successor = new Hono<AppEnv>()
     const stated = { providerId, timezone, device };
     await register(c, [await toPushToken(c.var.app, { ...where, token, labels: labelChangesOf(stated) })]);
     const refused = refusedLabels(stated);
+    await noteRefused(c, refused);
     return c.json({ data: { success: true, ...(Object.keys(refused).length === 0 ? {} : { refused }) } });
   })
   .get("/", knownApp, clientOrBackEnd(), async (c) => {

@@ -1,8 +1,11 @@
 // What becomes of the rest of a registration when one of its tokens cannot be had: it is stored, and the reply names what was
 // not. Only what a repeat can store is an error, for apps do not look at what is refused.
-import { describe, it } from "vitest";
+import { env } from "cloudflare:workers";
+import { describe, it, vi } from "vitest";
+import { userHash } from "../../src/durable/names.ts";
 import { API_KEYS } from "../support/apps.ts";
 import { call, login, type TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
+import { callWith, failBefore, platformErrors, withFault } from "../support/faults.ts";
 
 const SUCCESSOR = "/v3.0/notifications/push/v1/tokens";
 
@@ -65,5 +68,71 @@ describe("a token that this user may not take over now", () => {
     });
     expect(owner.body.data.owners).toHaveLength(1);
     expect(owner.body.data.owners[0].uid).not.toBe(session.uid);
+  });
+});
+
+describe("a refused registration", () => {
+  /** The lines that a call leaves about refusals. */
+  async function linesOf(act: () => Promise<unknown>) {
+    const lines: string[] = [];
+    const spy = vi.spyOn(console, "log").mockImplementation((line: string) => void lines.push(line));
+    await act();
+    spy.mockRestore();
+    return lines.filter((line) => line.includes("a registration is refused"));
+  }
+
+  const TOKEN = "a-token-that-no-log-may-hold";
+
+  it.for<[string, (session: TestSession) => Promise<unknown>, object]>([
+    [
+      "an ended session",
+      async (session) => {
+        await session.logout();
+        await session.register({ fcmToken: TOKEN });
+      },
+      { reason: "ended" },
+    ],
+    [
+      "an ended session, by the successor",
+      async (session) => {
+        await session.logout();
+        await session.call("POST", SUCCESSOR, { body: { platform: "fcm_web", fcmToken: TOKEN } });
+      },
+      { reason: "ended" },
+    ],
+    ["wrong fields alone", (s) => s.register({ apnsToken: `${TOKEN} ` }), { fields: ["apnsToken"] }],
+    [
+      "a wrong field beside a good one",
+      (session) => session.register({ fcmToken: uniqueToken(), apnsToken: `${TOKEN} `, device: { environment: "x" } }),
+      { reason: "invalid", fields: ["apnsToken", "device.environment"] },
+    ],
+    [
+      "an object that does not answer",
+      (session) => {
+        const { namespace } = withFault(env.USER_TOKENS, failBefore(platformErrors.connectionLost));
+        return callWith({ USER_TOKENS: namespace }, session, "POST", "/v2/tokens", { fcmToken: TOKEN });
+      },
+      { reason: "unavailable" },
+    ],
+  ])("can be found by its user's hash, and tells no token and no uid: %s", async ([, act, expected], { expect }) => {
+    const session = await login();
+    const lines = await linesOf(() => act(session));
+    const user = (await userHash("test", session.uid)).slice(0, 8);
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ level: "info", app: "test", user, ...expected }]);
+    for (const secret of [TOKEN, session.uid, session.authToken]) expect(lines.join()).not.toContain(secret);
+  });
+
+  it("of a takeover is named so, once per user and hour", async ({ expect }) => {
+    const session = await loginAtTheLimit();
+    const token = await heldByAnother("fcmToken");
+    const lines = await linesOf(async () => {
+      for (let n = 0; n < 3; n += 1) await session.register({ fcmToken: token });
+    });
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ app: "limited", reason: "too_many_takeovers" }]);
+  });
+
+  it("of a stranger leaves none: nobody knows whose it is", async ({ expect }) => {
+    const headers = { appId: "test", authToken: "made-up" };
+    expect(await linesOf(() => call("POST", "/v2/tokens", { headers, body: { fcmToken: TOKEN } }))).toEqual([]);
   });
 });

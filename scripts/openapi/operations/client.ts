@@ -33,7 +33,7 @@ export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
       "400 only if no token is left. What `device` says is kept with the tokens of the call and shown to senders: a field that is " +
       "absent keeps what is stored, `null` clears it, and a wrong one is named as `device.environment`. " +
       "A token that this user may not take over now is `too_many_takeovers` in `refused` where another one is stored, else 429; " +
-      "503 where a repeat can store more.",
+      "503 where a repeat can store more. A Live Activity's token is no `apnsToken`: it would displace the device's.",
     body: { schema: schemas.registerBody, example: { fcmToken: TOKEN, device: { name: "Alice's phone" } } },
     data: z.strictObject({ success: z.literal(true), unregisterTicket: z.optional(z.string()), refused }),
     example: { success: true, unregisterTicket: "eyJhbGciOi…" },

@@ -63,7 +63,7 @@ export function createApp() {
 
   mountRoutes(app);
 
-  // Here, not before every route: what is found needs no look at the other methods.
+  // Here, not before every route: a route that is found needs no look at the other methods.
   const refuseMethod = methodNotAllowed({ app, onMethodNotAllowed });
   app.notFound(async (c) => {
     await refuseMethod(c, async () => {

@@ -88,18 +88,21 @@ export const OWNER_SHARDS = 256;
 /** The record of changes of a user. */
 export const CHANGES_MAX = 50;
 export const CHANGES_KEPT_MS = 30 * DAY_MS;
-/** While a user holds registrations, what else is over is collected this often: nothing that is over is served. */
+/** While a user holds registrations, what else has expired is collected this often: nothing that has expired is served. */
 export const COLLECT_EVERY_MS = 90 * DAY_MS;
 /** Fences of one user; beyond that `tokens_valid_from` rises instead. */
 export const FENCES_MAX = 1000;
-/** The same where that keeps nobody out: beyond, only sessions that hold something may register. About 1 MB of an object's 10 GB. */
+/**
+ * The same limit for apps whose auth tokens carry no time that keeps ended sessions out. Beyond it, only sessions that already
+ * hold something may register. About 1 MB of an object's 10 GB.
+ */
 export const UNDATED_FENCES_MAX = 10_000;
 /** An alarm that is this late is taken for lost, and set again by normal traffic. */
 export const ALARM_LATE_MS = 5 * MINUTE_MS;
 
 /** How long takeovers are counted, and how long the owner before a takeover is remembered. */
 export const TAKEOVER_WINDOW_MS = HOUR_MS;
-/** More changes of owner of one token within the window are said in the log; a shared tablet has fewer. */
+/** More changes of owner of one token within the window are logged; a shared tablet has fewer. */
 export const CHANGES_OF_OWNER_LOUD = 10;
 /** Under policy `exclusive` a token has one owner before it is taken; more only after policy `shared`. */
 export const FORMER_OWNERS_MAX = 10;
@@ -137,7 +140,7 @@ export const CODE_LENGTH_MAX = 100;
 export const BATCH_BODY_BYTES_MAX = 4 * 1024 * 1024;
 /** A reply to a lookup: an isolate has 128 MB for all of its requests, and builds the reply several times over. */
 export const LOOKUP_BYTES_MAX = 8 * 1024 * 1024;
-/** The longest of a token's fields in a lookup's reply beside the token and its labels: names, session, times. */
+/** The most that a token's other fields (all but the token and its labels) need in a lookup's reply: names, session, times. */
 export const SENDER_TOKEN_BYTES = 600;
 /** A lookup waits this long for one user's object: it is named in `errors`, and the others are answered. */
 export const LOOKUP_TIMEOUT_MS = 1.5 * SECOND_MS;

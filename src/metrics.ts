@@ -1,5 +1,5 @@
 // Counters in Analytics Engine, for deployments that bind a data set as METRICS: what changed and what was refused, never
-// what was only read or is unchanged. One point a kind of event; a point is billed, and an idle launch costs nothing.
+// what was only read or is unchanged. One point per kind of event; a point is billed, and an idle launch costs nothing.
 //
 //   index1    appId
 //   blob1     "change" (of registrations: see ChangeKind), "refusal" (an error reply), "event" (to be looked into), "no_token" (a client sent a word such
@@ -13,7 +13,7 @@ interface MetricsEnv {
   METRICS?: Pick<AnalyticsEngineDataset, "writeDataPoint">;
 }
 
-/** Counts changes of registrations, a point for each kind. */
+/** Counts changes of registrations, one point per kind. */
 export function countChanges(env: object, app: string, changes: readonly { change: ChangeKind }[]): void {
   const { METRICS } = env as MetricsEnv;
   if (METRICS === undefined) return;

@@ -10,7 +10,7 @@
 //   the method
 // thrown by our own code in the object  logged                                         500
 //
-// A 503 leaves open whether the operation took effect, for nobody here can know; clients repeat it.
+// A 503 leaves open whether the operation took effect, because nobody here can know; clients repeat it.
 import type { App } from "./config/apps.ts";
 import type { Owner, REPEATABLE_BY_OWNERS } from "./durable/claims.ts";
 import { inJurisdiction } from "./durable/jurisdiction.ts";

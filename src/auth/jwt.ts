@@ -102,7 +102,7 @@ async function keysFor(app: JwtApp, header: JWSHeaderParameters, stated: JWTPayl
     return Promise.all(secretsFor(jwt.secrets, header.kid).map(cryptoKey));
   }
   const keys = publicKeysOf(jwt);
-  // A token that says itself that it is over gains nothing from a new key set.
+  // A new key set cannot help a token that says itself that it has expired.
   const isOver = !(Number(stated.exp) * 1000 > Date.now() - jwt.clockToleranceSeconds * 1000);
   const key = keys instanceof RemoteKeySet ? await keys.find(header, { mayAskAgain: !isOver }) : await keys(header);
   return key === null ? [] : [key];
@@ -134,8 +134,8 @@ function identifier(payload: JWTPayload, authToken: string, name: string): strin
 }
 
 /**
- * The payload of a genuine token, its whole numbers as the text that the issuer wrote. Any other number is left out, for
- * JSON's numbers are doubles here: above 2^53 two users would become one.
+ * The payload of a genuine token, its whole numbers as the text that the issuer wrote. Any other number is left out,
+ * because JSON's numbers are doubles here: above 2^53 two users would become one.
  */
 function withNumbersAsText(authToken: string): JWTPayload {
   const text = new TextDecoder().decode(base64url.decode(authToken.split(".")[1] ?? ""));
@@ -146,7 +146,7 @@ function withNumbersAsText(authToken: string): JWTPayload {
   return JSON.parse(text, asText);
 }
 
-/** A claim of that very name (names may be URLs), else the one that the dots lead to. */
+/** The claim of exactly that name (names may be URLs), else the one to which the dots lead. */
 function claimNamed(payload: JWTPayload, name: string): unknown {
   if (Object.hasOwn(payload, name)) return payload[name];
   let value: unknown = payload;

@@ -37,12 +37,12 @@ export async function signJwt(key: SigningKey, typ: string, claims: JWTPayload):
     .sign(await cryptoKey(key));
 }
 
-/** When problems were last logged, epoch ms: any stranger can name the app, and one line a minute says it. */
+/** When problems were last logged, epoch ms: any stranger can name the app, and one line per minute says it. */
 const reportedAt = new Map<string, number>();
 
 /**
- * {@link misconfigured}, and the log says why. An app that lacks the secret which tells its auth tokens must not call them
- * dead: SDKs log their users out on that word.
+ * {@link misconfigured}, and the log says why. An app that lacks the secret by which its auth tokens are checked must not call
+ * them dead: SDKs log their users out on that word.
  */
 export function reportMisconfigured(problems: string[]): ApiError {
   const key = problems.join();

@@ -50,7 +50,7 @@ export async function countingStrangers<T>(c: Context<AppEnv>, find: () => T): P
  * @throws {ApiError} 403 for the page of an origin that the app does not list
  */
 export function checkOrigin(c: Context<AppEnv>, app: App): void {
-  // Not header(): `Origin: null` is a page that hides where it is from, a sandboxed frame for one.
+  // Not header(): `Origin: null` is a page that hides where it is from, such as a sandboxed frame.
   const sent = c.req.header("origin");
   if (sent === undefined || app.allowedOrigins === undefined) return;
   const origin = normalizedOrigin(sent);
@@ -75,7 +75,7 @@ export function appNamed(env: Env, appId: string): App {
 }
 
 export interface ClientOptions {
-  /** Also one whose genuine auth token is over, for it may still remove. */
+  /** Also one whose genuine auth token has expired, because it may still remove. */
   allowExpired?: boolean;
 }
 

@@ -3,7 +3,7 @@
 //
 // - One request to the issuer for any number of requests that miss (http/single-flight.ts).
 // - A key that the set does not name leads to a request at most once in JWKS_COOLDOWN_MS; so does an issuer that fails.
-// - "The token is dead" is said only on the ground of a key set that came after the question. Else nobody can tell: 503.
+// - "The token is dead" is said only because of a key set that came after the question. Else nobody can tell: 503.
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWSHeaderParameters } from "jose";
 import { isPublicJwk } from "../domain/jwk.ts";
 import { readBytes } from "../http/bytes.ts";
@@ -51,7 +51,7 @@ export class RemoteKeySet {
   /** When the issuer was last asked, epoch ms. */
   #askedAt = Number.NEGATIVE_INFINITY;
 
-  /** The question of which the log says that it is too early for another. */
+  /** The last question of which the log has said that the next one must wait. */
   #saidOf: number | null = null;
 
   constructor(url: string) {

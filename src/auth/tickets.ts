@@ -50,7 +50,7 @@ export function appIdOfTicket(ticket: string): string | null {
 }
 
 /**
- * What the ticket allows; `null` if it is not genuine, of another app, or over.
+ * What the ticket allows; `null` if it is not genuine, of another app, or expired.
  * @throws {ApiError} 500 if the app has no key that could tell: clients throw a refused ticket away
  */
 export async function verifyTicket(app: App, ticket: string): Promise<Ticket | null> {

@@ -1,4 +1,4 @@
-// Where a call of a client goes that is not ours. Pure: what is matched here is what is asked there. A path that two servers
+// Where a client's call goes if it is not ours. Pure: what is matched here is what is asked there. A path that two servers
 // could read in two ways goes nowhere.
 import type { CometChatApp } from "../config/apps.ts";
 import { ApiError } from "../http/errors.ts";

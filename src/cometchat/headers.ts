@@ -16,7 +16,7 @@ const HOP_BY_HOP = [
   "upgrade",
 ];
 
-/** Of requests: what says who and where the client is, is for our host alone, or is set anew by the runtime. */
+/** Of requests: what says who or where the client is, what is for our host alone, and what the runtime sets anew. */
 const REQUEST_ONLY =
   /^(host|content-length|accept-encoding|cookie|apikey|expect|forwarded|via|x-forwarded-.*|x-real-ip|x-client-ip|true-client-ip|cf-.*|cdn-loop|x-original-.*|x-rewrite-.*|x-http-method(-override)?|x-method-override)$/;
 
@@ -27,7 +27,7 @@ const REPLY_ONLY =
 /** The headers of a request on its way to CometChat. */
 export function requestHeaders(headers: Headers): Headers {
   const kept = without(headers, REQUEST_ONLY);
-  // What arrived twice with one value is one; sent on twice, CometChat would call an auth token dead that is not.
+  // A header that arrived twice with one value counts once: of two, CometChat would call a living auth token dead.
   for (const [name, value] of kept)
     if (isSingle(name) && value.includes(",")) kept.set(name, distinctValues(value).join(", "));
   return kept;

@@ -66,8 +66,8 @@ export async function recordVerdict(
   if (verdict.is !== "dead") return false;
   const uid = knownUid(app, session);
   remember(app, session, { is: "dead", uid, until: Date.now() + DEAD_CACHE_MS });
-  // Anybody can make up an auth token, and CometChat may let one log out that it does not know: without its word on whose
-  // this one is, only what is known here ends.
+  // Anybody can make up an auth token, and CometChat may accept the logout of one that it does not know. Without its word on
+  // whose this one is, only what is known here ends.
   const likely = uid ?? uidHint(authToken);
   if (likely === null) return false;
   const ending = { session, uid: likely, certain: uid !== null, confirmed: true };

@@ -15,8 +15,8 @@ export interface Ending {
 }
 
 /**
- * Empties the session's slots and keeps it out. A confirmed end is fenced until no isolate can know the auth token as alive
- * any more; else until CometChat calls the auth token dead, for a lost logout leaves it alive there. A uid that is a mere
+ * Empties the session's slots and keeps it out. A confirmed end is fenced until no isolate can still have the auth token cached
+ * as alive; else until CometChat calls the auth token dead, because a lost logout leaves it alive there. A uid that is a mere
  * guess removes what this very session holds, and writes nothing else. Answers whether the user knows the session.
  */
 export async function endSession(env: Env, app: CometChatApp, ending: Ending): Promise<boolean> {
@@ -32,7 +32,7 @@ export async function endSession(env: Env, app: CometChatApp, ending: Ending): P
   return known;
 }
 
-/** How long an isolate may still know an auth token as alive that CometChat calls dead, with room for clocks. */
+/** How long an isolate may still have an auth token cached as alive after CometChat called it dead, with room for clocks. */
 export function confirmedFenceMs(app: CometChatApp): number {
   return app.cometchat.cacheSeconds * 1000 + HOUR_MS;
 }

@@ -1,5 +1,5 @@
-// CometChat's hosts and how they are asked. A host comes from the app's configuration alone, with a slug put before it that
-// can be no more than one label; the path is set on that URL and never resolved against it.
+// CometChat's hosts and how they are asked. A host comes from the app's configuration alone. A slug put before it can
+// be no more than one label. The path is set on that URL and never resolved against it.
 
 import type { CometChatApp } from "../config/apps.ts";
 import { chatUid } from "../domain/uids.ts";
@@ -35,7 +35,7 @@ function at(base: string, path: string, search: string): URL {
  * @throws {ApiError} 503 if no answer came
  */
 export async function ask(url: URL, init: RequestInit, timeoutMs: number): Promise<Response> {
-  // What can be no request is our mistake, not CometChat's: it throws here.
+  // Input that makes no valid request is our mistake, not CometChat's: it throws here.
   new Request(url, { ...init, body: init.body == null ? null : "" });
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), timeoutMs);

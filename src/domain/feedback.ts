@@ -39,8 +39,8 @@ export function readError(value: unknown, depth = 0): ReadError {
 }
 
 /**
- * FCM's own code, then what APNs told FCM: for an iPhone that is gone FCM says INVALID_ARGUMENT, and APNs' `Unregistered`
- * stands beside it.
+ * FCM's own code, then what APNs told FCM: for an iPhone that is gone FCM says INVALID_ARGUMENT, with APNs'
+ * `Unregistered` in its details.
  */
 function wordsOfDetails(details: unknown): string[] {
   if (!Array.isArray(details)) return [];

@@ -46,7 +46,7 @@ export type ListedToken = Pick<Registration, "token" | "platform">;
 export const POLICIES = ["exclusive", "shared"] as const;
 export type Policy = (typeof POLICIES)[number];
 
-/** The settings of an app that its objects need; passed with each call, for the objects know no configuration. */
+/** The settings of an app that its objects need; passed with each call. Only in their alarms do objects read the configuration. */
 export interface Rules {
   policy: Policy;
   refreshWindowMs: number;

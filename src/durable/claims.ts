@@ -10,7 +10,7 @@ export interface ClaimRequest {
   policy: Policy;
   /** Whether the claiming user may take one more installation from others now. Who owned it before may always take it back. */
   mayTake: boolean;
-  /** When the claiming user gives up, epoch ms: nothing is granted later, for nobody would hold it or let go of it. */
+  /** When the claiming user gives up, epoch ms: nothing is granted later, because nobody would hold it or let go of it. */
   until: number;
 }
 
@@ -30,7 +30,7 @@ export interface Owner {
   version: number;
 }
 
-/** Methods of an owner object that may run twice. A repeated `claim` could take the token from whoever claimed it in between. */
+/** Methods of an owner object that may run twice. A repeated `claim` could take the token from who claimed it in between. */
 export const REPEATABLE_BY_OWNERS = [
   "owners",
   "settledOwners",

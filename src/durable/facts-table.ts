@@ -1,4 +1,4 @@
-// What an object keeps beside its main table, one row per fact. It is one table because every table costs a page in every
+// What an object keeps as well as its main table, one row per fact. It is one table because every table costs a page in every
 // object's file; `until` is the end of any fact's time, so one statement collects them all, and one finds the next end.
 import type { LazyTables } from "./lazy-tables.ts";
 
@@ -58,14 +58,14 @@ export class FactsTable {
     }
   }
 
-  /** Deletes the facts whose time has ended, but those that are `kept`. */
+  /** Deletes the facts whose time has ended, except those named in `kept`. */
   deleteExpired(now: number, kept: readonly string[] = []): void {
     if (!this.#tables.exists) return;
     const places = kept.map(() => "?").join(", ");
     this.#tables.sql.exec(`DELETE FROM facts WHERE until > 0 AND until <= ? AND fact NOT IN (${places})`, now, ...kept);
   }
 
-  /** When the next fact's time ends that is not `ignored`, epoch ms; `undefined` if none ends. */
+  /** When the time of the next fact ends, without those named in `ignored`, epoch ms; `undefined` if none ends. */
   nextEnd(ignored: readonly string[] = []): number | undefined {
     if (!this.#tables.exists) return undefined;
     const places = ignored.map(() => "?").join(", ");

@@ -7,7 +7,7 @@ import { type Migration, migrate } from "./migrate.ts";
 /** SQLite's default, which workerd keeps. */
 const PAGE_BYTES = 4096;
 /**
- * The largest blob that stays within one page of a table, beside 3 bytes of record header: 35 bytes less than the page (SQLite
+ * The largest blob that stays within one page of a table, with its 3 bytes of record header: 35 bytes less than the page (SQLite
  * file format §1.6, "X is U-35"). A smaller one would leave a part of the page as it was.
  */
 const ZEROES_BYTES = PAGE_BYTES - 35 - 3;

@@ -46,7 +46,7 @@ export function tokenOwnersName(appId: string, hash: string): string {
 
 const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/** The app in an object's own name. `appId` holds no colon (config.ts). */
+/** The app in an object's own name. `appId` holds no colon (config/schema.ts). */
 export function appOfName(name: string): string {
   return name.slice(0, name.indexOf(":"));
 }

@@ -7,8 +7,8 @@ export interface Platform {
 }
 
 /**
- * The platform as the object has it now. The rooms of an object take this function, not its values: whoever puts a fault
- * between an object and the platform replaces them.
+ * The platform as the object has it now. The rooms of an object take this function, not its values: tests that put a
+ * fault between an object and the platform replace them.
  */
 export type PlatformOf = () => Platform;
 

@@ -35,7 +35,7 @@ export interface ErrorOptions {
   /** For the log, in a word: the code if absent. */
   reason?: string;
   cause?: unknown;
-  /** How a reply of 500 and more is logged; an error by default. What any stranger can cause is none: it would set off alerts. */
+  /** How a reply of 500 and more is logged; `error` by default. What any stranger can cause is not one: it would set off alerts. */
   logged?: LogLevel;
 }
 
@@ -85,12 +85,12 @@ export function misconfigured(): ApiError {
   );
 }
 
-/** What a session is told that may not act: SDKs log their users out on the word that an auth token is dead. */
+/** What a session that may not act is told: SDKs log their users out on the word that an auth token is dead. */
 export function refusal(reason: Refusal): ApiError {
   return reason === "unavailable" ? unavailable(RETRY_AFTER_SECONDS) : deadAuthToken(reason);
 }
 
-/** 503: a repeat helps. Whether anything changed is not said, for a reply may be lost after the effect. */
+/** 503: a repeat helps. Whether anything changed is not said, because a reply may be lost after the effect. */
 export function unavailable(retryAfterSeconds: number, cause?: unknown, logged: LogLevel = "error"): ApiError {
   return new ApiError(
     "ERR_OPERATION_FAILED",

@@ -74,7 +74,7 @@ export function refusedOf(fields: Fields): Refused {
   return Object.fromEntries(wrong.map(([name]) => [name, "invalid"]));
 }
 
-/** What is wrong with the fields, in sentences: for a call that no field is left of. */
+/** What is wrong with the fields, in sentences: for a call of which no field is left. */
 export function problemsOf(fields: Fields): ErrorDetails {
   return Object.fromEntries(
     Object.entries(fields).flatMap(([name, field]) => {

@@ -47,7 +47,7 @@ function bindingOf(env: object, name: string): RateLimit | undefined {
   return (env as Record<string, RateLimit | undefined>)[`RATE_LIMIT_${name}`];
 }
 
-/** A limiter that fails lets everybody in: it must not be what takes the registry down. */
+/** A limiter that fails lets everybody in: the registry must not go down with it. */
 async function isAllowed(binding: RateLimit, key: string): Promise<boolean> {
   try {
     return (await binding.limit({ key })).success;

@@ -80,7 +80,7 @@ export const successorRegisterBody = z.object({
 /** `DELETE /v3/notifications/push/v1/tokens`: one token, or those that the query says. */
 export const successorDeleteBody = z.object({ authToken: passedAuthToken, all, pushToken: givenToken });
 
-/** `POST /v3/users/{uid}/auth_tokens`. What the SDK's `login(uid, authKey)` sends beside is ignored. */
+/** `POST /v3/users/{uid}/auth_tokens`. What else the SDK's `login(uid, authKey)` sends is ignored. */
 export const mintBody = z.object({
   force: z.nullish(z.boolean("must be true or false")),
   /** How long the auth token lives, in seconds; the app's default if absent, at most its maximum. */

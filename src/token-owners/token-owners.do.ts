@@ -75,7 +75,7 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
     return { ok: true, version: entry.version, taken: "nothing" };
   }
 
-  /** Policy `shared`: nobody lets go, but a user whose claim was the only one must know that it is so no more. */
+  /** Policy `shared`: nobody lets go, but a user whose claim was the only one must be told that it no longer is. */
   async #share(request: ClaimRequest, entry: OwnerEntry, others: readonly OwnerEntry[]): Promise<ClaimOutcome> {
     const claimed = others.filter((other) => other.claimed);
     const told = await this.#tell(claimed, (user) => user.share(entry.hash, entry.version));

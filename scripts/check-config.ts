@@ -11,13 +11,15 @@ import { PROJECT } from "./lib/workerd.ts";
 const DECLARED = [
   { field: "policy", declaration: "policyChangedFrom", read: '"Changing the policy" in docs/apps.md' },
   { field: "fcmInstallations", declaration: "fcmInstallationsChangedFrom", read: "docs/fcm.md" },
-  { field: "uidCase", declaration: "uidCaseChangedFrom", read: '"uidCase" in docs/cometchat.md' },
 ] as const;
 
 type DeclaredSettings = Pick<App, (typeof DECLARED)[number]["field"]>;
 
 /** What of an app must not change unnoticed, by appId, as it was last deployed. */
-export type Deployed = Record<string, Partial<DeclaredSettings> & { jurisdiction: string | null }>;
+export type Deployed = Record<
+  string,
+  Partial<DeclaredSettings & Pick<App, "uidCase">> & { jurisdiction: string | null }
+>;
 
 export interface Configuration {
   /** As wrangler.toml has them; secrets are not there. */
@@ -75,6 +77,11 @@ function changesOf(name: string, app: App, before: Deployed[string] | undefined)
     if (was === undefined || was === is || JSON.stringify(app[declaration]) === was) continue;
     problems.push(
       `${name}.${field}: ${was} is deployed; read ${read}, and declare ${declaration} = ${was} to change it to ${is}`,
+    );
+  }
+  if (before.uidCase !== undefined && before.uidCase !== app.uidCase) {
+    problems.push(
+      `${name}.uidCase: "${before.uidCase}" is deployed; with another, users would have new objects without their logouts`,
     );
   }
   const jurisdiction = app.jurisdiction ?? null;

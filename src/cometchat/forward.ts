@@ -19,14 +19,15 @@ export interface Call {
 }
 
 /** The upstream's reply; an auth token of which nothing is known costs its client one of a limited number. */
-export async function forward({ c, app, session, authToken, url }: Call, dropped: string[] = []): Promise<Response> {
+export async function forward({ c, app, session, authToken, url }: Call): Promise<Response> {
   if (!isVouchedFor(app, session)) await limitUnverified(c, app);
   const { method } = c.req.raw;
   // Some clients send `Content-Length: 0` with a GET, and few a body; `fetch` takes neither.
   const body = method === "GET" || method === "HEAD" ? null : c.req.raw.body;
   const headers = requestHeaders(c.req.raw.headers);
-  for (const name of dropped) headers.delete(name);
-  // Whatever `Connection` says: what CometChat answers is taken for its word on this auth token.
+  // What CometChat answers is taken for its word on this auth token: no other one goes along, whatever `Connection` says.
+  headers.delete("authorization");
+  if (url.searchParams.has("authToken")) url.searchParams.delete("authToken");
   headers.set("appId", app.appId);
   headers.set("authToken", authToken);
   return ask(url, { method, headers, body }, timeLimitMs(body, c.req.raw.headers));

@@ -29,7 +29,7 @@ export async function logout(call: Call): Promise<Response> {
   });
   // CometChat's reply must be about this auth token, and about no other that came along.
   call.url.search = "";
-  const { status, statusText, headers, body } = await forward(call, ["authorization"]).catch(async (error) => {
+  const { status, statusText, headers, body } = await forward(call).catch(async (error) => {
     if (ended !== true) await endHere(call);
     throw error;
   });

@@ -125,8 +125,6 @@ export const appSchema = z.strictObject({
   fcmInstallationsChangedFrom: z.optional(z.boolean("must be true or false")),
   /** Whether uids that differ in case are one user, as at CometChat; for identities `issued` and `jwt`. */
   uidCase: z._default(z.enum(UID_CASES, 'must be "sensitive" or "insensitive"'), "sensitive"),
-  /** Declares a change of `uidCase`, as `policyChangedFrom` does of the policy. */
-  uidCaseChangedFrom: z.optional(z.enum(UID_CASES, 'must be "sensitive" or "insensitive"')),
   /** An unchanged registration is written again at most this often. */
   refreshWindowDays: z._default(days, 7),
   /** A registration not refreshed for this long is not served any more. FCM's own limit on Android is 270 days. */

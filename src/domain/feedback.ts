@@ -24,7 +24,8 @@ export function readError(value: unknown, depth = 0): ReadError {
   if (typeof value === "string") return { words: wordOf(value), timestamp: undefined };
   if (typeof value !== "object" || value === null || depth > NESTING_MAX) return { words: [], timestamp: undefined };
   const { details, error, response, data, body, results, errorInfo, ...own } = value as Record<string, unknown>;
-  const timestamp = typeof own.timestamp === "number" && own.timestamp >= EPOCH_MS_MIN ? own.timestamp : undefined;
+  const timestamp =
+    typeof own.timestamp === "number" && own.timestamp >= EPOCH_MS_MIN ? Math.floor(own.timestamp) : undefined;
   const inner = [error, response, data, body, Array.isArray(results) ? results[0] : undefined, errorInfo];
   const found = inner.map((each) => readError(each, depth + 1));
   const candidates = [

@@ -4,9 +4,12 @@ import { IDENTITIES } from "../domain/identity.ts";
 import { chatUid, uidProblem } from "../domain/uids.ts";
 import { ApiError, invalid } from "./errors.ts";
 
-/** A uid that an auth token names, in the form in which the app's user has an object. */
+/**
+ * A uid that an auth token names, in the form in which the app's user has an object. Only A to Z have another case, as in the
+ * uids of CometChat: `K` (the Kelvin sign) is not `k`.
+ */
 export function canonicalUid({ uidCase }: App, uid: string): string {
-  return uidCase === "insensitive" ? uid.toLowerCase() : uid;
+  return uidCase === "insensitive" ? uid.replace(/[A-Z]/g, (letter) => letter.toLowerCase()) : uid;
 }
 
 /**

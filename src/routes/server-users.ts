@@ -1,6 +1,5 @@
 // What back ends ask about one user (API keys).
 
-import { etag } from "hono/etag";
 import { Hono } from "hono/tiny";
 import { mintAuthToken } from "../auth/issued.ts";
 import { backEnd, backEndCallLog, knownApp } from "../auth/middleware.ts";
@@ -11,6 +10,7 @@ import { mapBounded } from "../durable/concurrency.ts";
 import { userHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
 import { ApiError, invalid, unavailable } from "../http/errors.ts";
+import { jsonOr304 } from "../http/etag.ts";
 import { body, flagOf } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { sessionIdOf, uidOf } from "../http/uids.ts";
@@ -35,11 +35,10 @@ export const serverUsers = new Hono<AppEnv>()
     const minted = await mintAuthToken(app, uid, lifetimeSeconds ?? defaultSeconds, validFrom);
     return c.json({ data: { uid, ...minted } });
   })
-  .get("/:uid/push_tokens", etag({ weak: true }), knownApp, backEnd("fullAccess", "sender"), async (c) => {
+  .get("/:uid/push_tokens", knownApp, backEnd("fullAccess", "sender"), async (c) => {
     const includeMuted = flagOf(c, "includeMuted");
     const data = await listUser(c.env, c.var.app, c.req.param("uid"), { includeMuted });
-    // A copy may be kept, and must be asked about before it is used: after a logout it is wrong at once.
-    return c.json({ data }, 200, { "Cache-Control": "private, no-cache" });
+    return jsonOr304(c, data);
   })
   .get("/:uid/sessions", knownApp, backEnd("fullAccess", "sender"), async (c) => {
     const { app } = c.var;
@@ -102,6 +101,9 @@ export const serverUsers = new Hono<AppEnv>()
   .delete("/:uid", knownApp, backEnd("fullAccess"), body(schemas.eraseBody), async (c) => {
     const { app } = c.var;
     const uid = uidOf(app, c.req.param("uid"));
+    // `DELETE /v3/users/x?y` of a client that forgot to encode the `?` of a uid would erase another user.
+    if (c.req.url.includes("?"))
+      throw invalid({ uid: ["The uid must be percent-encoded, and the call has no query."] });
     const repeated = c.req.valid("json").uid;
     if (repeated == null ? isCall(uid) : uidOf(app, repeated) !== uid) {
       throw invalid({ uid: [`The uid field must be "${uid}", as in the path.`] });

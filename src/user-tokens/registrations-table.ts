@@ -27,12 +27,12 @@ const PLACES = FIELDS.map(() => "?").join(", ");
 
 /**
  * What a launch must find as it sends it, else its slot is written anew. Every field of a push token: one that is missing here
- * does not compile. `hash` follows from kind and token; of `labels` only what the launch states is compared.
+ * does not compile. `hash` follows from kind, token and the app's settings; of `labels` only what the launch states is compared.
  */
-const COMPARED = Object.keys({ kind: true, token: true, platform: true } satisfies Record<
-  Exclude<keyof PushToken, "hash" | "labels">,
+const COMPARED = Object.keys({ kind: true, token: true, hash: true, platform: true } satisfies Record<
+  Exclude<keyof PushToken, "labels">,
   true
->) as Exclude<keyof PushToken, "hash" | "labels">[];
+>) as Exclude<keyof PushToken, "labels">[];
 
 const UNCHANGED = `SELECT registered_at FROM registrations WHERE session = ?
   ${COMPARED.map((field) => `AND ${COLUMN[field]} = ?`).join(" ")}

@@ -14,6 +14,8 @@ export class Restoration {
   readonly #platform: PlatformOf;
   readonly #ends: SessionEnds;
   #ended: PromiseWithResolvers<void> | null = null;
+  /** Calls of `prepare` of which it is not known yet whether they set a bookmark, and those that did. */
+  #preparing = 0;
   /** When this instance was last reconciled, epoch ms. */
   #reconciledAt = 0;
 
@@ -44,6 +46,7 @@ export class Restoration {
     const { storage } = this.#platform().ctx;
     if (this.#isLate(askedAt)) return { ok: false, reason: "unavailable" };
     this.#ended ??= Promise.withResolvers();
+    this.#preparing += 1;
     try {
       await this.#keepMarks();
     } catch (error) {
@@ -75,7 +78,10 @@ export class Restoration {
     await withTimeout(safe.keepMarks(this.#ends.marks()), CLAIM_TIMEOUT_MS);
   }
 
+  /** A call changed nothing. Another may be under way, or have set its bookmark. */
   #open(): void {
+    this.#preparing -= 1;
+    if (this.#preparing > 0) return;
     this.#ended?.resolve();
     this.#ended = null;
   }

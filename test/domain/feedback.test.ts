@@ -203,6 +203,7 @@ describe("an error object", () => {
     expect(readError({ response: { reason: "Unregistered", timestamp: 1_795_545_600_000 } }).timestamp).toBe(
       1_795_545_600_000,
     );
+    expect(readError({ reason: "Unregistered", timestamp: 1_795_545_600_000.5 }).timestamp).toBe(1_795_545_600_000);
     for (const timestamp of [1_795_545_600, "1795545600000", undefined]) {
       expect(readError({ reason: "Unregistered", timestamp }).timestamp).toBeUndefined();
     }

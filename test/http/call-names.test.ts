@@ -1,7 +1,7 @@
 // A user whose uid is the name of a call: clients turn `/v3/users/./sessions` into `/v3/users/sessions`.
 import { describe, it } from "vitest";
 import { createApp } from "../../src/app.ts";
-import { login, serverCall, uniqueToken } from "../support/client.ts";
+import { login, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
 
 const names = createApp().routes.flatMap(({ path }) => path.match(/^\/v3\/users\/:uid\/([^/:*]+)/)?.[1] ?? []);
 
@@ -31,5 +31,14 @@ describe("erasing any other user", () => {
     const { uid } = await login();
     expect((await serverCall("DELETE", `/v3/users/${uid}`, { body: { uid: "another" } })).status).toBe(400);
     expect((await serverCall("DELETE", `/v3/users/${uid}`)).status).toBe(200);
+  });
+});
+
+describe("erasing a user by a path with a query", () => {
+  it("is refused: the rest of the uid may stand there", async ({ expect }) => {
+    const uid = uniqueUid();
+    await (await login(uid)).register({ fcmToken: uniqueToken() });
+    expect((await serverCall("DELETE", `/v3/users/${uid}?x`)).status).toBe(400);
+    expect((await serverCall("GET", `/v3/users/${uid}/push_tokens`)).body.data.pushTokens).toHaveLength(1);
   });
 });

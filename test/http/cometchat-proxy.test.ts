@@ -676,6 +676,15 @@ describe("logout", () => {
     expect(asked?.headers).not.toHaveProperty("authorization");
   });
 
+  it("passes no other auth token on with any call", async ({ expect }) => {
+    const session = await chatSession();
+    const headers = { Authorization: "Bearer another_token" };
+    await session.call("GET", "/v3.0/users?limit=5&authToken=another_token", { headers });
+    const [asked] = (await received(session, { method: "GET" })).filter(({ path }) => path.startsWith("/v3.0/users"));
+    expect(asked?.path).toBe("/v3.0/users?limit=5");
+    expect(asked?.headers).not.toHaveProperty("authorization");
+  });
+
   it("tries again to end the session when CometChat cannot be reached at all", async ({ expect }) => {
     const session = await chatSession();
     await session.register({ fcmToken: uniqueToken() });

@@ -3,6 +3,7 @@
 
 import type { PushToken, Rules, Session } from "../../src/domain/registration.ts";
 import type { ClaimOutcome, ClaimRequest, Marks } from "../../src/durable/claims.ts";
+import { UNCONFIRMED_FENCE_MS } from "../../src/limits.ts";
 import type { RegisterOutcome } from "../../src/user-tokens/outcomes.ts";
 import { APP, type Call, type ModelObject, type Observer, type Reply, Violation, type World } from "./world.ts";
 
@@ -78,8 +79,8 @@ export class Oracle implements Observer {
   readonly #rows = new Map<string, HeldRow[]>();
   readonly #owners = new Map<string, OwnerRow[]>();
   readonly #obligations = new Map<string, Obligation>();
-  /** Sessions over for good, by id; from when they were, for messages. */
-  readonly #ended = new Map<string, string>();
+  /** Sessions that are over, by id: since when, and by what, for messages. */
+  readonly #ended = new Map<string, { at: number; how: string }>();
   /** By user: auth tokens that were issued until then are dead, epoch ms. */
   readonly #deadUntil = new Map<string, number>();
   /** By session: when its last auth token was issued, epoch ms. */
@@ -223,7 +224,7 @@ export class Oracle implements Observer {
         return;
       case "endSession":
         this.#clear(`${user} ${action.session.id}`, arrivedAt);
-        this.#ended.set(action.session.id, "logout");
+        this.#ended.set(action.session.id, { at: this.#world.now(), how: "logout" });
         return;
       case "endAllSessions":
         this.#clear(user, arrivedAt);
@@ -298,7 +299,8 @@ export class Oracle implements Observer {
         other.arrivedAt < (arrivedAt ?? 0) &&
         (other.finishedAt === null || other.finishedAt >= (arrivedAt ?? 0)) &&
         !other.refused;
-      if (held.some((row) => row.session === id) || isUnderWay) this.#ended.set(id, action.do);
+      if (held.some((row) => row.session === id) || isUnderWay)
+        this.#ended.set(id, { at: this.#world.now(), how: action.do });
     }
   }
 
@@ -344,9 +346,10 @@ export class Oracle implements Observer {
       throw new Violation(`${user} holds a token in two slots`);
     if (rows.length > this.#promised.registrationsMax) throw new Violation(`${user} has ${rows.length} registrations`);
     for (const row of rows) {
-      const how = this.#ended.get(row.session);
-      if (how !== undefined)
-        throw new Violation(`session ${row.session} of ${user} is over (${how}) and holds ${row.hash}`);
+      const ended = this.#ended.get(row.session);
+      // Where nothing says when an auth token ends, the mark of its session is kept that long, and no longer.
+      if (ended !== undefined && this.#world.now() < ended.at + UNCONFIRMED_FENCE_MS)
+        throw new Violation(`session ${row.session} of ${user} is over (${ended.how}) and holds ${row.hash}`);
       if ((this.#issuedAt.get(row.session) ?? 0) <= (this.#deadUntil.get(user) ?? -1)) {
         throw new Violation(`session ${row.session} of ${user} was ended with all others and holds ${row.hash}`);
       }

@@ -53,16 +53,24 @@ describe("problemsOf", () => {
     expect(policy({ policy: "shared", policyChangedFrom: "exclusive" })).toEqual([]);
   });
 
-  it.for([
-    ["fcmInstallations", true, false],
-    ["uidCase", "sensitive", "insensitive"],
-  ] as const)("refuses a change of %s that is not declared", ([field, before, after], { expect }) => {
-    const deployed = { acme: { policy: "exclusive", jurisdiction: null, [field]: before } as const };
-    const changed = (more: object) =>
-      problemsOf({ ...VALID, deployed, vars: { APP_ACME: { appId: "acme", [field]: after, ...more } } });
-    expect(changed({})).toEqual([expect.stringContaining(`APP_ACME.${field}: ${JSON.stringify(before)} is deployed`)]);
-    expect(changed({ [`${field}ChangedFrom`]: after })).toHaveLength(1);
-    expect(changed({ [`${field}ChangedFrom`]: before })).toEqual([]);
+  it.for([["fcmInstallations", true, false]] as const)(
+    "refuses a change of %s that is not declared",
+    ([field, before, after], { expect }) => {
+      const deployed = { acme: { policy: "exclusive", jurisdiction: null, [field]: before } as const };
+      const changed = (more: object) =>
+        problemsOf({ ...VALID, deployed, vars: { APP_ACME: { appId: "acme", [field]: after, ...more } } });
+      expect(changed({})).toEqual([
+        expect.stringContaining(`APP_ACME.${field}: ${JSON.stringify(before)} is deployed`),
+      ]);
+      expect(changed({ [`${field}ChangedFrom`]: after })).toHaveLength(1);
+      expect(changed({ [`${field}ChangedFrom`]: before })).toEqual([]);
+    },
+  );
+
+  it("refuses to change uidCase, which nothing declares", ({ expect }) => {
+    const vars = { APP_ACME: { appId: "acme", identity: "issued", uidCase: "insensitive" } };
+    const deployed = { acme: { policy: "exclusive", uidCase: "sensitive", jurisdiction: null } as const };
+    expect(problemsOf({ ...VALID, vars, deployed })).toEqual([expect.stringContaining("APP_ACME.uidCase")]);
   });
 
   it("refuses to move an app to another jurisdiction", ({ expect }) => {

@@ -61,7 +61,7 @@ const post = async (target: string, headers: Record<string, string>, body: unkno
 };
 
 /** A new login of the user that registers these tokens. */
-async function register(uid: string, tokens: Record<string, string>): Promise<string> {
+async function register(uid: string, tokens: Record<string, string | object>): Promise<string> {
   const server = { appId: "test", apikey: API_KEYS.fullAccess };
   const minted = await post(`${url}/v3/users/${uid}/auth_tokens`, server, {});
   const { authToken } = (minted.body as { data: { authToken: string } }).data;
@@ -69,7 +69,7 @@ async function register(uid: string, tokens: Record<string, string>): Promise<st
   return authToken;
 }
 
-async function registerAgain(authToken: string, tokens: Record<string, string>): Promise<void> {
+async function registerAgain(authToken: string, tokens: Record<string, string | object>): Promise<void> {
   const reply = await post(`${url}/v2/tokens`, { appId: "test", authToken, sdk: "android@4" }, tokens);
   if (reply.status !== 200) throw new Error(JSON.stringify(reply));
 }
@@ -92,6 +92,9 @@ async function sender(path: string, body: unknown, password = PASSWORD) {
   });
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 }
+
+const isSame = (a: object[], b: object[]) => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
+const sorted = (items: object[]) => items.map((item) => JSON.stringify(item)).sort();
 
 const PUSH = { title: "Anna", body: "Hello", data: { conversation: "c1" } };
 
@@ -156,6 +159,55 @@ describe("the example sender", () => {
     // A build of before, with its cached token: FCM knows the device by its FID alone now.
     await registerAgain(authToken, { fcmToken: legacy });
     expect(await send()).toMatchObject({ delivered: 0, failed: [{ uid, code: "UNREGISTERED", outcome: "suspect" }] });
+  });
+
+  it("pushes by the APNs host and topic of the app's build", async ({ expect }) => {
+    const uid = `gina-${crypto.randomUUID()}`;
+    const device = { environment: "Sandbox", bundleId: "com.example.dev" };
+    await register(uid, { apnsToken: `sandbox:${uid}`, voipToken: `sandbox:${uid}`, device });
+    await register(uid, { apnsToken: `production:${uid}`, device: { environment: "production" } });
+    expect((await sender("/send", { uids: [uid], push: PUSH })).body).toMatchObject({ delivered: 2, otherHost: [] });
+    expect((await sender("/send", { uids: [uid], push: { ...PUSH, type: "call" } })).body).toMatchObject({
+      delivered: 1,
+    });
+    const mine = providers.delivered.filter(({ token }) => token.endsWith(uid));
+    const sent = mine.map(({ token, topic, environment }) => [token, topic, environment]);
+    expect(sent.sort()).toEqual([
+      [`production:${uid}`, "com.example.app", "production"],
+      [`sandbox:${uid}`, "com.example.dev", "sandbox"],
+      [`sandbox:${uid}`, "com.example.dev.voip", "sandbox"],
+    ]);
+  });
+
+  it("tries APNs' other host once on BadDeviceToken, says which one worked, and reports what neither knows", async ({
+    expect,
+  }) => {
+    const uid = `hugo-${crypto.randomUUID()}`;
+    await register(uid, { apnsToken: `sandbox:${uid}` });
+    await register(uid, { apnsToken: `production:${uid}`, device: { environment: "sandbox" } });
+    await register(uid, { apnsToken: `malformed:${uid}` });
+    await register(uid, { apnsToken: `sandbox-unregistered:${uid}` });
+    await register(uid, { apnsToken: `sandbox-overloaded:${uid}` });
+    await register(uid, { apnsToken: `sandbox-topic:${uid}` });
+    const { body } = await sender("/send", { uids: [uid], push: PUSH });
+    // Two of one millisecond are listed in either order.
+    const anyOrder = (items: object[]) => expect.toSatisfy((found: object[]) => isSame(found, items));
+    expect(body).toEqual({
+      delivered: 2,
+      failed: anyOrder([
+        { uid, kind: "apns", code: "BadDeviceToken", outcome: "suspect" },
+        { uid, kind: "apns", code: "Unregistered", outcome: "kept" },
+        { uid, kind: "apns", code: "ServiceUnavailable", outcome: "kept" },
+        { uid, kind: "apns", code: "BadDeviceToken", outcome: "suspect" },
+      ]),
+      otherHost: anyOrder([
+        { uid, kind: "apns", environment: "sandbox" },
+        { uid, kind: "apns", environment: "production" },
+      ]),
+      unread: [],
+    });
+    const mine = providers.delivered.filter(({ token }) => token.endsWith(uid));
+    expect(mine.map(({ environment }) => environment).sort()).toEqual(["production", "sandbox"]);
   });
 
   it("reports FCM's whole error: an iPhone that is gone is INVALID_ARGUMENT there, and Unregistered to APNs", async ({

@@ -17,10 +17,34 @@ export interface ApnsConfig {
 const PROVIDER_TOKEN_MS = 40 * 60 * 1000;
 let cached: { providerToken: string; usableUntil: number; keyId: string } | undefined;
 
+type Environment = "production" | "sandbox";
+
+/**
+ * Sends by the host that the registration names. A token of the other one is a BadDeviceToken there, so that one is tried once:
+ * for an app that does not say which it is, and for a build that says the wrong thing.
+ */
 export async function sendApns(config: ApnsConfig, target: Target, push: Push): Promise<Delivery> {
-  const isVoip = target.kind === "voip";
-  const { endpoint, topic } = destination(config, target);
-  const response = await fetch(`${endpoint}/3/device/${encodeURIComponent(target.token)}`, {
+  const stated: Environment = target.device?.environment ?? "production";
+  const other: Environment = stated === "production" ? "sandbox" : "production";
+  const first = await sendBy(config, stated, target, push);
+  if (first.delivery.delivered || first.delivery.code !== "BadDeviceToken") return first.delivery;
+  if (config.APNS_SANDBOX_ENDPOINT === undefined) return first.delivery;
+  const second = await sendBy(config, other, target, push);
+  if (second.delivery.delivered) return { delivered: true, environment: other };
+  // A host that knows the token, or is down, says more than one that never saw it; one that refuses the key or the topic does not.
+  return second.status === 410 || second.status >= 429 ? second.delivery : first.delivery;
+}
+
+async function sendBy(
+  config: ApnsConfig,
+  environment: Environment,
+  { kind, token, uid, device }: Target,
+  push: Push,
+): Promise<{ status: number; delivery: Delivery }> {
+  const isVoip = kind === "voip";
+  const endpoint = (environment === "sandbox" ? config.APNS_SANDBOX_ENDPOINT : undefined) ?? config.APNS_ENDPOINT;
+  const topic = device?.bundleId ?? config.APNS_TOPIC;
+  const response = await fetch(`${endpoint}/3/device/${encodeURIComponent(token)}`, {
     method: "POST",
     headers: {
       authorization: `bearer ${await providerToken(config)}`,
@@ -33,28 +57,20 @@ export async function sendApns(config: ApnsConfig, target: Target, push: Push): 
     body: JSON.stringify({
       aps: { alert: { title: push.title, body: push.body }, sound: "default" },
       ...push.data,
-      uid: target.uid,
+      uid,
       type: push.type,
     }),
   });
+  const { status } = response;
   if (response.ok) {
     await response.body?.cancel();
-    return { delivered: true };
+    return { status, delivery: { delivered: true } };
   }
   const { reason, timestamp } = (await response.json().catch(() => ({}))) as { reason?: string; timestamp?: number };
   const delivery: Delivery = { delivered: false, code: reason ?? "InternalServerError" };
   // 410 says since when: a registration younger than that stays (the registry compares).
   if (timestamp !== undefined) delivery.at = timestamp;
-  return delivery;
-}
-
-/** The app's build knows its environment and its bundle id; one that does not say so is the one that is configured. */
-function destination(config: ApnsConfig, { device }: Target): { endpoint: string; topic: string } {
-  const isSandbox = device?.environment === "sandbox";
-  return {
-    endpoint: (isSandbox ? config.APNS_SANDBOX_ENDPOINT : undefined) ?? config.APNS_ENDPOINT,
-    topic: device?.bundleId ?? config.APNS_TOPIC,
-  };
+  return { status, delivery };
 }
 
 async function providerToken(config: ApnsConfig): Promise<string> {

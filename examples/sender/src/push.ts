@@ -27,6 +27,7 @@ export interface Target extends RegisteredToken {
 }
 
 export type Delivery =
-  | { delivered: true }
+  /** `environment`: APNs' host that took it, where that is not the one that the registration names. */
+  | { delivered: true; environment?: "production" | "sandbox" }
   /** The provider's own word, its whole error object where that says more, and the time since when (epoch ms). */
   | { delivered: false; code: string; error?: object; at?: number };

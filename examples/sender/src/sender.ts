@@ -32,6 +32,8 @@ export interface Report {
   delivered: number;
   /** What was not delivered, without the token. */
   failed: { uid: string; kind: string; code: string; outcome: string }[];
+  /** What APNs' other host took: the app names none, or the wrong one, in `device.environment`. */
+  otherHost: { uid: string; kind: string; environment: string }[];
   /** Users whose tokens could not be read; send to them again. */
   unread: string[];
 }
@@ -65,6 +67,11 @@ export async function deliver(env: SenderEnv, uids: string[], push: Push): Promi
       code,
       outcome: outcomes[i]?.outcome ?? "unknown",
     })),
+    otherHost: targets.flatMap(({ uid, kind }, i) => {
+      const delivery = deliveries[i];
+      if (delivery?.delivered !== true || delivery.environment === undefined) return [];
+      return [{ uid, kind, environment: delivery.environment }];
+    }),
     unread: errors.map(({ uid }) => uid),
   };
 }

@@ -9,6 +9,8 @@ export interface ReceivedPush {
   /** The field of FCM's message that held it. */
   target?: "fid" | "token";
   topic?: string;
+  /** Of APNs: which of its hosts took it. */
+  environment?: "production" | "sandbox";
   body: Record<string, unknown>;
 }
 
@@ -86,17 +88,22 @@ export async function startFakeProviders({ unregisteredAt }: { unregisteredAt: n
       delivered.push({ token: message[target], target, body: message });
       return [200, { name: `projects/fake-project/messages/${delivered.length}` }];
     }
-    const token = decodeURIComponent(request.url?.match(/^\/3\/device\/(.+)$/)?.[1] ?? "");
+    const [, host, path] = request.url?.match(/^(\/sandbox)?\/3\/device\/(.+)$/) ?? [];
+    const token = decodeURIComponent(path ?? "");
+    const environment = host === undefined ? "production" : "sandbox";
     if (token === "") return [404, { reason: "BadPath" }];
     const { protectedHeader, payload } = await jwtVerify(authorization.replace(/^bearer /, ""), apple.publicKey);
     if (protectedHeader.kid !== "FAKEKEYID1" || payload.iss !== "FAKETEAM12")
       return [403, { reason: "InvalidProviderToken" }];
-    const error = APNS_ERRORS[token.split(":")[0] ?? ""];
+    const [name = "", state = ""] = token.split(":")[0]?.split("-") ?? [];
+    // A token is known to the host of its build alone.
+    const isForeign = (name === "sandbox" || name === "production") && name !== environment;
+    const error = isForeign ? APNS_ERRORS.malformed : APNS_ERRORS[state === "" ? name : state];
     if (error !== undefined) {
       const [status, reason] = error;
       return [status, status === 410 ? { reason, timestamp: unregisteredAt } : { reason }];
     }
-    delivered.push({ token, topic: String(request.headers["apns-topic"]), body: JSON.parse(body) });
+    delivered.push({ token, topic: String(request.headers["apns-topic"]), environment, body: JSON.parse(body) });
     return [200, null];
   }
 
@@ -125,6 +132,7 @@ export async function startFakeProviders({ unregisteredAt }: { unregisteredAt: n
       FCM_PRIVATE_KEY: await exportPKCS8(google.privateKey),
       GOOGLE_TOKEN_ENDPOINT: `${url}/token`,
       APNS_ENDPOINT: url,
+      APNS_SANDBOX_ENDPOINT: `${url}/sandbox`,
       APNS_TEAM_ID: "FAKETEAM12",
       APNS_KEY_ID: "FAKEKEYID1",
       APNS_PRIVATE_KEY: await exportPKCS8(apple.privateKey),

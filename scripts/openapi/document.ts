@@ -57,7 +57,8 @@ export function toDocument(): OpenApiDocument {
       version,
       description:
         "Knows, at every moment, which devices may be pushed for a user. Success is always status 200 with `data`; a refusal has " +
-        "`error`. The prefix `/v3.0` is the same as `/v3`; doubled and trailing slashes are nothing.",
+        "`error`. The prefix `/v3.0` is the same as `/v3`. Slashes that are doubled, or at the end of a path, are ignored; a " +
+        "DELETE of a named user, session, device or token with such a slash is refused.",
       license: { name: "MIT", identifier: "MIT" },
     },
     servers: [{ url: "/", description: "This deployment." }],

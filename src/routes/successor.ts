@@ -88,14 +88,17 @@ function ofSession(c: Context<AppEnv>, registrations: Registration[]): Registrat
   return registrations.filter(({ session }) => session === c.var.caller.session.id);
 }
 
-/** Removes one token of the user, whichever session holds it; there is nothing to remove if none does. */
+/** Removes one token of the user, whichever session holds it, and the caller's session also if it is about to. */
 async function removeToken(c: Context<AppEnv>, pushToken: string) {
   const { app, caller } = c.var;
   const hashes = new Map(
     await Promise.all(KIND_NAMES.map(async (kind) => [kind, await hashOf(app, kind, pushToken)] as const)),
   );
   const found = (await list(c)).filter(({ kind, hash }) => hash === hashes.get(kind));
+  const own = [...hashes].map(([kind, hash]) => ({ kind, hash }));
+  await tellUser(c.env, app, caller.uid, (user) => user.unregister({ session: caller.session.id, slots: own }));
   for (const { session, kind, hash, registeredAt } of found) {
+    if (session === caller.session.id) continue;
     const request = { session, slots: [{ kind, hash, registeredAt }] };
     await tellUser(c.env, app, caller.uid, (user) => user.unregister(request));
   }

@@ -25,6 +25,8 @@ export class Operation {
   readonly #released = new Map<string, number>();
   /** The highest version under which another user came to share the token meanwhile, by token hash. */
   readonly #shared = new Map<string, number>();
+  /** Tokens that were removed meanwhile, by hash. */
+  readonly #dropped = new Set<string>();
   #cancelled = false;
 
   constructor(session: Session, tokens: readonly PushToken[]) {
@@ -44,6 +46,11 @@ export class Operation {
     this.#cancelled = true;
   }
 
+  /** That token was removed from the session: it is not stored, the others are. */
+  drop(hash: string): void {
+    this.#dropped.add(hash);
+  }
+
   concerns(hash: string): boolean {
     return this.hashes.includes(hash);
   }
@@ -56,9 +63,10 @@ export class Operation {
     if (this.concerns(hash)) raise(this.#shared, hash, version);
   }
 
-  /** What is left of the grant of that token now; `null`: nothing was granted, or another user took the token since. */
+  /** What is left of the grant of that token now; `null`: nothing was granted, or the token was removed or taken since. */
   grantNow(hash: string): Grant | null {
     const grant = this.granted.get(hash);
+    if (this.#dropped.has(hash)) return null;
     if (grant === undefined || (this.#released.get(hash) ?? 0) > grant.version) return null;
     return { ...grant, claimed: grant.claimed && (this.#shared.get(hash) ?? 0) <= grant.version };
   }
@@ -93,6 +101,15 @@ export class Operations {
     const covered = [...this.#running].filter(covers);
     for (const operation of covered) operation.cancel();
     await Promise.all(covered.map((operation) => operation.settled));
+  }
+
+  /** Nothing is stored for that token by the session's registrations under way; settles when each of them has. */
+  async drop(session: string, hash: string): Promise<void> {
+    const concerned = [...this.#running].filter(
+      (operation) => operation.session === session && operation.concerns(hash),
+    );
+    for (const operation of concerned) operation.drop(hash);
+    await Promise.all(concerned.map((operation) => operation.settled));
   }
 
   /** Another user took the token under `version`. */

@@ -169,13 +169,19 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     return { ok: true, removed: rows.length };
   }
 
-  /** Empties exactly the slots that are named, as long as they hold what is named. */
+  /**
+   * Empties exactly the slots that are named, as long as they hold what is named. A token that is named without a time is not
+   * stored by a registration under way either.
+   */
   async unregister({ session, slots }: UnregisterRequest): Promise<{ removed: number }> {
     const rows = slots.flatMap(({ kind, hash, registeredAt }) => {
       const row = this.#store.registrations.slot(session, kind);
       return row?.hash === hash && row.registeredAt === (registeredAt ?? row.registeredAt) ? [row] : [];
     });
+    const named = slots.filter(({ registeredAt }) => registeredAt === undefined);
+    const dropped = named.map(({ hash }) => this.#operations.drop(session, hash));
     this.#owners.forget(this.#slots.empty(rows, "removed", Date.now()));
+    await Promise.all(dropped);
     return { removed: rows.length };
   }
 

@@ -175,6 +175,34 @@ describe("a call of a user's object that fails", () => {
   });
 });
 
+describe("a token that is removed while it is being registered", () => {
+  it.for([
+    ["v2", "/v2/tokens", (token: string) => ["/v2/tokens", { fcmToken: token }] as const],
+    ["the successor", "/v2/tokens", (token: string) => [`/v3/notifications/push/v1/tokens/${token}`] as const],
+  ] as const)("is not stored afterwards, by %s, and the other one is", async ([, path, removal], { expect }) => {
+    const session = await login();
+    const [removed, other] = [uniqueToken(), "0a".repeat(32).replace(/^.{12}/, crypto.randomUUID().slice(-12))];
+    const gate = Promise.withResolvers<void>();
+    const claims: string[] = [];
+    await breakOwnersFor("test", session.uid, async (call) => {
+      claims.push("called");
+      await gate.promise;
+      return await call();
+    });
+    const registered = session.call("POST", path, { body: { fcmToken: removed, apnsToken: other } });
+    await vi.waitFor(() => expect(claims).not.toEqual([]));
+    const { bindings, calls } = broken((call) => call());
+    const [target, body] = removal(removed);
+    const gone = callWith(bindings, session, "DELETE", target, body);
+    await vi.waitFor(() => expect(calls).toContain("unregister"));
+    gate.resolve();
+    expect((await gone).status).toBe(200);
+    expect((await registered).status).toBe(200);
+    expect(await session.tokens()).toEqual([other]);
+    await vi.waitFor(async () => expect(await ownersOf(removed)).toEqual([]));
+  });
+});
+
 describe("a claim that fails", () => {
   it("changes nothing when it never reached the owner object", async ({ expect }) => {
     const session = await login();

@@ -1,12 +1,11 @@
 // The HTTP application: middleware in order, routes, and what is answered when none of them does.
 import type { Context } from "hono";
 import { cors } from "hono/cors";
-import { methodNotAllowed } from "hono/method-not-allowed";
-import { TrieRouter } from "hono/router/trie-router";
 import { Hono } from "hono/tiny";
 import { proxy } from "./cometchat/proxy.ts";
 import type { AppEnv } from "./http/context.ts";
 import { ApiError } from "./http/errors.ts";
+import { methodsOf } from "./http/methods.ts";
 import { namesNothing, routePath } from "./http/request.ts";
 import { log } from "./log.ts";
 import { countRefusal } from "./metrics.ts";
@@ -37,7 +36,7 @@ const preflight = cors({
 });
 
 export function createApp() {
-  const app = new Hono<AppEnv>({ getPath: routePath, router: new TrieRouter() });
+  const app = new Hono<AppEnv>({ getPath: routePath });
   app.use(async (c, next) => {
     c.set("requestId", crypto.randomUUID());
     await next();
@@ -63,13 +62,15 @@ export function createApp() {
 
   mountRoutes(app);
 
-  // Here, not before every route: a route that is found needs no look at the other methods.
-  const refuseMethod = methodNotAllowed({ app, onMethodNotAllowed });
-  app.notFound(async (c) => {
-    await refuseMethod(c, async () => {
-      c.res = refuse(c, new ApiError("ERR_API_NOT_FOUND", "There is no such API. See the README for the calls."));
-    });
-    return c.res;
+  const methodsAt = methodsOf(app.routes);
+  app.notFound((c) => {
+    const methods = methodsAt(c.req.path);
+    if (methods.length === 0 || methods.includes(c.req.method)) {
+      return refuse(c, new ApiError("ERR_API_NOT_FOUND", "There is no such API. See the README for the calls."));
+    }
+    const refusal = new ApiError("ERR_API_NOT_FOUND", `This API does not accept the method ${c.req.method}.`);
+    countRefusal(c.env, "", refusal.code);
+    return c.json(refusal.body, 405, { Allow: methods.join(", ") });
   });
 
   app.onError((error, c) => {
@@ -106,12 +107,6 @@ export type Api = ReturnType<typeof mountRoutes>;
 function refuse(c: Context<AppEnv>, refusal: ApiError) {
   countRefusal(c.env, c.var.app?.appId ?? "", refusal.code);
   return c.json(refusal.body, refusal.status, refusal.headers);
-}
-
-/** In place of a 404 reply, which has been counted. */
-function onMethodNotAllowed(c: Context, methods: string[]) {
-  const { body } = new ApiError("ERR_API_NOT_FOUND", `This API does not accept the method ${c.req.method}.`);
-  return c.json(body, 405, { Allow: methods.join(", ") });
 }
 
 /**

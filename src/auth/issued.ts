@@ -1,6 +1,7 @@
 // Identity `issued`: auth tokens that this Worker mints and verifies. JWT, HS256, `typ` and algorithm pinned, the key
 // named by `kid`, so that two keys can be alive during a rotation.
-import { errors, type JWTPayload, jwtVerify } from "jose";
+import { type JWTPayload, jwtVerify } from "jose";
+import { JOSEError, JWTExpired } from "jose/errors";
 import type { IssuedApp } from "../config/apps.ts";
 import { uidProblem } from "../domain/uids.ts";
 import { AUTH_TOKEN_LENGTH_MAX, CLOCK_TOLERANCE_MS } from "../limits.ts";
@@ -47,8 +48,8 @@ export const verifyIssued: Verifier<IssuedApp> = async (app, authToken) => {
     ).payload;
   } catch (error) {
     // The signature is checked before the claims: this one is genuine.
-    if (!(error instanceof errors.JWTExpired)) {
-      if (error instanceof errors.JOSEError) return null;
+    if (!(error instanceof JWTExpired)) {
+      if (error instanceof JOSEError) return null;
       throw error;
     }
     payload = error.payload;

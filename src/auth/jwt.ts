@@ -6,7 +6,14 @@
 // not genuine, of another issuer or audience, of an unknown key        401: it is dead
 // genuine, but without the claims that this server needs               400: a mistake of the login, not of the user
 // not valid yet, or nobody can tell because the issuer is silent       503: repeat it
-import { base64url, decodeJwt, errors, type JWSHeaderParameters, type JWTPayload, jwtVerify } from "jose";
+import { base64url, decodeJwt, type JWSHeaderParameters, type JWTPayload, jwtVerify } from "jose";
+import {
+  JOSEError,
+  JWKSNoMatchingKey,
+  JWSSignatureVerificationFailed,
+  JWTClaimValidationFailed,
+  JWTExpired,
+} from "jose/errors";
 import type { App, JwtApp, JwtSecret, JwtSettings } from "../config/apps.ts";
 import { uidProblem } from "../domain/uids.ts";
 import { ApiError, unavailable } from "../http/errors.ts";
@@ -45,14 +52,14 @@ async function verified(app: JwtApp, authToken: string): Promise<{ payload: JWTP
     if (app.jwt.audience === undefined && genuine.payload.aud !== undefined) return refused(app, "unexpected aud");
     return genuine;
   } catch (error) {
-    if (!(error instanceof errors.JOSEError)) throw error;
-    if (error instanceof errors.JWTClaimValidationFailed && ["iat", "exp", "nbf"].includes(error.claim)) {
+    if (!(error instanceof JOSEError)) throw error;
+    if (error instanceof JWTClaimValidationFailed && ["iat", "exp", "nbf"].includes(error.claim)) {
       if (error.reason !== "check_failed")
         throw lacking(app, [`The auth token must have the number "${error.claim}".`]);
       log.warn("an auth token is not valid yet: the issuer's clock is ahead", { app: app.appId, claim: error.claim });
       throw unavailable(RETRY_AFTER_SECONDS);
     }
-    return refused(app, error.code, error instanceof errors.JWTClaimValidationFailed ? error.claim : undefined);
+    return refused(app, error.code, error instanceof JWTClaimValidationFailed ? error.claim : undefined);
   }
 }
 
@@ -62,16 +69,16 @@ function refused(app: App, why: string, claim?: string): null {
   return null;
 }
 
-/** @throws {errors.JOSEError} */
+/** @throws {JOSEError} */
 async function verifiedByAnyKey(app: JwtApp, authToken: string) {
   const { jwt } = app;
   const stated = decodeJwt(authToken);
-  if (stated.iss !== jwt.issuer) throw new errors.JWTClaimValidationFailed("another issuer", stated, "iss");
+  if (stated.iss !== jwt.issuer) throw new JWTClaimValidationFailed("another issuer", stated, "iss");
   let candidates: CryptoKey[] | null = null;
   const nextKey = async (header: JWSHeaderParameters) => {
     candidates ??= await keysFor(app, header, stated);
     const key = candidates.shift();
-    if (key === undefined) throw new errors.JWKSNoMatchingKey();
+    if (key === undefined) throw new JWKSNoMatchingKey();
     return key;
   };
   const options = {
@@ -87,8 +94,8 @@ async function verifiedByAnyKey(app: JwtApp, authToken: string) {
       return { payload: (await jwtVerify(authToken, nextKey, options)).payload, expired: false };
     } catch (error) {
       // The signature is checked before the claims, and these before the times: this one is genuine.
-      if (error instanceof errors.JWTExpired) return { payload: error.payload, expired: true };
-      const mayTryAnother = error instanceof errors.JWSSignatureVerificationFailed;
+      if (error instanceof JWTExpired) return { payload: error.payload, expired: true };
+      const mayTryAnother = error instanceof JWSSignatureVerificationFailed;
       if (!mayTryAnother || (candidates as CryptoKey[] | null)?.length === 0) throw error;
     }
   }

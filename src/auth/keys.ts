@@ -1,5 +1,6 @@
 // HMAC-SHA256 keys, and the app's own signing keys among them: the first one signs, all verify.
-import { base64url, errors, type JWTPayload } from "jose";
+import { base64url, type JWTPayload } from "jose";
+import { JWKSNoMatchingKey } from "jose/errors";
 import type { App, SigningKey } from "../config/apps.ts";
 import { type ApiError, misconfigured } from "../http/errors.ts";
 import { MISCONFIGURED_EVERY_MS } from "../limits.ts";
@@ -22,11 +23,11 @@ export function cryptoKey(key: { secret: string }): Promise<CryptoKey> {
 
 /**
  * The key that `kid` names.
- * @throws {errors.JWKSNoMatchingKey}
+ * @throws {JWKSNoMatchingKey}
  */
 export async function keyOf(app: App, kid: string | undefined): Promise<CryptoKey> {
   const key = app.signingKeys.find((candidate) => candidate.kid === kid);
-  if (key === undefined) throw new errors.JWKSNoMatchingKey();
+  if (key === undefined) throw new JWKSNoMatchingKey();
   return cryptoKey(key);
 }
 

@@ -4,7 +4,8 @@
 // - One request to the issuer for any number of requests that miss (http/single-flight.ts).
 // - A key that the set does not name leads to a request at most once in JWKS_COOLDOWN_MS; so does an issuer that fails.
 // - "The token is dead" is said only because of a key set that came after the question. Else nobody can tell: 503.
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWSHeaderParameters } from "jose";
+import { createLocalJWKSet, type JSONWebKeySet, type JWSHeaderParameters } from "jose";
+import { JOSEError } from "jose/errors";
 import { isPublicJwk } from "../domain/jwk.ts";
 import { readBytes } from "../http/bytes.ts";
 import { unavailable } from "../http/errors.ts";
@@ -31,7 +32,7 @@ export function keyFinder(set: JSONWebKeySet): KeyFinder {
     try {
       return await local(header);
     } catch (error) {
-      if (!(error instanceof errors.JOSEError)) log.warn("a key of a key set cannot be used", { error });
+      if (!(error instanceof JOSEError)) log.warn("a key of a key set cannot be used", { error });
       // Several keys fit where a token names none: no guessing.
       return null;
     }

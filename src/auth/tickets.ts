@@ -1,7 +1,8 @@
 // Unregister tickets: a signed capability that can do one thing, remove exactly the registrations that it names, also after
 // their session ended or when the app was offline at logout. A JWT of its own `typ`, so that neither a ticket nor an auth
 // token ever passes for the other. It lives as long as a registration does without a launch.
-import { decodeJwt, errors, jwtVerify } from "jose";
+import { decodeJwt, jwtVerify } from "jose";
+import { JOSEError } from "jose/errors";
 import * as z from "zod/mini";
 import type { App } from "../config/apps.ts";
 import { KIND_NAMES, type Kind } from "../domain/kinds.ts";
@@ -65,7 +66,7 @@ export async function verifyTicket(app: App, ticket: string): Promise<Ticket | n
     if (!parsed.success || parsed.data.app !== app.appId) return null;
     return { uid: parsed.data.sub, session: parsed.data.sid, slots: parsed.data.slots };
   } catch (error) {
-    if (error instanceof errors.JOSEError) return null;
+    if (error instanceof JOSEError) return null;
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 // The Worker's entry: its HTTP handler, and the classes that Cloudflare must find in this module.
+import "./libraries.ts";
 import { createApp } from "./app.ts";
 
 export { PushTokens } from "./sender/entrypoint.ts";

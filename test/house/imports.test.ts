@@ -8,6 +8,7 @@ import { readSource, resolveImport } from "./source.ts";
  */
 const FLOORS: readonly (readonly string[])[] = [
   ["index.ts"],
+  ["libraries.ts"],
   ["app.ts"],
   ["routes/"],
   ["sender/"],

@@ -6,11 +6,20 @@ export function toJsonSchema(schema: z.ZodMiniType, io: "input" | "output"): obj
   const { $schema: _, ...rest } = z.toJSONSchema(schema, {
     io,
     unrepresentable: "any",
-    // Fields that accept anything rather than fail a call are described by what they are for.
     override: ({ zodSchema, jsonSchema }) => {
+      if (isWhole(zodSchema)) {
+        const { minimum = Number.MIN_SAFE_INTEGER, maximum = Number.MAX_SAFE_INTEGER } = jsonSchema;
+        Object.assign(jsonSchema, { type: "integer", minimum, maximum });
+      }
+      // Fields that accept anything rather than fail a call are described by what they are for.
       const shape = shapeOf(zodSchema);
       if (shape !== undefined) Object.assign(jsonSchema, toJsonSchema(shape, io));
     },
   });
   return rest;
+}
+
+/** Whether it is a schema of {@link whole}. */
+function isWhole({ _zod: { def } }: z.core.$ZodType): boolean {
+  return def.checks?.some((check) => "fn" in check._zod.def && check._zod.def.fn === Number.isSafeInteger) === true;
 }

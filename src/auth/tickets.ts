@@ -5,6 +5,7 @@ import { decodeJwt, jwtVerify } from "jose";
 import { JOSEError } from "jose/errors";
 import * as z from "zod/mini";
 import type { App } from "../config/apps.ts";
+import { whole } from "../config/numbers.ts";
 import { KIND_NAMES, type Kind } from "../domain/kinds.ts";
 import { AUTH_TOKEN_LENGTH_MAX } from "../limits.ts";
 import { HMAC_ALGORITHM, keyOf, reportMisconfigured, signJwt } from "./keys.ts";
@@ -28,7 +29,9 @@ const claims = z.object({
   app: z.string(),
   sub: z.string(),
   sid: z.string(),
-  slots: z.array(z.object({ kind: z.enum(KIND_NAMES), hash: z.string(), registeredAt: z.int() })),
+  slots: z.array(
+    z.object({ kind: z.enum(KIND_NAMES), hash: z.string(), registeredAt: whole("must be epoch milliseconds") }),
+  ),
 });
 
 /** `null` if there is nothing to unregister, or the app has no key to sign with. */

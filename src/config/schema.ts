@@ -7,6 +7,7 @@ import { normalizedOrigin } from "../domain/origins.ts";
 import { POLICIES, type Rules } from "../domain/registration.ts";
 import { UID_CASES } from "../domain/uids.ts";
 import { AUTH_TOKEN_SECONDS_MIN, CLOCK_TOLERANCE_MS, DAY_MS, JWT_SECRETS_MAX, SETTING_DAYS_MAX } from "../limits.ts";
+import { whole } from "./numbers.ts";
 
 const DAY_SECONDS = DAY_MS / 1000;
 
@@ -16,7 +17,7 @@ const days = z
     z.positive("must be a number of days above 0"),
     z.maximum(SETTING_DAYS_MAX, `must not be above ${SETTING_DAYS_MAX}`),
   );
-const wholeNumber = (what: string) => z.int(`must be ${what}`).check(z.nonnegative(`must be ${what}`));
+const wholeNumber = (what: string) => whole(`must be ${what}`).check(z.nonnegative(`must be ${what}`));
 const text = (pattern: RegExp, what: string) => z.string(`must be ${what}`).check(z.regex(pattern, `must be ${what}`));
 
 /** Of an app's own JWTs. `HS256` keys are secrets; the keys of the others are public, in a key set. */
@@ -76,12 +77,10 @@ export const cometchatSchema = z.strictObject({
   /** Where push tokens are kept, by v2/tokens and its successor: `here`, or `both` here and at CometChat. */
   pushTokens: z._default(z.enum(["here", "both"], 'must be "here" or "both"'), "here"),
 });
-const lifetime = z
-  .int("must be a whole number of seconds")
-  .check(
-    z.minimum(AUTH_TOKEN_SECONDS_MIN, `must be at least ${AUTH_TOKEN_SECONDS_MIN}`),
-    z.maximum(SETTING_DAYS_MAX * DAY_SECONDS, `must not be above ${SETTING_DAYS_MAX * DAY_SECONDS}`),
-  );
+const lifetime = whole("must be a whole number of seconds").check(
+  z.minimum(AUTH_TOKEN_SECONDS_MIN, `must be at least ${AUTH_TOKEN_SECONDS_MIN}`),
+  z.maximum(SETTING_DAYS_MAX * DAY_SECONDS, `must not be above ${SETTING_DAYS_MAX * DAY_SECONDS}`),
+);
 
 /** Kept in the form in which browsers send it. */
 const origin = z.pipe(

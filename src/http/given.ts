@@ -40,7 +40,10 @@ export function given<T extends z.ZodMiniType>(schema: T) {
 /** One of `values`, in any case and with space around it. */
 export function anyCase<const T extends readonly [string, ...string[]] | string[]>(values: T, message: string) {
   const exact = z.enum(values, message);
-  const reading = z.pipe(z.string(message).check(z.trim(), z.toLowerCase()), exact);
+  const reading = z.pipe(
+    z.transform((value) => (typeof value === "string" ? value.trim().toLowerCase() : value)),
+    exact,
+  );
   SHAPES.set(reading, exact);
   return reading as unknown as typeof exact;
 }

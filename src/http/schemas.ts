@@ -1,5 +1,6 @@
 // The wire: what calls of ours accept. Unknown fields are ignored.
 import * as z from "zod/mini";
+import { whole } from "../config/numbers.ts";
 import { KIND_NAMES, PLATFORMS, type SuccessorField, type TokenField } from "../domain/kinds.ts";
 import { PUSH_PLATFORM_NAMES } from "../domain/push-platforms.ts";
 import { uidProblem } from "../domain/uids.ts";
@@ -85,9 +86,9 @@ export const mintBody = z.object({
   force: z.nullish(z.boolean("must be true or false")),
   /** How long the auth token lives, in seconds; the app's default if absent, at most its maximum. */
   lifetimeSeconds: z.nullish(
-    z
-      .int("must be a whole number of seconds")
-      .check(z.minimum(AUTH_TOKEN_SECONDS_MIN, `must be at least ${AUTH_TOKEN_SECONDS_MIN}`)),
+    whole("must be a whole number of seconds").check(
+      z.minimum(AUTH_TOKEN_SECONDS_MIN, `must be at least ${AUTH_TOKEN_SECONDS_MIN}`),
+    ),
   ),
 });
 
@@ -100,14 +101,12 @@ const batch = <T extends z.ZodMiniType>(item: T) =>
 
 /** `POST /v3/users/{uid}/restore`: epoch milliseconds, in the last 30 days. */
 export const restoreBody = z.object({
-  at: z
-    .int("must be epoch milliseconds")
-    .check(
-      z.refine(
-        (at) => at <= Date.now() && at > Date.now() - RESTORABLE_MS,
-        "must be epoch milliseconds in the last 30 days",
-      ),
+  at: whole("must be epoch milliseconds").check(
+    z.refine(
+      (at) => at <= Date.now() && at > Date.now() - RESTORABLE_MS,
+      "must be epoch milliseconds in the last 30 days",
     ),
+  ),
 });
 
 /** Whether a sender is told of devices too whose users want no pushes there. */
@@ -117,7 +116,7 @@ const includeMuted = z.nullish(z.boolean("must be true or false"));
 export const lookupBody = z.object({ uids: batch(each(uid)), includeMuted });
 
 /** A time that a sender reports; a clock may be ahead, a time in seconds is a mistake. */
-const reportedTime = z.int("must be epoch milliseconds").check(
+const reportedTime = whole("must be epoch milliseconds").check(
   z.minimum(EPOCH_MS_MIN, "must be epoch milliseconds, not seconds"),
   z.refine((time) => time <= Date.now() + REPORT_AHEAD_MS_MAX, "must not be more than 30 days ahead"),
 );

@@ -4,7 +4,6 @@ import { Hono } from "hono/tiny";
 import { proxy } from "./cometchat/proxy.ts";
 import type { AppEnv } from "./http/context.ts";
 import { ApiError } from "./http/errors.ts";
-import { methodsOf } from "./http/methods.ts";
 import { namesNothing, routePath } from "./http/request.ts";
 import { log } from "./log.ts";
 import { countRefusal } from "./metrics.ts";
@@ -18,6 +17,9 @@ import { serverTokens } from "./routes/server-tokens.ts";
 import { serverUsers } from "./routes/server-users.ts";
 import { successor } from "./routes/successor.ts";
 
+/** What a call can be, but for HEAD, which is a GET, and OPTIONS. */
+const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
 /** Headers of replies that pages may read. */
 const EXPOSED_HEADERS = "ETag,Retry-After,X-Request-Id";
 
@@ -28,7 +30,7 @@ const EXPOSED_HEADERS = "ETag,Retry-After,X-Request-Id";
 function preflight(c: Context<AppEnv>): Response {
   const asked = c.req.header("Access-Control-Request-Headers");
   return c.body(null, 204, {
-    "Access-Control-Allow-Methods": "GET,POST,PUT,PATCH,DELETE",
+    "Access-Control-Allow-Methods": METHODS.join(","),
     "Access-Control-Max-Age": "86400",
     ...(asked === undefined ? {} : { "Access-Control-Allow-Headers": asked, Vary: "Access-Control-Request-Headers" }),
   });
@@ -61,15 +63,18 @@ export function createApp() {
 
   mountRoutes(app);
 
-  const methodsAt = methodsOf(app.routes);
   app.notFound((c) => {
-    const methods = methodsAt(c.req.path);
+    const methods = methodsOf(app, c.req.path);
     if (methods.length === 0 || methods.includes(c.req.method)) {
       return refuse(c, new ApiError("ERR_API_NOT_FOUND", "There is no such API. See the README for the calls."));
     }
-    const refusal = new ApiError("ERR_API_NOT_FOUND", `This API does not accept the method ${c.req.method}.`);
-    countRefusal(c.env, "", refusal.code);
-    return c.json(refusal.body, 405, { Allow: methods.join(", ") });
+    return refuse(
+      c,
+      new ApiError("ERR_API_NOT_FOUND", `This API does not accept the method ${c.req.method}.`, {
+        status: 405,
+        headers: { Allow: methods.join(", ") },
+      }),
+    );
   });
 
   app.onError((error, c) => {
@@ -106,6 +111,14 @@ export type Api = ReturnType<typeof mountRoutes>;
 function refuse(c: Context<AppEnv>, refusal: ApiError) {
   countRefusal(c.env, c.var.app?.appId ?? "", refusal.code);
   return c.json(refusal.body, refusal.status, refusal.headers);
+}
+
+/** The methods that a path has routes of. Middleware is no route: it stands at every method. */
+function methodsOf({ router }: Hono<AppEnv>, path: string): string[] {
+  const routed = METHODS.filter((method) =>
+    router.match(method, path)[0].some(([[, route]]) => route.method === method),
+  );
+  return routed.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
 }
 
 /**

@@ -6,7 +6,8 @@
 // not genuine, of another issuer or audience, of an unknown key        401: it is dead
 // genuine, but without the claims that this server needs               400: a mistake of the login, not of the user
 // not valid yet, or nobody can tell because the issuer is silent       503: repeat it
-import { base64url, decodeJwt, type JWSHeaderParameters, type JWTPayload, jwtVerify } from "jose";
+import { decodeJwt, type JWSHeaderParameters, type JWTPayload, jwtVerify } from "jose";
+import * as base64url from "jose/base64url";
 import {
   JOSEError,
   JWKSNoMatchingKey,

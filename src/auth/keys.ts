@@ -1,5 +1,6 @@
 // HMAC-SHA256 keys, and the app's own signing keys among them: the first one signs, all verify.
-import { base64url, type JWTPayload } from "jose";
+import type { JWTPayload } from "jose";
+import * as base64url from "jose/base64url";
 import { JWKSNoMatchingKey } from "jose/errors";
 import type { App, SigningKey } from "../config/apps.ts";
 import { type ApiError, misconfigured } from "../http/errors.ts";

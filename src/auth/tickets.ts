@@ -5,7 +5,7 @@ import { decodeJwt, jwtVerify } from "jose";
 import { JOSEError } from "jose/errors";
 import * as z from "zod/mini";
 import type { App } from "../config/apps.ts";
-import { whole } from "../config/numbers.ts";
+import { whole } from "../config/values.ts";
 import { KIND_NAMES, type Kind } from "../domain/kinds.ts";
 import { AUTH_TOKEN_LENGTH_MAX } from "../limits.ts";
 import { HMAC_ALGORITHM, keyOf, reportMisconfigured, signJwt } from "./keys.ts";

@@ -7,7 +7,7 @@ import { normalizedOrigin } from "../domain/origins.ts";
 import { POLICIES, type Rules } from "../domain/registration.ts";
 import { UID_CASES } from "../domain/uids.ts";
 import { AUTH_TOKEN_SECONDS_MIN, CLOCK_TOLERANCE_MS, DAY_MS, JWT_SECRETS_MAX, SETTING_DAYS_MAX } from "../limits.ts";
-import { whole } from "./numbers.ts";
+import { textOr, whole } from "./values.ts";
 
 const DAY_SECONDS = DAY_MS / 1000;
 
@@ -39,7 +39,7 @@ export const jwtSchema = z.strictObject({
   issuer: nonEmptyText,
   /** The `aud` of which a token must hold one. Without it, a token that has an `aud` is refused: it is for someone else. */
   audience: z.optional(
-    z.union([nonEmptyText, z.array(nonEmptyText).check(z.minLength(1))], "must be text, or a list of texts"),
+    textOr(nonEmptyText, z.array(nonEmptyText, "must be text, or a list of texts").check(z.minLength(1))),
   ),
   /** Where the issuer publishes its public keys. */
   jwksUrl: z.optional(z.string("must be a URL")),

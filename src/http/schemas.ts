@@ -1,6 +1,6 @@
 // The wire: what calls of ours accept. Unknown fields are ignored.
 import * as z from "zod/mini";
-import { whole } from "../config/numbers.ts";
+import { textOr, whole } from "../config/values.ts";
 import { KIND_NAMES, PLATFORMS, type SuccessorField, type TokenField } from "../domain/kinds.ts";
 import { PUSH_PLATFORM_NAMES } from "../domain/push-platforms.ts";
 import { uidProblem } from "../domain/uids.ts";
@@ -124,18 +124,18 @@ const reportedTime = whole("must be epoch milliseconds").check(
 /** The arguments of the service binding's `list`. */
 export const listArguments = z.object({ uid, includeMuted });
 
+/** The provider's word. */
+export const providersWord = z
+  .string()
+  .check(
+    z.minLength(1, "must not be empty"),
+    z.maxLength(CODE_LENGTH_MAX, `must not be longer than ${CODE_LENGTH_MAX} characters`),
+  );
+
 /** The provider's word, or its whole error object. */
-const providersError = z.union(
-  [
-    z
-      .string()
-      .check(
-        z.minLength(1, "must not be empty"),
-        z.maxLength(CODE_LENGTH_MAX, `must not be longer than ${CODE_LENGTH_MAX} characters`),
-      ),
-    z.looseObject({}),
-  ],
-  `must be the provider's code of at most ${CODE_LENGTH_MAX} characters, or its error object`,
+export const providersError = textOr(
+  providersWord,
+  z.looseObject({}, `must be the provider's code of at most ${CODE_LENGTH_MAX} characters, or its error object`),
 );
 
 /** One report of what a provider answered. */

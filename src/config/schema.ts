@@ -7,18 +7,16 @@ import { normalizedOrigin } from "../domain/origins.ts";
 import { POLICIES, type Rules } from "../domain/registration.ts";
 import { UID_CASES } from "../domain/uids.ts";
 import { AUTH_TOKEN_SECONDS_MIN, CLOCK_TOLERANCE_MS, DAY_MS, JWT_SECRETS_MAX, SETTING_DAYS_MAX } from "../limits.ts";
-import { textOr, whole } from "./values.ts";
+import { atLeast, atMost, matching, textOr, whole, withDefault } from "./values.ts";
 
 const DAY_SECONDS = DAY_MS / 1000;
 
-const days = z
-  .number("must be a number of days above 0")
-  .check(
-    z.positive("must be a number of days above 0"),
-    z.maximum(SETTING_DAYS_MAX, `must not be above ${SETTING_DAYS_MAX}`),
-  );
-const wholeNumber = (what: string) => whole(`must be ${what}`).check(z.nonnegative(`must be ${what}`));
-const text = (pattern: RegExp, what: string) => z.string(`must be ${what}`).check(z.regex(pattern, `must be ${what}`));
+const days = z.number("must be a number of days above 0").check(
+  z.refine((value) => value > 0, "must be a number of days above 0"),
+  atMost(SETTING_DAYS_MAX, `must not be above ${SETTING_DAYS_MAX}`),
+);
+const wholeNumber = (what: string) => whole(`must be ${what}`).check(atLeast(0, `must be ${what}`));
+const text = (pattern: RegExp, what: string) => z.string(`must be ${what}`).check(matching(pattern, `must be ${what}`));
 
 /** Of an app's own JWTs. `HS256` keys are secrets; the keys of the others are public, in a key set. */
 const JWT_ALGORITHMS = ["HS256", "RS256", "ES256", "EdDSA"] as const;
@@ -47,13 +45,13 @@ export const jwtSchema = z.strictObject({
   jwks: z.optional(
     z.object({ keys: z.array(z.looseObject({ kty: z.string() })).check(z.minLength(1, "must hold a key")) }),
   ),
-  uidClaim: z._default(claimName, "sub"),
+  uidClaim: withDefault(claimName, "sub"),
   /** The claim that is the same in all tokens of one login on one device, and another one at the next login. */
   sessionClaim: claimName,
   /** The longest life of a session: tokens issued longer ago are refused, and a fence stands for so long. */
   maximumSessionDays: days,
-  clockToleranceSeconds: z._default(
-    wholeNumber("a whole number of seconds").check(z.maximum(300, "must not be above 300")),
+  clockToleranceSeconds: withDefault(
+    wholeNumber("a whole number of seconds").check(atMost(300, "must not be above 300")),
     CLOCK_TOLERANCE_MS / 1000,
   ),
 });
@@ -68,18 +66,18 @@ export const cometchatSchema = z.strictObject({
     text(/^https:\/\/[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$/, "https:// and a host name, no path"),
   ),
   /** Extensions are passed on to `<slug>-<region>` of this domain. */
-  extensionDomain: z._default(hostName, "cometchat.io"),
+  extensionDomain: withDefault(hostName, "cometchat.io"),
   /** How long an isolate goes by CometChat's word that an auth token is alive. */
-  cacheSeconds: z._default(
-    wholeNumber("a whole number of seconds").check(z.maximum(DAY_SECONDS, "must not be above a day")),
+  cacheSeconds: withDefault(
+    wholeNumber("a whole number of seconds").check(atMost(DAY_SECONDS, "must not be above a day")),
     300,
   ),
   /** Where push tokens are kept, by v2/tokens and its successor: `here`, or `both` here and at CometChat. */
-  pushTokens: z._default(z.enum(["here", "both"], 'must be "here" or "both"'), "here"),
+  pushTokens: withDefault(z.enum(["here", "both"], 'must be "here" or "both"'), "here"),
 });
 const lifetime = whole("must be a whole number of seconds").check(
-  z.minimum(AUTH_TOKEN_SECONDS_MIN, `must be at least ${AUTH_TOKEN_SECONDS_MIN}`),
-  z.maximum(SETTING_DAYS_MAX * DAY_SECONDS, `must not be above ${SETTING_DAYS_MAX * DAY_SECONDS}`),
+  atLeast(AUTH_TOKEN_SECONDS_MIN, `must be at least ${AUTH_TOKEN_SECONDS_MIN}`),
+  atMost(SETTING_DAYS_MAX * DAY_SECONDS, `must not be above ${SETTING_DAYS_MAX * DAY_SECONDS}`),
 );
 
 /** Kept in the form in which browsers send it. */
@@ -102,32 +100,32 @@ export const appSchema = z.strictObject({
     z.refine((appId) => !isNothing(appId), "must not be a word for nothing: as a header it counts as absent"),
   ),
   /** The region that SDKs put into host names. */
-  region: z._default(text(/^[a-z0-9-]{1,32}$/, "1 to 32 of a-z, 0-9 and -"), "us"),
-  identity: z._default(z.enum(IDENTITY_NAMES, 'must be "issued", "jwt" or "cometchat"'), "issued"),
+  region: withDefault(text(/^[a-z0-9-]{1,32}$/, "1 to 32 of a-z, 0-9 and -"), "us"),
+  identity: withDefault(z.enum(IDENTITY_NAMES, 'must be "issued", "jwt" or "cometchat"'), "issued"),
   /** The table of the chosen identity, and no other. */
   jwt: z.optional(jwtSchema),
   cometchat: z.optional(cometchatSchema),
-  policy: z._default(z.enum(POLICIES, 'must be "exclusive" or "shared"'), "exclusive"),
+  policy: withDefault(z.enum(POLICIES, 'must be "exclusive" or "shared"'), "exclusive"),
   /** Declares a change of policy: `npm run check:config` refuses one that is not declared. */
   policyChangedFrom: z.optional(z.enum(POLICIES, 'must be "exclusive" or "shared"')),
   /** Lifetime of minted auth tokens, in seconds; `maximum` also sets how long fences stand. */
-  authTokens: z._default(
+  authTokens: withDefault(
     z.strictObject({
-      defaultSeconds: z._default(lifetime, 30 * DAY_SECONDS),
-      maximumSeconds: z._default(lifetime, 90 * DAY_SECONDS),
+      defaultSeconds: withDefault(lifetime, 30 * DAY_SECONDS),
+      maximumSeconds: withDefault(lifetime, 90 * DAY_SECONDS),
     }),
-    { defaultSeconds: 30 * DAY_SECONDS, maximumSeconds: 90 * DAY_SECONDS },
+    {},
   ),
   /** Whether a Firebase Installation ID and the legacy tokens that begin with it are one installation: docs/fcm.md. */
-  fcmInstallations: z._default(z.boolean("must be true or false"), true),
+  fcmInstallations: withDefault(z.boolean("must be true or false"), true),
   /** Declares a change of `fcmInstallations`, as `policyChangedFrom` does of the policy. */
   fcmInstallationsChangedFrom: z.optional(z.boolean("must be true or false")),
   /** Whether uids that differ in case are one user, as at CometChat; for identities `issued` and `jwt`. */
-  uidCase: z._default(z.enum(UID_CASES, 'must be "sensitive" or "insensitive"'), "sensitive"),
+  uidCase: withDefault(z.enum(UID_CASES, 'must be "sensitive" or "insensitive"'), "sensitive"),
   /** An unchanged registration is written again at most this often. */
-  refreshWindowDays: z._default(days, 7),
+  refreshWindowDays: withDefault(days, 7),
   /** A registration not refreshed for this long is not served any more. FCM's own limit on Android is 270 days. */
-  retentionDays: z._default(days, 270),
+  retentionDays: withDefault(days, 270),
   /** The host that `settings` name, where it is not the request's own. */
   publicHost: z.optional(hostName),
   /** Origins of web pages and of apps in a WebView that may call, as browsers send them; none given: all may. */
@@ -135,18 +133,16 @@ export const appSchema = z.strictObject({
   /** Where the app's objects live; never changed later, for the same name is another object elsewhere. Not in development. */
   jurisdiction: z.optional(z.enum(["eu", "us", "fedramp"], 'must be "eu", "us" or "fedramp"')),
   /** Installations that one user may take over from others in an hour. */
-  takeovers: z._default(z.strictObject({ perUserAndHour: z._default(wholeNumber("a whole number"), 10) }), {
-    perUserAndHour: 10,
-  }),
+  takeovers: withDefault(z.strictObject({ perUserAndHour: withDefault(wholeNumber("a whole number"), 10) }), {}),
   /** Classes of rate limits (src/http/rate-limits.ts): class X is the binding RATE_LIMIT_X; `none` is no limit. */
-  rateLimits: z._default(
+  rateLimits: withDefault(
     z.strictObject({
-      ip: z._default(rateLimitClass, "IP"),
-      session: z._default(rateLimitClass, "SESSION"),
-      key: z._default(rateLimitClass, "KEY"),
-      unverified: z._default(rateLimitClass, "UNVERIFIED"),
+      ip: withDefault(rateLimitClass, "IP"),
+      session: withDefault(rateLimitClass, "SESSION"),
+      key: withDefault(rateLimitClass, "KEY"),
+      unverified: withDefault(rateLimitClass, "UNVERIFIED"),
     }),
-    { ip: "IP", session: "SESSION", key: "KEY", unverified: "UNVERIFIED" },
+    {},
   ),
 });
 
@@ -165,7 +161,7 @@ export const secretsSchema = z.strictObject({
     }),
   ),
   /** HS256 keys of the app's own login (identity `jwt`): all verify; two of them during a rotation. */
-  jwtSecrets: z._default(
+  jwtSecrets: withDefault(
     z
       .array(z.strictObject({ kid: z.optional(z.string("must be text")), secret: hmacSecret }))
       .check(z.maxLength(JWT_SECRETS_MAX, `must not hold more than ${JWT_SECRETS_MAX}`)),

@@ -1,6 +1,6 @@
 // The wire: what calls of ours accept. Unknown fields are ignored.
 import * as z from "zod/mini";
-import { textOr, whole } from "../config/values.ts";
+import { atLeast, matching, textOr, whole } from "../config/values.ts";
 import { KIND_NAMES, PLATFORMS, type SuccessorField, type TokenField } from "../domain/kinds.ts";
 import { PUSH_PLATFORM_NAMES } from "../domain/push-platforms.ts";
 import { uidProblem } from "../domain/uids.ts";
@@ -22,7 +22,7 @@ export const pushToken = z
   .check(
     z.minLength(1, "must not be empty"),
     z.maxLength(TOKEN_LENGTH_MAX, `must not be longer than ${TOKEN_LENGTH_MAX} characters`),
-    z.regex(/^[\x21-\x7e]*$/, "must hold only visible ASCII characters, without spaces"),
+    matching(/^[\x21-\x7e]*$/, "must hold only visible ASCII characters, without spaces"),
   );
 
 export const uid = z.string("must be a string").check((context) => {
@@ -62,10 +62,11 @@ export const deviceBody = z.object({ muted: z.boolean("must be true or false") }
 /** `DELETE /v3/users/{uid}`: the uid again. */
 export const eraseBody = z.object({ uid: z.nullish(z.string("must be a string")) });
 
-/** `DELETE /v3/users/{uid}/sessions`. `authTokensFlushed`: CometChat accepts none that it gave this user until now. */
-export const endAllBody = z.object({
-  authTokensFlushed: z._default(z.nullable(z.boolean("must be true or false")), false),
-});
+/** CometChat accepts none of the auth tokens that it gave this user until now. */
+export const authTokensFlushed = z.nullish(z.boolean("must be true or false"));
+
+/** `DELETE /v3/users/{uid}/sessions`. */
+export const endAllBody = z.object({ authTokensFlushed });
 
 /** The auth token in a body: only where a back end passes it on. */
 const passedAuthToken = z.nullish(z.string("must be a string"));
@@ -87,7 +88,7 @@ export const mintBody = z.object({
   /** How long the auth token lives, in seconds; the app's default if absent, at most its maximum. */
   lifetimeSeconds: z.nullish(
     whole("must be a whole number of seconds").check(
-      z.minimum(AUTH_TOKEN_SECONDS_MIN, `must be at least ${AUTH_TOKEN_SECONDS_MIN}`),
+      atLeast(AUTH_TOKEN_SECONDS_MIN, `must be at least ${AUTH_TOKEN_SECONDS_MIN}`),
     ),
   ),
 });
@@ -117,7 +118,7 @@ export const lookupBody = z.object({ uids: batch(each(uid)), includeMuted });
 
 /** A time that a sender reports; a clock may be ahead, a time in seconds is a mistake. */
 const reportedTime = whole("must be epoch milliseconds").check(
-  z.minimum(EPOCH_MS_MIN, "must be epoch milliseconds, not seconds"),
+  atLeast(EPOCH_MS_MIN, "must be epoch milliseconds, not seconds"),
   z.refine((time) => time <= Date.now() + REPORT_AHEAD_MS_MAX, "must not be more than 30 days ahead"),
 );
 

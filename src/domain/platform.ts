@@ -15,7 +15,6 @@ export interface PlatformSigns {
 }
 
 interface Row {
-  why: string;
   matches(signs: PlatformSigns): boolean;
   platform(signs: PlatformSigns): Platform;
 }
@@ -25,30 +24,30 @@ const sdkIs = (name: string) => (signs: PlatformSigns) => signs.sdk?.toLowerCase
 const userAgentHas = (pattern: RegExp) => (signs: PlatformSigns) => pattern.test(signs.userAgent ?? "");
 
 export const PLATFORM_TABLE: readonly Row[] = [
+  // A kind that lives on one platform.
   {
-    why: "a kind that lives on one platform",
     matches: ({ kind }) => KINDS[kind].platform !== null,
     platform: ({ kind }) => KINDS[kind].platform ?? "android",
   },
-  { why: "the body says so", matches: (signs) => signs.stated != null, platform: (signs) => signs.stated ?? "android" },
-  { why: "the JavaScript SDK", matches: sdkIs("javascript"), platform: always("web") },
-  { why: "the Android SDK", matches: sdkIs("android"), platform: always("android") },
-  { why: "the iOS SDK", matches: sdkIs("ios"), platform: always("ios") },
+  // The body says so.
+  { matches: (signs) => signs.stated != null, platform: (signs) => signs.stated ?? "android" },
+  // The SDKs that live on one.
+  { matches: sdkIs("javascript"), platform: always("web") },
+  { matches: sdkIs("android"), platform: always("android") },
+  { matches: sdkIs("ios"), platform: always("ios") },
+  // The WebView of Capacitor or Ionic on iOS. On Android they serve https://localhost or http://localhost.
+  { matches: ({ origin }) => /^(capacitor|ionic):/i.test(origin ?? ""), platform: always("ios") },
+  // An Apple HTTP client or WebView. An iPad calls itself Macintosh since iPadOS 13; in an app `Mobile/` tells it from a Mac.
   {
-    // On Android the same frameworks serve https://localhost or http://localhost.
-    why: "the WebView of Capacitor or Ionic on iOS",
-    matches: ({ origin }) => /^(capacitor|ionic):/i.test(origin ?? ""),
-    platform: always("ios"),
-  },
-  {
-    // An iPad calls itself Macintosh since iPadOS 13; in an app `Mobile/` tells it from a Mac.
-    why: "an Apple HTTP client or WebView",
     matches: userAgentHas(/iPhone|iPad|iPod|Macintosh.*Mobile\/|CFNetwork|Darwin/),
     platform: always("ios"),
   },
-  { why: "an Android HTTP client or WebView", matches: userAgentHas(/Android|okhttp/i), platform: always("android") },
-  { why: "any other browser", matches: userAgentHas(/Mozilla\//), platform: always("web") },
-  { why: "nothing known", matches: () => true, platform: always("android") },
+  // An Android HTTP client or WebView.
+  { matches: userAgentHas(/Android|okhttp/i), platform: always("android") },
+  // Any other browser.
+  { matches: userAgentHas(/Mozilla\//), platform: always("web") },
+  // Nothing known.
+  { matches: () => true, platform: always("android") },
 ];
 
 /** The platform of a token, by the first row of {@link PLATFORM_TABLE} that matches. */

@@ -16,7 +16,7 @@ const MAC_CHROME =
   "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36";
 const DESKTOP = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/130.0 Safari/537.36";
 
-/** For each row, by its reason: signs that it is the first to know, against those that later rows would go by. */
+/** For each row of the table, in its order: signs that it is the first to know, against those that later rows would go by. */
 const ROWS: Record<string, [Partial<PlatformSigns>, Platform][]> = {
   "a kind that lives on one platform": [
     [{ kind: "apns", stated: "android", sdk: "android@4.0.10" }, "ios"],
@@ -68,17 +68,18 @@ const ROWS: Record<string, [Partial<PlatformSigns>, Platform][]> = {
 };
 
 describe("a token's platform", () => {
-  it.for(PLATFORM_TABLE.map((row, i) => [row.why, i] as const))("by %s", ([why, position], { expect }) => {
-    const examples = ROWS[why] ?? [];
-    expect(examples.length).toBeGreaterThan(0);
-    for (const [given, platform] of examples) {
-      const signs = { ...nothing, ...given };
-      expect(PLATFORM_TABLE.findIndex((row) => row.matches(signs))).toBe(position);
-      expect(platformOf(signs)).toBe(platform);
-    }
-  });
+  it.for(Object.entries(ROWS).map(([name, examples], i) => [name, i, examples] as const))(
+    "by %s",
+    ([_, position, examples], { expect }) => {
+      for (const [given, platform] of examples) {
+        const signs = { ...nothing, ...given };
+        expect(PLATFORM_TABLE.findIndex((row) => row.matches(signs))).toBe(position);
+        expect(platformOf(signs)).toBe(platform);
+      }
+    },
+  );
 
-  it("is looked up in this order", ({ expect }) => {
-    expect(PLATFORM_TABLE.map(({ why }) => why)).toEqual(Object.keys(ROWS));
+  it("is told by no row but these", ({ expect }) => {
+    expect(PLATFORM_TABLE).toHaveLength(Object.keys(ROWS).length);
   });
 });

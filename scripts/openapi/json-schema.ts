@@ -17,6 +17,10 @@ export function toJsonSchema(schema: z.ZodMiniType, io: "input" | "output"): obj
       for (const { _zod } of zodSchema._zod.def.checks ?? []) {
         if ("params" in _zod.def) Object.assign(jsonSchema, _zod.def.params);
       }
+      if (jsonSchema.type === "integer") {
+        const { minimum = Number.MIN_SAFE_INTEGER, maximum = Number.MAX_SAFE_INTEGER } = jsonSchema;
+        Object.assign(jsonSchema, { minimum, maximum });
+      }
       // Fields that accept anything rather than fail a call are described by what they are for.
       const shape = shapeOf(zodSchema) ?? SHAPES.get(zodSchema);
       if (shape === undefined) return;

@@ -16,6 +16,8 @@ const days = z.number("must be a number of days above 0").check(
   atMost(SETTING_DAYS_MAX, `must not be above ${SETTING_DAYS_MAX}`),
 );
 const wholeNumber = (what: string) => whole(`must be ${what}`).check(atLeast(0, `must be ${what}`));
+const choice = <const T extends readonly string[]>(values: T) =>
+  z.enum(values, `must be "${values.join('", "').replace(/, (?=[^,]*$)/, " or ")}"`);
 const text = (pattern: RegExp, what: string) => z.string(`must be ${what}`).check(matching(pattern, `must be ${what}`));
 
 /** Of an app's own JWTs. `HS256` keys are secrets; the keys of the others are public, in a key set. */
@@ -73,7 +75,7 @@ export const cometchatSchema = z.strictObject({
     300,
   ),
   /** Where push tokens are kept, by v2/tokens and its successor: `here`, or `both` here and at CometChat. */
-  pushTokens: withDefault(z.enum(["here", "both"], 'must be "here" or "both"'), "here"),
+  pushTokens: withDefault(choice(["here", "both"]), "here"),
 });
 const lifetime = whole("must be a whole number of seconds").check(
   atLeast(AUTH_TOKEN_SECONDS_MIN, `must be at least ${AUTH_TOKEN_SECONDS_MIN}`),
@@ -101,13 +103,13 @@ export const appSchema = z.strictObject({
   ),
   /** The region that SDKs put into host names. */
   region: withDefault(text(/^[a-z0-9-]{1,32}$/, "1 to 32 of a-z, 0-9 and -"), "us"),
-  identity: withDefault(z.enum(IDENTITY_NAMES, 'must be "issued", "jwt" or "cometchat"'), "issued"),
+  identity: withDefault(choice(IDENTITY_NAMES), "issued"),
   /** The table of the chosen identity, and no other. */
   jwt: z.optional(jwtSchema),
   cometchat: z.optional(cometchatSchema),
-  policy: withDefault(z.enum(POLICIES, 'must be "exclusive" or "shared"'), "exclusive"),
+  policy: withDefault(choice(POLICIES), "exclusive"),
   /** Declares a change of policy: `npm run check:config` refuses one that is not declared. */
-  policyChangedFrom: z.optional(z.enum(POLICIES, 'must be "exclusive" or "shared"')),
+  policyChangedFrom: z.optional(choice(POLICIES)),
   /** Lifetime of minted auth tokens, in seconds; `maximum` also sets how long fences stand. */
   authTokens: withDefault(
     z.strictObject({
@@ -121,7 +123,7 @@ export const appSchema = z.strictObject({
   /** Declares a change of `fcmInstallations`, as `policyChangedFrom` does of the policy. */
   fcmInstallationsChangedFrom: z.optional(z.boolean("must be true or false")),
   /** Whether uids that differ in case are one user, as at CometChat; for identities `issued` and `jwt`. */
-  uidCase: withDefault(z.enum(UID_CASES, 'must be "sensitive" or "insensitive"'), "sensitive"),
+  uidCase: withDefault(choice(UID_CASES), "sensitive"),
   /** An unchanged registration is written again at most this often. */
   refreshWindowDays: withDefault(days, 7),
   /** A registration not refreshed for this long is not served any more. FCM's own limit on Android is 270 days. */
@@ -131,7 +133,7 @@ export const appSchema = z.strictObject({
   /** Origins of web pages and of apps in a WebView that may call, as browsers send them; none given: all may. */
   allowedOrigins: z.optional(z.array(origin)),
   /** Where the app's objects live; never changed later, for the same name is another object elsewhere. Not in development. */
-  jurisdiction: z.optional(z.enum(["eu", "us", "fedramp"], 'must be "eu", "us" or "fedramp"')),
+  jurisdiction: z.optional(choice(["eu", "us", "fedramp"])),
   /** Installations that one user may take over from others in an hour. */
   takeovers: withDefault(z.strictObject({ perUserAndHour: withDefault(wholeNumber("a whole number"), 10) }), {}),
   /** Classes of rate limits (src/http/rate-limits.ts): class X is the binding RATE_LIMIT_X; `none` is no limit. */
@@ -171,7 +173,7 @@ export const secretsSchema = z.strictObject({
     z.strictObject({
       /** Shows in logs. */
       name: text(/^[\w.-]{1,64}$/, "1 to 64 letters, digits, _, . or -"),
-      scope: z.enum(SCOPES, 'must be "fullAccess", "sender" or "authOnly"'),
+      scope: choice(SCOPES),
       sha256: text(/^[0-9a-f]{64}$/, "the SHA-256 of the key in 64 lower-case hex digits"),
     }),
   ),

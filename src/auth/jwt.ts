@@ -18,7 +18,7 @@ import {
 import type { App, JwtApp, JwtSecret, JwtSettings } from "../config/apps.ts";
 import { uidProblem } from "../domain/uids.ts";
 import { ApiError, unavailable } from "../http/errors.ts";
-import { AUTH_TOKEN_LENGTH_MAX, DAY_MS, RETRY_AFTER_SECONDS } from "../limits.ts";
+import { AUTH_TOKEN_LENGTH_MAX, DAY_MS } from "../limits.ts";
 import { log } from "../log.ts";
 import { cryptoKey, HMAC_ALGORITHM, reportMisconfigured } from "./keys.ts";
 import { type KeyFinder, keyFinder, RemoteKeySet } from "./remote-keys.ts";
@@ -58,7 +58,7 @@ async function verified(app: JwtApp, authToken: string): Promise<{ payload: JWTP
       if (error.reason !== "check_failed")
         throw lacking(app, [`The auth token must have the number "${error.claim}".`]);
       log.warn("an auth token is not valid yet: the issuer's clock is ahead", { app: app.appId, claim: error.claim });
-      throw unavailable(RETRY_AFTER_SECONDS);
+      throw unavailable();
     }
     return refused(app, error.code, error instanceof JWTClaimValidationFailed ? error.claim : undefined);
   }

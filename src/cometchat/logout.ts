@@ -2,7 +2,7 @@
 
 import { limitAddress } from "../auth/middleware.ts";
 import { unavailable } from "../http/errors.ts";
-import { ERROR_BYTES_MAX, PROXY_TIMEOUT_MS, RETRY_AFTER_SECONDS } from "../limits.ts";
+import { ERROR_BYTES_MAX, PROXY_TIMEOUT_MS } from "../limits.ts";
 import { log } from "../log.ts";
 import { type Call, forward } from "./forward.ts";
 import { replyHeaders } from "./headers.ts";
@@ -41,7 +41,7 @@ export async function logout(call: Call): Promise<Response> {
   const wasKnown = verdict !== null && (await recordVerdict(c.env, app, session, authToken, verdict));
   if (ended !== true && !wasKnown) {
     // We do not know whose auth token it was, and another isolate may still have it cached as alive.
-    if (verdict?.wasAlive === true && knownUid(app, session) === null) throw unavailable(RETRY_AFTER_SECONDS);
+    if (verdict?.wasAlive === true && knownUid(app, session) === null) throw unavailable();
     await endHere(call, verdict !== null);
   }
   return new Response(passed, { status, statusText, headers: replyHeaders(headers) });

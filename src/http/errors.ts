@@ -87,11 +87,15 @@ export function misconfigured(): ApiError {
 
 /** What a session that may not act is told: SDKs log their users out on the word that an auth token is dead. */
 export function refusal(reason: Refusal): ApiError {
-  return reason === "unavailable" ? unavailable(RETRY_AFTER_SECONDS) : deadAuthToken(reason);
+  return reason === "unavailable" ? unavailable() : deadAuthToken(reason);
 }
 
 /** 503: a repeat helps. Whether anything changed is not said, because a reply may be lost after the effect. */
-export function unavailable(retryAfterSeconds: number, cause?: unknown, logged: LogLevel = "error"): ApiError {
+export function unavailable(
+  retryAfterSeconds = RETRY_AFTER_SECONDS,
+  cause?: unknown,
+  logged: LogLevel = "error",
+): ApiError {
   return new ApiError(
     "ERR_OPERATION_FAILED",
     "The operation was not completed, or its outcome is unknown. Repeat it.",

@@ -6,7 +6,7 @@ import type { PushToken, Session } from "../domain/registration.ts";
 import { tokenHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
 import { type ApiError, unavailable } from "../http/errors.ts";
-import { DAY_MS, RETRY_AFTER_SECONDS } from "../limits.ts";
+import { DAY_MS } from "../limits.ts";
 import { log } from "../log.ts";
 import { askUserByHash, ownersOf, tellUserByHash } from "../objects.ts";
 
@@ -60,5 +60,5 @@ async function checkObjects(env: Env, app: App): Promise<void> {
 
 function unhealthy(what: string, fields: Record<string, unknown> = {}): ApiError {
   log.error("the deep health check failed", { what, ...fields });
-  return unavailable(RETRY_AFTER_SECONDS);
+  return unavailable();
 }

@@ -5,7 +5,6 @@ import type { ListedToken, PushToken, Registration } from "../domain/registratio
 import type { AppEnv } from "../http/context.ts";
 import { ApiError, refusal, unavailable } from "../http/errors.ts";
 import { hashOf } from "../http/tokens.ts";
-import { RETRY_AFTER_SECONDS } from "../limits.ts";
 import { askUser, tellUser } from "../objects.ts";
 import type { ContestedToken, HeldSlot } from "../user-tokens/outcomes.ts";
 
@@ -32,7 +31,7 @@ export async function register(
  * @throws {ApiError} 503, 429
  */
 function checkContested(held: readonly HeldSlot[], contested: readonly ContestedToken[]): void {
-  if (contested.some(({ reason }) => reason === "unavailable")) throw unavailable(RETRY_AFTER_SECONDS);
+  if (contested.some(({ reason }) => reason === "unavailable")) throw unavailable();
   const waits = contested.flatMap((token) => ("retryAfterMs" in token ? [token.retryAfterMs] : []));
   if (waits.length === 0 || held.length > 0) return;
   throw new ApiError(

@@ -10,7 +10,6 @@ import { ApiError, unavailable } from "../http/errors.ts";
 import { body } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { uidOf } from "../http/uids.ts";
-import { RETRY_AFTER_SECONDS } from "../limits.ts";
 import { log } from "../log.ts";
 import { askUser, askUserByHash, tellUser, tellUserByHash } from "../objects.ts";
 
@@ -20,7 +19,7 @@ export const serverRecovery = new Hono<AppEnv>()
     const uid = uidOf(app, c.req.param("uid"));
     const { at } = c.req.valid("json");
     const prepared = await tellUser(c.env, app, uid, (user) => user.prepareRestore({ at, askedAt: Date.now() }));
-    if (!prepared.ok) throw unavailable(RETRY_AFTER_SECONDS);
+    if (!prepared.ok) throw unavailable();
     log.warn("a user is restored", { app: app.appId, apiKey: c.var.apiKey, at, requestId: c.var.requestId });
     await restart(c.env, app, uid);
     return c.json({ data: { restoredTo: at, ...(await reconcile(c.env, app, uid)) } });
@@ -44,7 +43,7 @@ async function reconcile(env: Env, app: App, uid: string) {
   const marks = await askUserByHash(env, app, safe, (user) => user.marks());
   const request = { rules: app.rules, ...howSessionsEnd(app), marks };
   const outcome = await askUser(env, app, uid, (user) => user.reconcile(request));
-  if (!outcome.ok) throw unavailable(RETRY_AFTER_SECONDS);
+  if (!outcome.ok) throw unavailable();
   const { kept } = marks;
   if (kept !== null) await tellUserByHash(env, app, safe, (user) => user.dropMarks(kept));
   return { kept: outcome.kept, dropped: outcome.dropped };

@@ -14,7 +14,7 @@ import { jsonOr304 } from "../http/etag.ts";
 import { body, flagOf } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { sessionIdOf, uidOf } from "../http/uids.ts";
-import { OBJECT_CONCURRENCY, RETRY_AFTER_SECONDS } from "../limits.ts";
+import { OBJECT_CONCURRENCY } from "../limits.ts";
 import { askUser, ownersOf, tellUser } from "../objects.ts";
 import { listUser } from "../sender/lookup.ts";
 import type { UserExport } from "../user-tokens/outcomes.ts";
@@ -109,7 +109,7 @@ export const serverUsers = new Hono<AppEnv>()
       throw invalid({ uid: [`The uid field must be "${uid}", as in the path.`] });
     }
     const outcome = await tellUser(c.env, app, uid, (user) => user.erase({ rules: app.rules, ...howSessionsEnd(app) }));
-    if (!outcome.ok) throw unavailable(RETRY_AFTER_SECONDS);
+    if (!outcome.ok) throw unavailable();
     return c.json({ data: { success: true } });
   });
 

@@ -44,6 +44,8 @@ export interface FeedbackAnswer {
 /** What is to be told of a token. */
 interface Delivery {
   index: number;
+  /** The hash of who is told. */
+  user: string;
   hash: string;
   uid: string | null;
   report: FeedbackReport;
@@ -53,7 +55,7 @@ interface Delivery {
 export async function reportFeedback(env: Env, app: App, items: readonly unknown[]): Promise<FeedbackAnswer[]> {
   const now = Date.now();
   const answers: FeedbackAnswer[] = items.map(() => ({ outcome: "unknown", why: "nobody holds this token" }));
-  const byUser = new Map<string, Delivery[]>();
+  const deliveries: Delivery[] = [];
   await mapBounded([...items.entries()], OBJECT_CONCURRENCY, async ([index, item]) => {
     const read = await readItem(env, app, item, now);
     if ("outcome" in read) {
@@ -62,14 +64,15 @@ export async function reportFeedback(env: Env, app: App, items: readonly unknown
     }
     const users = await orUnavailable(() => holdersOf(env, app, read.hash, read.uid));
     if ("outcome" in users) answers[index] = users;
-    else for (const user of users) push(byUser, user, { index, ...read });
+    else deliveries.push(...users.map((user) => ({ index, user, ...read })));
   });
-  await mapBounded([...byUser], OBJECT_CONCURRENCY, async ([user, deliveries]) => {
-    const reports = deliveries.map(({ report }) => report);
+  const byUser = Map.groupBy(deliveries, ({ user }) => user);
+  await mapBounded([...byUser], OBJECT_CONCURRENCY, async ([user, ofUser]) => {
+    const reports = ofUser.map(({ report }) => report);
     const results = await orUnavailable(() =>
       tellUserByHash(env, app, user, (holder) => holder.feedback(reports, app.rules.refreshWindowMs)),
     );
-    for (const [i, { index }] of deliveries.entries()) {
+    for (const [i, { index }] of ofUser.entries()) {
       const result = "outcome" in results ? results : results[i];
       if (result !== undefined) answers[index] = theMoreTelling(answers[index], result);
     }
@@ -85,7 +88,7 @@ async function readItem(
   app: App,
   value: unknown,
   now: number,
-): Promise<Omit<Delivery, "index"> | FeedbackAnswer> {
+): Promise<Omit<Delivery, "index" | "user"> | FeedbackAnswer> {
   const parsed = schemas.feedbackItem.safeParse(value);
   if (!parsed.success) {
     return { outcome: "invalid", why: Object.values(toDetails(parsed.error)).flat().join(" ") };
@@ -145,10 +148,4 @@ async function orUnavailable<T>(call: () => Promise<T[]>): Promise<T[] | Feedbac
 function theMoreTelling(a: FeedbackAnswer | undefined, b: FeedbackAnswer): FeedbackAnswer {
   const rank: readonly FeedbackAnswer["outcome"][] = ["unknown", "kept", "suspect", "pruned", "unavailable"];
   return a !== undefined && rank.indexOf(a.outcome) > rank.indexOf(b.outcome) ? a : b;
-}
-
-function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const values = map.get(key);
-  if (values === undefined) map.set(key, [value]);
-  else values.push(value);
 }

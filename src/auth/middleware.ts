@@ -122,8 +122,10 @@ export async function identify(
 ): Promise<void> {
   if (authToken === undefined) throw new ApiError("AUTH_ERR_EMPTY_AUTH_TOKEN", "The authToken header is missing.");
   const caller = await verifyAuthToken(c.var.app, authToken, c);
-  if (caller === null || (caller.expired && !allowExpired)) throw deadAuthToken();
+  if (caller === null) throw deadAuthToken();
+  // Before an expired one is refused: the log may say whose call that was, for its auth token is genuine.
   c.set("caller", { ...caller, uid: canonicalUid(c.var.app, caller.uid) });
+  if (caller.expired && !allowExpired) throw deadAuthToken("expired");
 }
 
 /** Who the auth token names, whatever the app's identity. */

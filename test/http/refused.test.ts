@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { describe, it, vi } from "vitest";
 import { userHash } from "../../src/durable/names.ts";
 import { API_KEYS } from "../support/apps.ts";
+import { expiredTwin, forge } from "../support/auth-tokens.ts";
 import { call, login, type TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
 import { callWith, failBefore, platformErrors, withFault } from "../support/faults.ts";
 
@@ -100,6 +101,17 @@ describe("a refused registration", () => {
       },
       { reason: "ended" },
     ],
+    [
+      "an expired auth token",
+      async (session) => (await expiredTwin(session)).register({ fcmToken: TOKEN }),
+      { reason: "expired" },
+    ],
+    [
+      "an expired auth token, by the successor",
+      async (session) =>
+        (await expiredTwin(session)).call("POST", SUCCESSOR, { body: { platform: "fcm_web", fcmToken: TOKEN } }),
+      { reason: "expired" },
+    ],
     ["wrong fields alone", (s) => s.register({ apnsToken: `${TOKEN} ` }), { fields: ["apnsToken"] }],
     [
       "a wrong field beside a good one",
@@ -134,5 +146,22 @@ describe("a refused registration", () => {
   it("of a stranger leaves none: nobody knows whose it is", async ({ expect }) => {
     const headers = { appId: "test", authToken: "made-up" };
     expect(await linesOf(() => call("POST", "/v2/tokens", { headers, body: { fcmToken: TOKEN } }))).toEqual([]);
+  });
+
+  it("of an expired auth token is named once per user and hour, and of a forged one never", async ({ expect }) => {
+    const session = await login();
+    const now = Math.floor(Date.now() / 1000);
+    const over = { iat: now - 7200, exp: now - 3600 };
+    const genuine = await linesOf(async () => {
+      for (let n = 1; n <= 5; n += 1) await (await expiredTwin(session, 60 * n)).register({ fcmToken: TOKEN });
+    });
+    expect(genuine.map((line) => JSON.parse(line))).toMatchObject([{ reason: "expired" }]);
+    const forged = await linesOf(async () => {
+      for (let n = 0; n < 5; n += 1) {
+        const stranger = await forge({ secret: "not a signing key of this app, but as long", claims: over });
+        await stranger.register({ fcmToken: TOKEN });
+      }
+    });
+    expect(forged).toEqual([]);
   });
 });

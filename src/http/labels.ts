@@ -48,12 +48,13 @@ export function labelChangesOf({ providerId, timezone, device }: Labelled): Labe
   return isNull(device) ? { ...changes, device: null } : changes;
 }
 
-/** The labels that are wrong, as a reply names them: `device.environment`. */
+/** The labels that are not used, as a reply names them: `device.environment`. Within `device` blank ones too. */
 export function refusedLabels({ providerId, timezone, device }: Labelled): Refused {
-  const ofDevice = device?.is === "value" ? refusedOf(device.value) : {};
+  const ofDevice = device?.is === "value" ? Object.entries(device.value) : [];
+  const unused = ofDevice.filter(([, field]) => field?.is === "wrong" || (field?.is === "nothing" && !isNull(field)));
   return {
     ...refusedOf({ providerId, timezone, device }),
-    ...Object.fromEntries(Object.entries(ofDevice).map(([field, reason]) => [`device.${field}`, reason])),
+    ...Object.fromEntries(unused.map(([name]) => [`device.${name}`, "invalid" as const])),
   };
 }
 

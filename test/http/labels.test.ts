@@ -75,7 +75,18 @@ describe.for(APIS)("device, by %s,", ([, register]) => {
     [{ environment: "SANDBOX" }, { environment: "sandbox" }, undefined],
     [{ name: "x".repeat(101), model: "m".repeat(100) }, { model: "m".repeat(100) }, { "device.name": "invalid" }],
     [{ locale: ["en"], id: 7, os: "iOS" }, { os: "iOS" }, { "device.locale": "invalid", "device.id": "invalid" }],
-    [{ name: " ", model: "null", os: "undefined", locale: "de" }, { locale: "de" }, undefined],
+    [
+      { name: " ", model: "null", os: "undefined", id: "", environment: "", locale: "de" },
+      { locale: "de" },
+      {
+        "device.name": "invalid",
+        "device.model": "invalid",
+        "device.os": "invalid",
+        "device.id": "invalid",
+        "device.environment": "invalid",
+      },
+    ],
+    [{ name: null, locale: "de" }, { locale: "de" }, undefined],
   ])("%j never costs the token", async ([device, kept, refused], { expect }) => {
     const session = await login();
     const reply = await register(session, uniqueToken(), { device });

@@ -31,7 +31,7 @@ export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
       "held of the same kind; a token that another user holds becomes this user's. Repeating it changes nothing. A field that " +
       'is `null`, blank or a word such as "undefined" counts as absent; a wrong one is named in `refused` and costs no other. ' +
       "400 only if no token is left. What `device` says is kept with the tokens of the call and shown to senders: a field that is " +
-      "absent keeps what is stored, `null` clears it, and a wrong one is named as `device.environment`. " +
+      "absent keeps what is stored, `null` clears it, and a wrong or blank one counts as absent and is named in `refused`: `device.environment`. " +
       "A token that this user may not take over now is `too_many_takeovers` in `refused` where another one is stored, else 429; " +
       "503 where a repeat can store more. A Live Activity's token is no `apnsToken`: it would displace the device's.",
     body: { schema: schemas.registerBody, example: { fcmToken: TOKEN, device: { name: "Alice's phone" } } },
@@ -107,7 +107,7 @@ export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
     summary: "The user's own devices",
     description:
       "Every session of the user that holds a token, the most recently seen first; no tokens. `name` is what the app said in `device` " +
-      "(its `name`, else its `model`). Ours under every identity, never passed on to CometChat.",
+      "(its `name`, else its `model`) with any of the session's tokens. Ours under every identity, never passed on to CometChat.",
     data: z.strictObject({
       devices: z.array(
         z.strictObject({

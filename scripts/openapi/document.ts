@@ -35,7 +35,7 @@ const REFUSALS: Record<number, string> = {
   400: "`ERR_BAD_REQUEST`: the body or the path is wrong; `details` says which field.",
   401: "A missing or wrong app, key or auth token. `AUTH_ERR_AUTH_TOKEN_NOT_FOUND`: the auth token is dead, log in again.",
   403: "`AUTH_ERR_NO_ACCESS`: the API key's scope, or the page's origin.",
-  404: "`ERR_UID_NOT_FOUND`: nothing is held about this user. `ERR_BAD_REQUEST`: this user has no such device.",
+  404: "`ERR_UID_NOT_FOUND`: nothing is held about this user. `ERR_API_NOT_FOUND`: this user has no such device.",
   413: "`ERR_BAD_REQUEST`: the body is too large, or would be when inflated.",
   415: "`ERR_BAD_REQUEST`: this content encoding is not read; `gzip` and `deflate` are.",
   429: "`ERR_TOO_MANY_REQUESTS`: wait as long as `Retry-After` says.",

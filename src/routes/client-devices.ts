@@ -59,7 +59,5 @@ function shown(c: Context<AppEnv>, { session, labels, muted, registrations, firs
 }
 
 function noSuchDevice(): ApiError {
-  return new ApiError("ERR_BAD_REQUEST", "This user has no such device: its session has ended, or holds no token.", {
-    status: 404,
-  });
+  return new ApiError("ERR_API_NOT_FOUND", "This user has no such device: its session has ended, or holds no token.");
 }

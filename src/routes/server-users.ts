@@ -6,6 +6,7 @@ import { backEnd, backEndCallLog, knownApp } from "../auth/middleware.ts";
 import { confirmedFenceMs } from "../cometchat/sessions.ts";
 import type { App, IssuedApp } from "../config/apps.ts";
 import { howSessionsEnd, IDENTITIES, sessionsEnded } from "../domain/identity.ts";
+import { shownLabels } from "../domain/labels.ts";
 import { mapBounded } from "../durable/concurrency.ts";
 import { userHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
@@ -46,12 +47,14 @@ export const serverUsers = new Hono<AppEnv>()
     const sessions = await askUser(c.env, app, uid, (user) => user.sessions(app.rules.retentionMs));
     return c.json({
       data: {
-        sessions: sessions.map(({ session, registrations, firstSeenAt, lastSeenAt }) => ({
+        sessions: sessions.map(({ session, labels, muted, registrations, firstSeenAt, lastSeenAt }) => ({
           id: session,
           kinds: registrations.map(({ kind }) => kind),
           platforms: [...new Set(registrations.map(({ platform }) => platform))],
           firstSeenAt,
           lastSeenAt,
+          muted,
+          device: shownLabels(labels).device,
         })),
       },
     });

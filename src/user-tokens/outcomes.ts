@@ -168,7 +168,7 @@ export type MuteOutcome = { ok: true; known: boolean } | Refused;
 
 export interface SessionSummary {
   session: string;
-  /** What the session last said of its device. */
+  /** What the session said of its device, with any of its tokens; the latest word counts. */
   labels: Labels;
   /** Senders leave it out. */
   muted: boolean;

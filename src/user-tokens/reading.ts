@@ -1,4 +1,5 @@
 // What is read of a user's object. Whatever has expired is ignored here, whether or not it was collected yet.
+import { type Labels, withLabels } from "../domain/labels.ts";
 import type { Registration } from "../domain/registration.ts";
 import type { SessionSummary, UserExport } from "./outcomes.ts";
 import type { SessionEnds } from "./session-ends.ts";
@@ -17,7 +18,7 @@ export function bySession(registrations: readonly Registration[]): SessionSummar
   return [...Map.groupBy(registrations, (row) => row.session)]
     .map(([session, rows]) => ({
       session,
-      labels: latest(rows).labels,
+      labels: labelsOf(rows),
       muted: rows.some((row) => row.muted),
       registrations: rows.map(({ kind, platform }) => ({ kind, platform })),
       firstSeenAt: Math.min(...rows.map((row) => row.registeredAt)),
@@ -38,6 +39,9 @@ export function exported(store: UserTokensStore, ends: SessionEnds, now: number)
   };
 }
 
-function latest(rows: readonly Registration[]): Registration {
-  return rows.reduce((a, b) => (b.refreshedAt > a.refreshedAt ? b : a));
+/** Each label from the row that says it, the latest of several: a call states labels for its own tokens only. */
+function labelsOf(rows: readonly Registration[]): Labels {
+  return rows
+    .toSorted((a, b) => a.refreshedAt - b.refreshedAt)
+    .reduce<Labels>((labels, row) => withLabels(labels, row.labels), {});
 }

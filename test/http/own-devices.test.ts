@@ -94,6 +94,18 @@ describe.for(IDENTITIES)("with identity %s, the user's devices", ([, logIn, idOf
     expect(await senderView(phone)).toContain(rotated);
   });
 
+  it("keep the name that any of their tokens brought, and take the latest of several", async ({ expect }) => {
+    const { phone, tablet } = await twoDevices();
+    await scheduler.wait(2);
+    await phone.register({ apnsToken: uniqueToken() });
+    await phone.register({ voipToken: uniqueToken(), device: { model: "Pixel 11" } });
+    const names = async () => (await devicesOf(tablet)).map(({ name }) => name).sort();
+    expect(await names()).toEqual(["Alice's phone", "iPad16,3"]);
+    await scheduler.wait(2);
+    await phone.register({ voipToken: uniqueToken(), device: { name: "Bob's phone" } });
+    expect(await names()).toEqual(["Bob's phone", "iPad16,3"]);
+  });
+
   it("are no other user's: 404, and nothing is written", async ({ expect }) => {
     const { phone } = await twoDevices();
     const mallory = await logIn(uniqueUid());
@@ -104,6 +116,7 @@ describe.for(IDENTITIES)("with identity %s, the user's devices", ([, logIn, idOf
       const calls = await metered(async () => {
         for (const [method, body] of [["DELETE"], ["PATCH", { muted: true }]] as [string, object?][]) {
           const reply = await mallory.call(method, path, { body });
+          expect(reply.body.error.code).toBe("ERR_API_NOT_FOUND");
           expect(reply.body.error.message).toContain("no such device");
           expect(reply.status).toBe(404);
         }

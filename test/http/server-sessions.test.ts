@@ -33,6 +33,7 @@ describe("GET /v3/users/{uid}/sessions", () => {
         platforms: ["web"],
         firstSeenAt: expect.any(Number),
         lastSeenAt: expect.any(Number),
+        muted: false,
       },
       {
         id: phone.id,
@@ -40,9 +41,29 @@ describe("GET /v3/users/{uid}/sessions", () => {
         platforms: ["ios"],
         firstSeenAt: expect.any(Number),
         lastSeenAt: expect.any(Number),
+        muted: false,
       },
     ]);
     expect(body.data.sessions[1].lastSeenAt).toBeLessThan(body.data.sessions[0].firstSeenAt);
+  });
+
+  it("says which are muted, and what each said of its device with any of its tokens, the latest word first", async ({
+    expect,
+  }) => {
+    const phone = await login();
+    const tablet = await login(phone.uid);
+    await tablet.register({ fcmToken: uniqueToken() });
+    const device = { name: "Alice's phone", os: "iOS 26.1", environment: "sandbox" };
+    await phone.register({ apnsToken: uniqueToken(), device });
+    await scheduler.wait(2);
+    await phone.register({ voipToken: uniqueToken(), device: { os: "iOS 26.2" } });
+    await phone.call("PATCH", `/v3.0/me/devices/${phone.id}`, { body: { muted: true } });
+    const { body } = await sessionsOf(phone.uid);
+    expect(body.data.sessions[1]).not.toHaveProperty("device");
+    expect(body.data.sessions).toMatchObject([
+      { id: phone.id, muted: true, device: { ...device, os: "iOS 26.2" } },
+      { id: tablet.id, muted: false },
+    ]);
   });
 
   it("is empty for a user whom nobody knows, and for the same uid in another app", async ({ expect }) => {

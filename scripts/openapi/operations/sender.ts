@@ -3,7 +3,7 @@ import * as z from "zod/mini";
 import * as schemas from "../../../src/http/schemas.ts";
 import { BATCH_MAX } from "../../../src/limits.ts";
 import type { ApiOperation } from "./operation.ts";
-import { kind, NOW, platform, SENDER_TOKEN, SESSION, TOKEN, time, userPushTokens } from "./shared.ts";
+import { device, kind, NOW, platform, SENDER_TOKEN, SESSION, TOKEN, time, userPushTokens } from "./shared.ts";
 
 export const SENDER_OPERATIONS: readonly ApiOperation[] = [
   {
@@ -113,7 +113,8 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
     path: "/v3/users/{uid}/sessions",
     caller: ["fullAccess", "sender"],
     summary: "The sessions of a user that hold a registration",
-    description: "The most recently seen first.",
+    description:
+      "The most recently seen first. `device` is what the app said with any of the session's tokens, field by field the latest.",
     data: z.strictObject({
       sessions: z.array(
         z.strictObject({
@@ -122,11 +123,23 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
           platforms: z.array(platform),
           firstSeenAt: time,
           lastSeenAt: time,
+          muted: z.boolean().check(z.describe("Senders leave the device out.")),
+          device: z.optional(device),
         }),
       ),
     }),
     example: {
-      sessions: [{ id: SESSION, kinds: ["fcm"], platforms: ["android"], firstSeenAt: NOW, lastSeenAt: NOW }],
+      sessions: [
+        {
+          id: SESSION,
+          kinds: ["fcm"],
+          platforms: ["android"],
+          firstSeenAt: NOW,
+          lastSeenAt: NOW,
+          muted: false,
+          device: { name: "Alice's phone", model: "Pixel 10" },
+        },
+      ],
     },
     refusals: [400, 403],
   },

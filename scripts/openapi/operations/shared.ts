@@ -13,7 +13,7 @@ export const kind = z.enum(KIND_NAMES);
 export const platform = z.enum(PLATFORMS);
 
 /** What the app said of the device; only what it said. */
-const device = z.strictObject({
+export const device = z.strictObject({
   id: z.optional(z.string()),
   name: z.optional(z.string()),
   model: z.optional(z.string()),

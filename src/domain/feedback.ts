@@ -4,6 +4,9 @@ import { feedbackCode, type KnownCode } from "./feedback-codes.ts";
 import type { Kind } from "./kinds.ts";
 import type { Registration } from "./registration.ts";
 
+/** Not a provider's word: what a sender reports in place of one where a push was taken. */
+export const DELIVERED = "delivered";
+
 /** Error objects nest (`error`, `response`, `data`); real ones no deeper than this. */
 const NESTING_MAX = 4;
 

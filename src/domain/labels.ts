@@ -1,6 +1,10 @@
 // Labels: what a client says of a registration beside its token. They are kept with it and shown to senders, and decide
 // nothing here.
 
+/** APNs' two hosts. A token is known to the one of its app's build. */
+export const ENVIRONMENTS = ["production", "sandbox"] as const;
+export type Environment = (typeof ENVIRONMENTS)[number];
+
 /** What a device is, in its app's own words; each at most LABEL_LENGTH_MAX characters. */
 export interface Device {
   id?: string;
@@ -10,7 +14,7 @@ export interface Device {
   appVersion?: string;
   locale?: string;
   /** Which of APNs' two hosts takes the token. */
-  environment?: "production" | "sandbox";
+  environment?: Environment;
   /** The APNs topic. */
   bundleId?: string;
 }

@@ -1,6 +1,6 @@
 // Labels on the wire: hints that never cost the registration they come with. The same fields in both APIs.
 import * as z from "zod/mini";
-import type { Device, LabelChanges } from "../domain/labels.ts";
+import { type Device, ENVIRONMENTS, type LabelChanges } from "../domain/labels.ts";
 import { LABEL_LENGTH_MAX } from "../limits.ts";
 import { anyCase, type Given, given, type Refused, refusedOf } from "./given.ts";
 
@@ -10,7 +10,8 @@ const label = given(
     .check(z.maxLength(LABEL_LENGTH_MAX, `must not be longer than ${LABEL_LENGTH_MAX} characters`)),
 );
 
-const ENVIRONMENTS = ["production", "sandbox"] as const;
+/** One of APNs' two hosts, in any case. */
+export const environment = given(anyCase(ENVIRONMENTS, `must be one of ${ENVIRONMENTS.join(", ")}`));
 
 const device = z.object(
   {
@@ -21,7 +22,7 @@ const device = z.object(
     appVersion: label,
     locale: label,
     /** Which of APNs' two hosts takes the token. */
-    environment: given(anyCase(ENVIRONMENTS, `must be one of ${ENVIRONMENTS.join(", ")}`)),
+    environment,
     /** The APNs topic. */
     bundleId: label,
   } satisfies Record<keyof Device, unknown>,

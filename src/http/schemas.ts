@@ -14,7 +14,7 @@ import {
   TOKEN_LENGTH_MAX,
 } from "../limits.ts";
 import { anyCase, each, given } from "./given.ts";
-import { labelFields } from "./labels.ts";
+import { environment, labelFields } from "./labels.ts";
 
 /** 1–4096 characters from U+0021 to U+007E: no provider's token holds a space or a control character. */
 export const pushToken = z
@@ -147,6 +147,7 @@ export const feedbackItem = z.object({
   error: z.nullish(providersError),
   at: z.nullish(reportedTime),
   sentAt: z.nullish(reportedTime),
+  environment,
   uid: z.nullish(uid),
 });
 

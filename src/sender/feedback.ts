@@ -1,11 +1,13 @@
 // What senders report of tokens, whichever way they come: over HTTP with an API key, or through the service binding.
 import type { App } from "../config/apps.ts";
-import { codeOfWords, readError } from "../domain/feedback.ts";
+import { codeOfWords, DELIVERED, readError } from "../domain/feedback.ts";
 import { KINDS, type Kind } from "../domain/kinds.ts";
+import type { Environment } from "../domain/labels.ts";
 import { storedForm } from "../domain/token.ts";
 import { mapBounded } from "../durable/concurrency.ts";
 import { userHash } from "../durable/names.ts";
 import { ApiError } from "../http/errors.ts";
+import { givenValue } from "../http/given.ts";
 import { toDetails } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { hashOf } from "../http/tokens.ts";
@@ -14,7 +16,7 @@ import { OBJECT_CONCURRENCY } from "../limits.ts";
 import { hourly, log } from "../log.ts";
 import { countUnknownCode } from "../metrics.ts";
 import { ownersOf, tellUserByHash } from "../objects.ts";
-import type { FeedbackReport, FeedbackResult } from "../user-tokens/outcomes.ts";
+import type { DeliveryReport, FeedbackReport, FeedbackResult } from "../user-tokens/outcomes.ts";
 
 /** One report. Times are epoch milliseconds. */
 export interface FeedbackItem {
@@ -28,6 +30,8 @@ export interface FeedbackItem {
   at?: number | null | undefined;
   /** When the push was sent, where the provider gives no time. */
   sentAt?: number | null | undefined;
+  /** With the code `delivered`: which of APNs' hosts took the push. */
+  environment?: Environment | null | undefined;
   /** Whose token it is, if known: saves asking for its owner. */
   uid?: string | null | undefined;
 }
@@ -41,21 +45,27 @@ export interface FeedbackAnswer {
   why: string;
 }
 
+const UNAVAILABLE: FeedbackAnswer = {
+  outcome: "unavailable",
+  why: "an object did not answer; report the item again",
+};
+
 /** What is to be told of a token. */
-interface Delivery {
+interface Told {
   index: number;
   /** The hash of who is told. */
   user: string;
   hash: string;
   uid: string | null;
-  report: FeedbackReport;
+  /** Trouble, or a push that was taken. */
+  report: FeedbackReport | DeliveryReport;
 }
 
 /** What each report did, in the order given. One call per user concerned; one that is wrong or fails does not fail the rest. */
 export async function reportFeedback(env: Env, app: App, items: readonly unknown[]): Promise<FeedbackAnswer[]> {
   const now = Date.now();
   const answers: FeedbackAnswer[] = items.map(() => ({ outcome: "unknown", why: "nobody holds this token" }));
-  const deliveries: Delivery[] = [];
+  const allTold: Told[] = [];
   await mapBounded([...items.entries()], OBJECT_CONCURRENCY, async ([index, item]) => {
     const read = await readItem(env, app, item, now);
     if ("outcome" in read) {
@@ -64,17 +74,19 @@ export async function reportFeedback(env: Env, app: App, items: readonly unknown
     }
     const users = await orUnavailable(() => holdersOf(env, app, read.hash, read.uid));
     if ("outcome" in users) answers[index] = users;
-    else deliveries.push(...users.map((user) => ({ index, user, ...read })));
+    else allTold.push(...users.map((user) => ({ index, user, ...read })));
   });
-  const byUser = Map.groupBy(deliveries, ({ user }) => user);
+  const byUser = Map.groupBy(allTold, ({ user }) => user);
   await mapBounded([...byUser], OBJECT_CONCURRENCY, async ([user, ofUser]) => {
-    const reports = ofUser.map(({ report }) => report);
+    const trouble = ofUser.flatMap(({ index, report }) => ("code" in report ? [{ index, report }] : []));
+    const taken = ofUser.flatMap(({ index, report }) => ("environment" in report ? [{ index, report }] : []));
+    const [reports, deliveries] = [trouble.map(({ report }) => report), taken.map(({ report }) => report)];
     const results = await orUnavailable(() =>
-      tellUserByHash(env, app, user, (holder) => holder.feedback(reports, app.rules.refreshWindowMs)),
+      tellUserByHash(env, app, user, (holder) => holder.feedback(reports, app.rules.refreshWindowMs, deliveries)),
     );
-    for (const [i, { index }] of ofUser.entries()) {
-      const result = "outcome" in results ? results : results[i];
-      if (result !== undefined) answers[index] = theMoreTelling(answers[index], result);
+    for (const [i, { index }] of [...trouble, ...taken].entries()) {
+      const result = "outcome" in results ? results : (results[i] ?? UNAVAILABLE);
+      answers[index] = theMoreTelling(answers[index], result);
     }
   });
   const pruned = answers.filter(({ outcome }) => outcome === "pruned").length;
@@ -88,15 +100,25 @@ async function readItem(
   app: App,
   value: unknown,
   now: number,
-): Promise<Omit<Delivery, "index" | "user"> | FeedbackAnswer> {
+): Promise<Omit<Told, "index" | "user"> | FeedbackAnswer> {
   const parsed = schemas.feedbackItem.safeParse(value);
   if (!parsed.success) {
     return { outcome: "invalid", why: Object.values(toDetails(parsed.error)).flat().join(" ") };
   }
-  const { token, kind, code, error, at, sentAt, uid } = parsed.data;
+  const { kind, code, error, at, sentAt } = parsed.data;
   const { words, timestamp } = readError(code ?? error);
   const [word] = words;
   if (word === undefined) return { outcome: "invalid", why: "The code field holds no code." };
+  // Never later than now: a sender's clock that is ahead must not make a young registration look old.
+  const upToNow = (...times: (number | null | undefined)[]) => Math.min(times.find((time) => time != null) ?? now, now);
+  if (word.toLowerCase() === DELIVERED) {
+    if (KINDS[kind].provider !== "apns") return { outcome: "kept", why: `not about the token (${DELIVERED})` };
+    const environment = givenValue(parsed.data.environment);
+    if (environment === undefined) {
+      return { outcome: "invalid", why: "The environment field must name the host of APNs that took the push." };
+    }
+    return told(app, parsed.data, { environment, at: upToNow(at, sentAt) });
+  }
   const known = codeOfWords(kind, words);
   if (known === undefined) {
     noteUnknownCode(env, app, kind, word);
@@ -104,14 +126,19 @@ async function readItem(
   }
   const { verdict } = known;
   if (verdict === "not_about_the_token") return { outcome: "kept", why: `not about the token (${known.code})` };
+  const provided = KINDS[kind].provider === "apns" ? timestamp : undefined;
+  return told(app, parsed.data, { code: known.code, verdict, at: upToNow(at, provided, sentAt) });
+}
+
+async function told(
+  app: App,
+  { token, kind, uid }: { token: string; kind: Kind; uid?: string | null | undefined },
+  said: Omit<FeedbackReport, "hash" | "token"> | Omit<DeliveryReport, "hash" | "token">,
+): Promise<Omit<Told, "index" | "user"> | FeedbackAnswer> {
   try {
     const ofUser = uid == null ? null : uidOf(app, uid);
     const hash = await hashOf(app, kind, token);
-    const provided = KINDS[kind].provider === "apns" ? timestamp : undefined;
-    // Never later than now: a sender's clock that is ahead must not make a young registration look old.
-    const time = Math.min(at ?? provided ?? sentAt ?? now, now);
-    const report = { hash, token: storedForm(kind, token), code: known.code, verdict, at: time };
-    return { hash, uid: ofUser, report };
+    return { hash, uid: ofUser, report: { hash, token: storedForm(kind, token), ...said } };
   } catch (refusal) {
     if (refusal instanceof ApiError) return { outcome: "invalid", why: refusal.message };
     throw refusal;
@@ -140,12 +167,19 @@ async function orUnavailable<T>(call: () => Promise<T[]>): Promise<T[] | Feedbac
     return await call();
   } catch (error) {
     log.warn("a report could not be delivered", { error });
-    return { outcome: "unavailable", why: "an object did not answer; report the item again" };
+    return UNAVAILABLE;
   }
 }
 
 /** Several users may hold one token (policy `shared`): the reply names what says the most. */
 function theMoreTelling(a: FeedbackAnswer | undefined, b: FeedbackAnswer): FeedbackAnswer {
-  const rank: readonly FeedbackAnswer["outcome"][] = ["unknown", "kept", "suspect", "pruned", "unavailable"];
+  const rank: readonly FeedbackAnswer["outcome"][] = [
+    "unknown",
+    "kept",
+    "corrected",
+    "suspect",
+    "pruned",
+    "unavailable",
+  ];
   return a !== undefined && rank.indexOf(a.outcome) > rank.indexOf(b.outcome) ? a : b;
 }

@@ -2,7 +2,7 @@
 // at the RPC boundary. After a deploy old and new objects run side by side for minutes, so these types only grow.
 import type { FeedbackVerdict } from "../domain/feedback-codes.ts";
 import type { Kind } from "../domain/kinds.ts";
-import type { Labels } from "../domain/labels.ts";
+import type { Environment, Labels } from "../domain/labels.ts";
 import type { Change, ListedToken, PushToken, Registration, Rules, Session } from "../domain/registration.ts";
 import type { Marks } from "../durable/claims.ts";
 
@@ -188,8 +188,15 @@ export interface FeedbackReport {
   at: number;
 }
 
+/** A push that one of APNs' hosts took. */
+export interface DeliveryReport extends Pick<FeedbackReport, "hash" | "token"> {
+  environment: Environment;
+  /** When the push was sent, epoch ms. */
+  at: number;
+}
+
 export interface FeedbackResult {
-  outcome: "pruned" | "kept" | "suspect" | "unknown";
+  outcome: "pruned" | "kept" | "suspect" | "corrected" | "unknown";
   why: string;
 }
 

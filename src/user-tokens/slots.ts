@@ -13,7 +13,7 @@ import { appOf, type PlatformOf } from "../durable/platform.ts";
 import { REGISTRATIONS_PER_USER_MAX, TOKEN_BYTES_PER_USER_MAX } from "../limits.ts";
 import { countChanges } from "../metrics.ts";
 import type { Grant, Operation } from "./in-flight.ts";
-import type { FeedbackReport, FeedbackResult, HeldSlot, RegisterRequest } from "./outcomes.ts";
+import type { DeliveryReport, FeedbackReport, FeedbackResult, HeldSlot, RegisterRequest } from "./outcomes.ts";
 import type { UserTokensStore } from "./store.ts";
 
 /** What a change takes out of the slots, and adds to the record. */
@@ -197,8 +197,7 @@ export class Slots {
     const results = reports.map((each): FeedbackResult => {
       const report = { ...each, at: Math.min(each.at, now) };
       const row = this.#store.registrations.holding(report.hash);
-      if (row === undefined) return { outcome: "unknown", why: "nobody holds this token" };
-      if (row.token !== report.token) return { outcome: "kept", why: "another form of this token is registered" };
+      if (row === undefined || row.token !== report.token) return notThis(row);
       const asBefore = newlySuspect.has(row.hash) ? { ...row, suspectAt: null } : row;
       const decision = decideFeedback(asBefore, report, refreshWindowMs);
       if (decision.do === "prune") gone.push(...this.empty([row], "pruned", now, report.code));
@@ -209,6 +208,22 @@ export class Slots {
       return { outcome: OUTCOMES[decision.do], why: decision.why };
     });
     return { results, gone };
+  }
+
+  /**
+   * Where the host that took a push is not the one that the registration names, it names that one from now on. That the token
+   * lives is no news to a suspect: APNs takes pushes for apps that are gone, too.
+   */
+  correct(reports: readonly DeliveryReport[], now: number): FeedbackResult[] {
+    return reports.map(({ hash, token, environment, at }): FeedbackResult => {
+      const row = this.#store.registrations.holding(hash);
+      if (row === undefined || row.token !== token) return notThis(row);
+      if (row.labels.device?.environment === environment) return { outcome: "kept", why: "that environment is known" };
+      if (at < row.refreshedAt) return { outcome: "kept", why: "registered again after the push" };
+      const labels = withLabels(row.labels, { device: { environment } });
+      this.#commit(now, () => this.#store.registrations.put({ ...row, labels }));
+      return { outcome: "corrected", why: `device.environment is ${environment} from now on` };
+    });
   }
 
   /** One change of the slots, and all that must follow it. Answers the rows that went. */
@@ -225,6 +240,12 @@ export class Slots {
 }
 
 const OUTCOMES = { keep: "kept", suspect: "suspect", prune: "pruned" } as const;
+
+/** The answer to a report of a token that is not registered, or is so in another form: as `row`. */
+function notThis(row: Registration | undefined): FeedbackResult {
+  if (row === undefined) return { outcome: "unknown", why: "nobody holds this token" };
+  return { outcome: "kept", why: "another form of this token is registered" };
+}
 
 interface Granted extends Grant {
   session: string;

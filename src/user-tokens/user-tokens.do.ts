@@ -10,6 +10,7 @@ import { erase } from "./erasure.ts";
 import type { Operation, Operations } from "./in-flight.ts";
 import {
   type ContestedToken,
+  type DeliveryReport,
   type EndAllSessionsRequest,
   type EndSessionRequest,
   type EraseOutcome,
@@ -271,11 +272,11 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     return exported(this.#store, this.#ends, Date.now());
   }
 
-  /** What each report of a provider did. */
-  feedback(reports: FeedbackReport[], refreshWindowMs: number): FeedbackResult[] {
+  /** What each report of a provider did, then each of a delivery; code of before deliveries answers the former alone. */
+  feedback(reports: FeedbackReport[], refreshWindowMs: number, deliveries: DeliveryReport[] = []): FeedbackResult[] {
     const { results, gone } = this.#slots.report(reports, refreshWindowMs, Date.now());
     this.#owners.forget(gone);
-    return results;
+    return [...results, ...this.#slots.correct(deliveries, Date.now())];
   }
 
   // Erasure and recovery

@@ -4,9 +4,11 @@ import { afterEach, describe, it, vi } from "vitest";
 import { createApp } from "../../src/app.ts";
 import { APNS_CODES, FCM_CODES } from "../../src/domain/feedback-codes.ts";
 import { userHash, userTokensName } from "../../src/durable/names.ts";
+import type { FeedbackReport } from "../../src/user-tokens/outcomes.ts";
 import { API_KEYS } from "../support/apps.ts";
 import { login, serverCall, type TestSession, uniqueToken } from "../support/client.ts";
 import { platformErrors, withFault } from "../support/faults.ts";
+import { metered } from "../support/meter.ts";
 
 const DAY_MS = 24 * 3_600_000;
 const WINDOW_MS = 7 * DAY_MS;
@@ -387,6 +389,132 @@ describe("a batch", () => {
     const { data } = await response.json<{ data: { items: { outcome: string }[] } }>();
     expect(data.items.map(({ outcome }) => outcome)).toEqual(["unavailable", "pruned"]);
     expect(await session.tokens()).toContain(fcm);
+  });
+});
+
+describe("a report that one of APNs' hosts took a push", () => {
+  const taken = (token: string, environment: unknown) => ({ token, kind: "apns", code: "delivered", environment });
+
+  async function deviceOf({ uid, app }: TestSession, token: string) {
+    const { body } = await serverCall("GET", `/v3/users/${uid}/push_tokens`, {}, app);
+    return body.data.pushTokens.find((each: { token: string }) => each.token === token)?.device;
+  }
+
+  it("corrects the registration's device.environment, and nothing else of it", async ({ expect }) => {
+    const session = await login();
+    const [apns, voip] = [uniqueToken("apns"), uniqueToken("voip")];
+    const device = { name: "Alice's iPhone", bundleId: "com.acme" };
+    await session.register({ apnsToken: apns, voipToken: voip, device });
+    const before = (await serverCall("GET", `/v3/users/${session.uid}/export`)).body.data;
+    const report = async () =>
+      expect(await outcomes([{ ...taken(apns, " Sandbox "), code: "Delivered" }])).toEqual(["corrected"]);
+    expect(await metered(report)).toMatchObject({ rowsWritten: 1 });
+    const after = (await serverCall("GET", `/v3/users/${session.uid}/export`)).body.data;
+    const named = { device: { ...device, environment: "sandbox" } };
+    expect(after).toEqual({
+      ...before,
+      registrations: before.registrations.map((each: { kind: string }) =>
+        each.kind === "apns" ? { ...each, labels: named } : each,
+      ),
+    });
+    expect(await outcomes([taken(apns, "production")])).toEqual(["corrected"]);
+    expect(await deviceOf(session, apns)).toEqual({ ...device, environment: "production" });
+    expect(await deviceOf(session, voip)).toEqual(device);
+    expect(await outcomes([{ ...taken(voip, "sandbox"), kind: "voip", uid: session.uid }])).toEqual(["corrected"]);
+    expect(await deviceOf(session, voip)).toEqual({ ...device, environment: "sandbox" });
+  });
+
+  it("writes nothing where the registration names that host already", async ({ expect }) => {
+    const session = await login();
+    const apns = uniqueToken("apns");
+    await session.register({ apnsToken: apns, device: { environment: "sandbox" } });
+    const report = async () =>
+      expect(await outcomes([{ ...taken(apns, "sandbox"), uid: session.uid }])).toEqual(["kept"]);
+    expect(await metered(report)).toMatchObject({ calls: ["UserTokens.feedback"], rowsWritten: 0 });
+  });
+
+  it("costs later launches nothing, and yields to the device's own word", async ({ expect }) => {
+    const session = await login();
+    const apns = uniqueToken("apns");
+    await session.register({ apnsToken: apns, device: { bundleId: "com.acme" } });
+    await outcomes([taken(apns, "sandbox")]);
+    const launch = await metered(() => session.register({ apnsToken: apns, device: { bundleId: "com.acme" } }));
+    expect(launch).toMatchObject({ calls: ["UserTokens.register"], rowsWritten: 0 });
+    expect(await deviceOf(session, apns)).toEqual({ bundleId: "com.acme", environment: "sandbox" });
+    later(1000);
+    await session.register({ apnsToken: apns, device: { environment: "production" } });
+    expect(await deviceOf(session, apns)).toMatchObject({ environment: "production" });
+    expect(await outcomes([{ ...taken(apns, "sandbox"), sentAt: Date.now() - 1 }])).toEqual(["kept"]);
+    expect(await deviceOf(session, apns)).toMatchObject({ environment: "production" });
+  });
+
+  it("leaves a suspect one: APNs takes pushes for apps that are gone, too", async ({ expect }) => {
+    const { session, apns, at } = await registered();
+    await outcomes([{ token: apns, kind: "apns", code: "BadDeviceToken" }]);
+    expect(await outcomes([taken(apns, "sandbox")])).toEqual(["corrected"]);
+    expect(await suspects(session)).toEqual([apns]);
+    setClock(at + 2 * WINDOW_MS);
+    expect(await outcomes([{ token: apns, kind: "apns", code: "BadDeviceToken" }])).toEqual(["pruned"]);
+  });
+
+  it("touches the very token that is stored, wherever it is: not what came after it, not another app's", async ({
+    expect,
+  }) => {
+    const { session, apns } = await registered();
+    expect(await outcomes([taken(apns, "sandbox")], "other")).toEqual(["unknown"]);
+    const next = uniqueToken("apns");
+    await session.register({ apnsToken: next });
+    expect(await outcomes([{ ...taken(apns, "sandbox"), uid: session.uid }])).toEqual(["unknown"]);
+    expect(await deviceOf(session, next)).toBeUndefined();
+    const taker = await login();
+    await taker.register({ apnsToken: next });
+    expect(await outcomes([taken(next, "sandbox")])).toEqual(["corrected"]);
+    expect(await deviceOf(taker, next)).toEqual({ environment: "sandbox" });
+  });
+
+  it("must say which host; of FCM it says nothing, and beside another code it counts for nothing", async ({
+    expect,
+  }) => {
+    const { session, apns, fcm } = await registered();
+    const items = [
+      taken(apns, undefined),
+      taken(apns, "staging"),
+      { ...taken(fcm, "sandbox"), kind: "fcm" },
+      { token: apns, kind: "apns", code: "TooManyRequests", environment: "sandbox" },
+      { token: apns, kind: "apns", code: "BadDeviceToken", environment: 7 },
+    ];
+    expect(await outcomes(items)).toEqual(["invalid", "invalid", "kept", "kept", "suspect"]);
+    expect(await deviceOf(session, apns)).toBeUndefined();
+  });
+
+  it("is answered in its place, among reports of trouble with the same user's tokens", async ({ expect }) => {
+    const { fcm, apns } = await registered();
+    const other = await registered();
+    const dead = { token: fcm, kind: "fcm", code: "UNREGISTERED" };
+    const items = [taken(apns, "sandbox"), dead, taken(other.apns, "production"), taken(apns, "sandbox")];
+    expect(await outcomes(items)).toEqual(["corrected", "suspect", "corrected", "kept"]);
+  });
+
+  it("is to be repeated where an object still runs code that knows no such report", async ({ expect }) => {
+    const { fcm, apns } = await registered();
+    const namespace = new Proxy(env.USER_TOKENS, {
+      get: (target, property) =>
+        property === "getByName"
+          ? (name: string) => ({
+              // Code of before takes no third argument.
+              feedback: (reports: FeedbackReport[], windowMs: number) =>
+                target.getByName(name).feedback(reports, windowMs),
+            })
+          : Reflect.get(target, property),
+    });
+    const items = [taken(apns, "sandbox"), { token: fcm, kind: "fcm", code: "UNREGISTERED" }];
+    const response = await createApp().request(
+      "https://registry.test/v3/push_tokens/feedback",
+      { method: "POST", headers: { appId: "test", apikey: API_KEYS.sender }, body: JSON.stringify({ items }) },
+      { ...env, USER_TOKENS: namespace },
+    );
+    const { data } = await response.json<{ data: { items: { outcome: string }[] } }>();
+    expect(data.items.map(({ outcome }) => outcome)).toEqual(["unavailable", "suspect"]);
   });
 });
 

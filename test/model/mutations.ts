@@ -178,8 +178,8 @@ export const MUTATIONS = {
   "a report prunes another form of the token": [
     {
       file: SLOTS,
-      find: "if (row.token !== report.token) return",
-      replace: "if (row.token === null) return",
+      find: "if (row === undefined || row.token !== report.token) return",
+      replace: "if (row === undefined) return",
     },
   ],
 } as const satisfies Record<string, readonly Edit[]>;

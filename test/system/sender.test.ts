@@ -179,7 +179,7 @@ describe("the example sender", () => {
     ]);
   });
 
-  it("tries APNs' other host once on BadDeviceToken, says which one worked, and reports what neither knows", async ({
+  it("tries APNs' other host once on BadDeviceToken, reports which one worked, and what neither knows", async ({
     expect,
   }) => {
     const uid = `hugo-${crypto.randomUUID()}`;
@@ -201,13 +201,27 @@ describe("the example sender", () => {
         { uid, kind: "apns", code: "BadDeviceToken", outcome: "suspect" },
       ]),
       otherHost: anyOrder([
-        { uid, kind: "apns", environment: "sandbox" },
-        { uid, kind: "apns", environment: "production" },
+        { uid, kind: "apns", environment: "sandbox", outcome: "corrected" },
+        { uid, kind: "apns", environment: "production", outcome: "corrected" },
       ]),
       unread: [],
     });
     const mine = providers.delivered.filter(({ token }) => token.endsWith(uid));
     expect(mine.map(({ environment }) => environment).sort()).toEqual(["production", "sandbox"]);
+  });
+
+  it("pushes by the host that worked the next time, because the registration names it by then", async ({ expect }) => {
+    const uid = `ivan-${crypto.randomUUID()}`;
+    const authToken = await register(uid, { apnsToken: `sandbox:${uid}`, device: { bundleId: "com.example.dev" } });
+    const send = async () => (await sender("/send", { uids: [uid], push: PUSH })).body;
+    expect(await send()).toMatchObject({ delivered: 1, otherHost: [{ environment: "sandbox", outcome: "corrected" }] });
+    await registerAgain(authToken, { apnsToken: `sandbox:${uid}`, device: { bundleId: "com.example.dev" } });
+    expect(await send()).toMatchObject({ delivered: 1, failed: [], otherHost: [] });
+    const mine = providers.delivered.filter(({ token }) => token.endsWith(uid));
+    expect(mine).toMatchObject([
+      { environment: "sandbox", topic: "com.example.dev" },
+      { environment: "sandbox", topic: "com.example.dev" },
+    ]);
   });
 
   it("reports FCM's whole error: an iPhone that is gone is INVALID_ARGUMENT there, and Unregistered to APNs", async ({

@@ -4,13 +4,17 @@ import { type ApnsConfig, sendApns } from "./apns.ts";
 import { type FcmConfig, sendFcm } from "./fcm.ts";
 import type { Delivery, Push, RegisteredToken, Target } from "./push.ts";
 
-/** One report; `error` in place of `code` where the provider's whole answer says more. */
+/**
+ * One report; `error` in place of `code` where the provider's whole answer says more, and `environment` where the code is
+ * `delivered`.
+ */
 export interface Feedback {
   token: string;
   kind: Kind;
   uid: string;
   code?: string;
   error?: object;
+  environment?: "production" | "sandbox";
   sentAt: number;
   at?: number;
 }
@@ -32,8 +36,11 @@ export interface Report {
   delivered: number;
   /** What was not delivered, without the token. */
   failed: { uid: string; kind: string; code: string; outcome: string }[];
-  /** What APNs' other host took: the app names none, or the wrong one, in `device.environment`. */
-  otherHost: { uid: string; kind: string; environment: string }[];
+  /**
+   * What APNs' other host took: the app names none, or the wrong one, in `device.environment`. With the outcome `corrected` the
+   * registration names it from now on.
+   */
+  otherHost: { uid: string; kind: string; environment: string; outcome: string }[];
   /** Users whose tokens could not be read; send to them again. */
   unread: string[];
 }
@@ -41,7 +48,10 @@ export interface Report {
 /** Cloudflare opens six connections at once per request; more pushes than that only wait. */
 const CONCURRENT_PUSHES = 6;
 
-/** Sends a push to every device of the users (at most 500), and tells the registry which tokens the providers refused. */
+/**
+ * Sends a push to every device of the users (at most 500), and tells the registry which tokens the providers refused, and
+ * which ones APNs' other host took.
+ */
 export async function deliver(env: SenderEnv, uids: string[], push: Push): Promise<Report> {
   const { users, errors } = await env.PUSH_TOKENS.lookup(uids);
   const targets = users.flatMap(({ uid, pushTokens }) =>
@@ -53,11 +63,17 @@ export async function deliver(env: SenderEnv, uids: string[], push: Push): Promi
     const delivery = deliveries[i];
     return delivery === undefined || delivery.delivered ? [] : [{ target, delivery }];
   });
-  const items = refused.map(({ target: { token, kind, uid }, delivery: { code, error, at } }): Feedback => {
+  const otherHost = targets.flatMap(({ token, kind, uid }, i) => {
+    const delivery = deliveries[i];
+    if (delivery?.delivered !== true || delivery.environment === undefined) return [];
+    return [{ token, kind, uid, sentAt, code: "delivered", environment: delivery.environment }];
+  });
+  const trouble = refused.map(({ target: { token, kind, uid }, delivery: { code, error, at } }): Feedback => {
     const item: Feedback = { token, kind, uid, sentAt, ...(error === undefined ? { code } : { error }) };
     if (at !== undefined) item.at = at;
     return item;
   });
+  const items = [...trouble, ...otherHost];
   const outcomes = items.length === 0 ? [] : await env.PUSH_TOKENS.feedback(items);
   return {
     delivered: targets.length - refused.length,
@@ -67,11 +83,12 @@ export async function deliver(env: SenderEnv, uids: string[], push: Push): Promi
       code,
       outcome: outcomes[i]?.outcome ?? "unknown",
     })),
-    otherHost: targets.flatMap(({ uid, kind }, i) => {
-      const delivery = deliveries[i];
-      if (delivery?.delivered !== true || delivery.environment === undefined) return [];
-      return [{ uid, kind, environment: delivery.environment }];
-    }),
+    otherHost: otherHost.map(({ uid, kind, environment }, i) => ({
+      uid,
+      kind,
+      environment,
+      outcome: outcomes[trouble.length + i]?.outcome ?? "unknown",
+    })),
     unread: errors.map(({ uid }) => uid),
   };
 }

@@ -53,7 +53,8 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
     description:
       "`code` is the provider's own word or its library's, `error` its whole error object; `at` the provider's time (APNs: " +
       "`timestamp`), else `sentAt`, both in epoch milliseconds. Prunes exactly what is dead and not registered since; " +
-      "docs/feedback.md has the table. One answer per item: `unknown_code` for a word that nobody is known to use, `invalid` for " +
+      "docs/feedback.md has the table. `code: delivered` with an `environment` says which of APNs' hosts took a push, and corrects " +
+      "`device.environment` of the registration. One answer per item: `unknown_code` for a word that nobody is known to use, `invalid` for " +
       "an item with a mistake in it.",
     body: {
       schema: schemas.feedbackBody,
@@ -62,7 +63,16 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
     data: z.strictObject({
       items: z.array(
         z.strictObject({
-          outcome: z.enum(["pruned", "kept", "suspect", "unknown", "unavailable", "unknown_code", "invalid"]),
+          outcome: z.enum([
+            "pruned",
+            "kept",
+            "suspect",
+            "corrected",
+            "unknown",
+            "unavailable",
+            "unknown_code",
+            "invalid",
+          ]),
           why: z.string(),
         }),
       ),

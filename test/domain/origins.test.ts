@@ -1,6 +1,8 @@
 // Origins in the form in which browsers and WebViews send them. Where the schemes were seen: capacitor and ionic
-// (ionic-docs#4546, appwrite#13514), app and tauri (c15t#1012), file (Cordova's Android WebView), extensions (Chrome, Firefox,
-// Safari).
+// (ionic-docs#4546, appwrite#13514, mezzio-cors#40), app and tauri (c15t#1012, gin-contrib/cors#135), tauri.localhost
+// (worldmonitor#262), null (tauri#2327), wry (wry#348), serve and extensions (hasura/graphql-engine#6345, vertx-web#2556), file
+// (Cordova's Android WebView). What is written in another way than browsers send it: modelence#359, openpanel#150,
+// unstract#1938 (capitals, default ports, paths), spring-framework#26892 (slash at the end).
 import { describe, it } from "vitest";
 import { normalizedOrigin } from "../../src/domain/origins.ts";
 
@@ -17,6 +19,12 @@ describe("an origin", () => {
     ["ionic://localhost", "ionic://localhost"],
     ["App://Obsidian.md", "app://obsidian.md"],
     ["tauri://localhost", "tauri://localhost"],
+    ["http://tauri.localhost", "http://tauri.localhost"],
+    ["wry://localhost", "wry://localhost"],
+    ["serve://dist", "serve://dist"],
+    ["chrome-extension://foobar", "chrome-extension://foobar"],
+    ["https://APP.EXAMPLE.COM:443", "https://app.example.com"],
+    ["http://Example.COM:80", "http://example.com"],
     ["file://", "file://"],
     ["chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb", "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb"],
     ["moz-extension://3c1e0c3a-6f43-4b0e-8f2a-0d1f2e3a4b5c", "moz-extension://3c1e0c3a-6f43-4b0e-8f2a-0d1f2e3a4b5c"],
@@ -32,6 +40,9 @@ describe("an origin", () => {
     "app.example.com",
     "https://app.example.com/",
     "https://app.example.com/path",
+    "https://test.company.domain/",
+    "https://APP.EXAMPLE.COM:443/app",
+    "http://Example.COM:80/foo",
     "https://user@app.example.com",
     "https://app.example.com?a=b",
     "https://",

@@ -10,6 +10,17 @@ const WEBVIEW = "Mozilla/5.0 (Linux; Android 14; Pixel 8; wv) AppleWebKit/537.36
 /** ionic-framework#19050: a Capacitor app on an iPad. The others are what Safari and Chrome on a Mac and an iPad send. */
 const IPAD_WEBVIEW =
   "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_6) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148";
+/** Other WebViews of iPads: firebase-js-sdk#8755, cordova-plugin-inappbrowser#687. */
+const IPAD_IN_FIREBASE =
+  "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148";
+const IPAD_IN_APP_BROWSER =
+  "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_4) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148";
+/** browser#446: an iPad Pro whose app named itself in the place of `Mobile/`. Only the origin tells. */
+const IPAD_OF_AN_APP =
+  "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15) AppleWebKit/605.1.15 (KHTML, like Gecko) WeTime iOS";
+/** cordova-plugin-inappbrowser#687: Cordova's own WebView says what it is. */
+const IPAD_IN_CORDOVA =
+  "Mozilla/5.0 (iPad; CPU OS 13_4_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148";
 const MAC_SAFARI =
   "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Safari/605.1.15";
 const MAC_CHROME =
@@ -38,10 +49,14 @@ const ROWS: Record<string, [Partial<PlatformSigns>, Platform][]> = {
     [{ sdk: "ionic@4.0.4", origin: "ionic://localhost", userAgent: MAC_SAFARI }, "ios"],
     [{ origin: "Capacitor://app.acme.example", userAgent: DESKTOP }, "ios"],
     [{ sdk: "react-native@4.0.21", origin: "capacitor://localhost" }, "ios"],
+    [{ sdk: "ionic@4.0.4", origin: "capacitor://localhost", userAgent: IPAD_OF_AN_APP }, "ios"],
   ],
   "an Apple HTTP client or WebView": [
     [{ sdk: "ionic@4.0.4", userAgent: IPAD_WEBVIEW }, "ios"],
     [{ sdk: "ionic@4.0.4", origin: "https://localhost", userAgent: IPAD_WEBVIEW }, "ios"],
+    [{ sdk: "ionic@4.0.4", userAgent: IPAD_IN_FIREBASE }, "ios"],
+    [{ sdk: "ionic@4.0.4", userAgent: IPAD_IN_APP_BROWSER }, "ios"],
+    [{ sdk: "ionic@4.0.4", origin: "file://", userAgent: IPAD_IN_CORDOVA }, "ios"],
     [{ sdk: "ionic@4.0.4", userAgent: "Mozilla/5.0 (iPod touch; CPU iPhone OS 12_0 like Mac OS X)" }, "ios"],
     [{ sdk: "react-native@4.0.21", userAgent: "App/1 CFNetwork/1490.0.4 Darwin/23.2.0" }, "ios"],
     [{ sdk: "ionic@4.0.4", userAgent: IPHONE }, "ios"],

@@ -10,13 +10,15 @@ const OFF = { fcmInstallations: false };
 /** Of node-apn#636. */
 const HEX = "740f4707bebcf74f9b7c25d48e3358945f6aa01da5ddb387462c7eaf61bb78ad";
 
-/** What stands before the colon of legacy tokens in public code (found by searching it for ":APA91b"). */
+/** What stands before the colon of legacy tokens in public code (found by searching it for ":APA91b"), and FIDs of logs. */
 const FIDS = [
   "cCwYg6Lclvt5s9TKuFIMWV",
   "chYYTVFRF6gPKWmL1VFuq1",
   "cvWmIPqrTNOt3eLhDy_imE",
   "fRdJF2VJQGSP7LLtB44Egk",
   "fyBLsxL5RcCDgxoeHwsid3",
+  "flig2_M8Wk2On9N8ZDN7fY", // firebase-ios-sdk#14476
+  "fYZk9S-AeUtWnV54s5AfNt", // firebase-ios-sdk#6766
 ] as const;
 
 const base64url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

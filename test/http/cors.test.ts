@@ -7,11 +7,17 @@ const PAGE = "https://chat.example";
 /** As Chromium sends it for the JavaScript SDK. */
 const SDK_HEADERS = "appid,authorization,authtoken,chatapiversion,content-type,resource,sdk";
 
-/** As Chromium sends it where a page is traced: Sentry, OpenTelemetry, Datadog, New Relic, Dynatrace, AWS X-Ray. */
+/**
+ * As Chromium sends it where a page is traced: Sentry (sentry-javascript#6077, workadventure#5084), OpenTelemetry (whatwg/fetch#911),
+ * Datadog (dust#21377, PostHog#49396, browser-sdk#1818; with W3C's headers: dd-trace-js#9779; sampled: turnout#716), New Relic,
+ * Dynatrace, AWS X-Ray.
+ */
 const TRACED = [
   `${SDK_HEADERS},sentry-trace,baggage`,
   `${SDK_HEADERS},traceparent,tracestate`,
   "appid,authtoken,x-datadog-origin,x-datadog-parent-id,x-datadog-sampling-priority,x-datadog-trace-id",
+  "appid,authtoken,baggage,traceparent,tracestate,x-datadog-origin,x-datadog-parent-id,x-datadog-trace-id",
+  "appid,authtoken,x-datadog-origin,x-datadog-parent-id,x-datadog-sampled,x-datadog-sampling-priority,x-datadog-trace-id",
   "appid,authtoken,newrelic,traceparent",
   "appid,authtoken,x-dtpc,x-amzn-trace-id,x-b3-traceid,x-instana-t",
 ];

@@ -3,12 +3,12 @@
 import { env } from "cloudflare:workers";
 import { describe, it, vi } from "vitest";
 import { createApp } from "../../src/app.ts";
-import { login, type Reply, serverCall, type TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
+import { call, login, type Reply, serverCall, type TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
 
 const SUCCESSOR = "/v3.0/notifications/push/v1/tokens";
 
-const hex = () =>
-  Array.from(crypto.getRandomValues(new Uint8Array(32)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+const hex = (bytes = 32) =>
+  Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 async function senderView(session: TestSession) {
   return (await serverCall("GET", `/v3/users/${session.uid}/push_tokens`, {}, session.app)).body.data.pushTokens;
@@ -144,6 +144,44 @@ describe("a malformed token beside a good one", () => {
   });
 });
 
+describe("Apple's other tokens", () => {
+  const names: [string, string][] = [
+    ["pushToStartToken", "of a Live Activity to be started: ably-cocoa#2219, luka-ios#109"],
+    ["liveActivityPushToken", "of a running Live Activity: capacitor-live-activity#13"],
+    ["activityPushToken", "of a running Live Activity: t3code#3685"],
+    ["liveActivityToken", "of a running Live Activity"],
+    ["aptsToken", "of a Live Activity to be started, in its author's spelling: flutter_live_activities#103"],
+    ["locationToken", "of a location push: ably-cocoa#2219 names it beside the others"],
+    ["ephemeralPushToken", "of a PushToTalk channel"],
+    ["pushToken", "of a Wallet pass: node-apn#469, PassKitHelper#16"],
+    ["ApnsToken", "of no field of ours: names have one case"],
+  ];
+
+  it.for(names)("in a field of their own are ignored, and displace nothing: %s (%s)", async ([name], { expect }) => {
+    const session = await login();
+    const [apns, voip] = [hex(), hex()];
+    await session.register({ apnsToken: apns, voipToken: voip });
+    expect((await session.register({ [name]: hex() })).status).toBe(400);
+    const rotated = hex();
+    const reply = await session.register({ apnsToken: rotated, [name]: hex() });
+    expect([reply.status, reply.body.data.refused]).toEqual([200, undefined]);
+    expect((await session.tokens()).sort()).toEqual([rotated, voip].sort());
+    expect(Object.keys((await senderView(session))[0])).not.toContain(name);
+  });
+
+  it("sent as apnsToken takes the device's place, as the reference says: nothing tells the two apart", async ({
+    expect,
+  }) => {
+    const session = await login();
+    const ofActivity = hex(80);
+    await session.register({ apnsToken: hex() });
+    await session.register({ apnsToken: ofActivity });
+    expect(await session.tokens()).toEqual([ofActivity]);
+    const { description } = (await call("GET", "/openapi.json")).body.paths["/v2/tokens"].post;
+    for (const kind of ["Live Activity", "Wallet", "location", "Push to Talk"]) expect(description).toContain(kind);
+  });
+});
+
 describe("an optional hint", () => {
   it.for<[unknown, "ios" | "web" | "android"]>([
     ["iOS", "ios"],
@@ -151,14 +189,18 @@ describe("an optional hint", () => {
     ["Android", "android"],
     ["ANDROID", "android"],
     ["Web", "web"],
+    ["ios", "ios"],
     [" web ", "web"],
-  ])("platform %j is read in any case (phonegap-plugin-push#418)", async ([platform, list], { expect }) => {
-    const session = await login();
-    const token = uniqueToken();
-    const reply = await session.register({ fcmToken: token, platform });
-    expect([reply.status, reply.body.data.refused]).toEqual([200, undefined]);
-    expect((await session.call("GET", "/v2/tokens")).body.data[list]).toEqual([token]);
-  });
+  ])(
+    "platform %j is read in any case (phonegap-plugin-push#418, appium-ios-driver#104, appium-android-driver#114)",
+    async ([platform, list], { expect }) => {
+      const session = await login();
+      const token = uniqueToken();
+      const reply = await session.register({ fcmToken: token, platform });
+      expect([reply.status, reply.body.data.refused]).toEqual([200, undefined]);
+      expect((await session.call("GET", "/v2/tokens")).body.data[list]).toEqual([token]);
+    },
+  );
 
   it.for<[unknown, boolean]>([
     ["", false],
@@ -166,7 +208,10 @@ describe("an optional hint", () => {
     [null, false],
     ["windows", true],
     ["iPhone OS", true],
-    ["macos", true],
+    ["macos", true], // Backendless ios-SDK#227
+    ["iPadOS", true], // customerio-ios#192
+    ["watchOS", true], // customerio-ios#192: "all Apple platforms"
+    ["Andriod", true], // adyen-ios#1480: "to prevent typos"
     [3, true],
     [["ios"], true],
   ])("platform %j is as if it were not there; named as refused: %s", async ([platform, refused], { expect }) => {
@@ -223,11 +268,14 @@ describe("a removal of everything", () => {
     return left.length === 0 ? "all" : "session";
   }
 
-  // A body with DELETE is out of reach for Retrofit's @DELETE (retrofit#4393), for Angular before 12 and for many proxies.
+  // A body with DELETE is out of reach for Retrofit's @DELETE (retrofit#4393), for Angular before 12 and for many proxies
+  // (webob#200). These drop it without a word: RestSharp#866, node-restify#742, aws-sdk-java#2486. C# and Python print `True`.
   for (const path of ["/v2/tokens", SUCCESSOR]) {
     it.for<[string, unknown, "all" | "session" | number]>([
       ["?all=true", undefined, "all"],
       ["?all=TRUE", undefined, "all"],
+      ["?all=True", undefined, "all"],
+      ["?all=True", "", "all"],
       ["?all=true", {}, "all"],
       ["?all=true", { all: null }, "all"],
       ["?all=true", { all: true }, "all"],
@@ -263,6 +311,24 @@ describe("a removal of single tokens", () => {
     await session.delete({ apnsToken: apns, fcmToken: fcm });
     expect(await session.tokens()).toEqual([other]);
   });
+
+  // Sent at the first start, when PushKit has no token yet (Sendbird quickstart-calls-directcall-ios#38), with a cache that was
+  // not cleared (twilio voice-quickstart-ios#507), by apps that cannot unregister (react-native-voip-push-notification#17).
+  it.for<[string, number]>([
+    ["", 400],
+    ["null", 400],
+    ["(null)", 400],
+    ["an-older-token", 200],
+  ])(
+    "that names no token of this session removes nothing: voipToken %j is a %i",
+    async ([voipToken, status], { expect }) => {
+      const session = await login();
+      const [apns, voip] = [hex(), hex()];
+      await session.register({ apnsToken: apns, voipToken: voip });
+      expect((await session.delete({ voipToken })).status).toBe(status);
+      expect((await session.tokens()).sort()).toEqual([apns, voip].sort());
+    },
+  );
 
   it("leaves the token that replaced the one it names", async ({ expect }) => {
     const session = await login();

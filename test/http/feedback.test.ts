@@ -105,6 +105,7 @@ describe("a report that a token is dead", () => {
   });
 });
 
+// pushy#674: what APNs' time means is not sure either, so only a registration that is older counts.
 describe("a report from the future", () => {
   /** Reports now, whatever the times say. */
   async function outcomesNow(items: Item[]): Promise<string[]> {
@@ -321,11 +322,19 @@ describe("a batch", () => {
     setClock(at + 25 * DAY_MS);
     const good = { token: fcm, kind: "fcm", code: "UNREGISTERED", at: at + 25 * DAY_MS };
     const wrong: [unknown, string][] = [
+      // Apple's page names no unit (openradar-mirror#7571); pushy#237 made milliseconds of milliseconds: the year 48075.
       [{ ...good, at: Math.floor(at / 1000) }, "The at field must be epoch milliseconds, not seconds."],
+      [{ ...good, at: at * 1000 }, "The at field must not be more than 30 days ahead."],
+      [{ ...good, at: -1 }, "The at field must be epoch milliseconds"],
       [{ ...good, sentAt: at + 60 * DAY_MS }, "The sentAt field must not be more than 30 days ahead."],
       [{ ...good, at: "2026-01-01" }, "The at field must be"],
       [{ ...good, at: at + 0.5 }, "The at field must be"],
       [{ ...good, kind: "web" }, "The kind field must be one of fcm, apns, voip."],
+      // One bad token took the others with it: PushSharp#713, #822, NotificationPusher#123, django-push-notifications#173,
+      // exponent-server-sdk-php#23.
+      [{ ...good, kind: "expo", token: "ExponentPushToken[iCWoARH_b_IqDfTnnB7Nmr]" }, "The kind field must be one of"],
+      [{ ...good, token: null }, "The token field must be a string."],
+      [{ ...good, token: "<7f7640a6 aafef467>" }, "The token field must hold"],
       [{ ...good, token: "" }, "The token field must not be empty."],
       [{ ...good, token: "a\nb" }, "The token field must hold"],
       [{ ...good, code: 410 }, "The code field must be the provider's code"],

@@ -1,5 +1,6 @@
 // Two texts that stand for one installation are one registration and have one owner, whoever sends which: the same bytes in
-// another case (zulip#35074, zulip#39091, react-native-firebase#8022), and the Firebase Installation ID that follows a legacy
+// another case (zulip#35074, zulip#39091, react-native-firebase#8022; since an update of the library: flutter-apns#53; from two
+// SDKs of one vendor: aepsdk-core-ios#786; in capitals from a database: rapns#166; from Safari: ZendService_Apple_Apns#42), and the Firebase Installation ID that follows a legacy
 // token (firebase-android-sdk#8087). domain/token.test.ts has the forms themselves.
 import { describe, it } from "vitest";
 import { call, login, serverCall, type TestSession, uniqueUid } from "../support/client.ts";
@@ -43,10 +44,14 @@ const firebase = (first: Form, second: Form) => {
 const FORMS: [string, () => Forms][] = [
   ["an APNs token, then in capitals", () => bytes("apnsToken", lower, upper)],
   ["an APNs token in capitals, then not", () => bytes("apnsToken", upper, lower)],
+  ["the web push token of Safari on a Mac, in capitals, then not", () => bytes("apnsToken", upper, lower, 32)],
+  ["an APNs token of 80 bytes in capitals, then not", () => bytes("apnsToken", upper, lower, 80)],
   ["an APNs token of 100 bytes in mixed case", () => bytes("apnsToken", lower, mixed, 100)],
   ["a VoIP token in mixed case, then in capitals", () => bytes("voipToken", mixed, upper)],
   ["a legacy FCM token, then its FID", () => firebase(legacy, fid)],
   ["a FID, then a legacy token of it", () => firebase(fid, legacy)],
+  // Old apps with GCM's token beside FCM's, of one instance (quickstart-android#275); two callbacks at the first start
+  // (firebase-ios-sdk#10318, #14476).
   ["two legacy tokens of one FID", () => firebase(legacy, legacy)],
 ];
 

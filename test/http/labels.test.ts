@@ -1,5 +1,7 @@
 // What an app says of the device beside its tokens: kept with them, shown to senders and in the export, and never a reason to
-// refuse a token. For senders that must choose APNs' host and topic (lux-db#59, maple#524, zulip#27590).
+// refuse a token. For senders that must choose APNs' host and topic (lux-db#59, maple#524, zulip#27590; builds of TestFlight:
+// phonegap-plugin-push#2352, rpush#646; two builds on one phone: OneSignal-Cordova-SDK#483; a store's build:
+// django-push-notifications#556).
 import { describe, it } from "vitest";
 import { login, serverCall, type TestSession, uniqueToken } from "../support/client.ts";
 import { metered } from "../support/meter.ts";
@@ -60,6 +62,19 @@ describe.for(APIS)("device, by %s,", ([, register]) => {
     await register(session, token, { device: null });
     expect(await shownToSenders(session)).toMatchObject([{ token }]);
     expect(await shownDevice(session)).toBeUndefined();
+  });
+
+  it("follows the build: the next one on the same phone has another token, host and topic", async ({ expect }) => {
+    const session = await login();
+    for (const [environment, bundleId] of [
+      ["sandbox", "com.acme.dev"],
+      ["production", "com.acme.beta"],
+      ["production", "com.acme"],
+    ]) {
+      const token = uniqueToken();
+      await register(session, token, { device: { environment, bundleId } });
+      expect(await shownToSenders(session)).toMatchObject([{ token, device: { environment, bundleId } }]);
+    }
   });
 
   it("moves on with a token that another one of the slot replaces", async ({ expect }) => {

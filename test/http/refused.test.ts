@@ -10,6 +10,10 @@ import { callWith, failBefore, platformErrors, withFault } from "../support/faul
 
 const SUCCESSOR = "/v3.0/notifications/push/v1/tokens";
 
+// How many users come to send one token: a token that 500 users share (flutterfire#58), an app's data copied to another phone
+// (firebase-android-sdk#7025), accounts that follow one another on a phone (skygear-server#71, macro#5348,
+// mixpanel-iphone#503).
+
 /** A session whose user took as many installations from others within the hour as one may, by the default limit of 10. */
 async function loginAtTheLimit(): Promise<TestSession> {
   const [session, other] = [await login(uniqueUid(), { app: "limited" }), await login(uniqueUid(), { app: "limited" })];

@@ -5,6 +5,8 @@ import { JWT_SECRETS } from "../support/apps.ts";
 import { call, login, serverCall, type TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
 import { jwtLogin, secretKey } from "../support/issuer.ts";
 
+const UUID = crypto.randomUUID();
+
 const secret = secretKey(JWT_SECRETS[0]?.secret ?? "", "now");
 
 const IDENTITIES: [string, string, (uid: string) => Promise<TestSession>][] = [
@@ -38,6 +40,23 @@ describe.for(IDENTITIES)("where case does not count, with identity %s,", ([, app
     expect((await phone.call("GET", "/v3.0/me")).body.data.uid).toBe(lower);
     await back("DELETE", `/v3/users/${encodeURIComponent(upper)}`, { uid: lower });
     expect(await tokensOf(given)).toEqual([]);
+  });
+
+  // A name at sign-up and at login (Applozic-Android-SDK#49), an id in a URL (openvk#313), a UUID as iOS prints it
+  // (mobile-n10n#83), a handle that an app lower-cases (SmsMatrix#46).
+  it.for<[(id: string) => string, (id: string) => string]>([
+    [(id) => `user1-${id}`, (id) => `User1-${id}`],
+    [(id) => `ID${id}`, (id) => `id${id}`],
+    [() => UUID.toUpperCase(), () => UUID],
+    [(id) => `myMatrixID_${id}`, (id) => `mymatrixid_${id}`],
+  ])("two spellings that were seen are one user: %#", async ([first, second], { expect }) => {
+    const id = uniqueUid().replaceAll(/[^a-z0-9]/gi, "");
+    const [one, other] = [await logIn(first(id)), await logIn(second(id))];
+    const tokens = [uniqueToken(), uniqueToken()];
+    await one.register({ fcmToken: tokens[0] });
+    await other.register({ fcmToken: tokens[1] });
+    expect((await tokensOf(first(id))).sort()).toEqual(tokens.toSorted());
+    expect(await tokensOf(second(id))).toEqual(await tokensOf(first(id)));
   });
 
   it("a lookup answers each spelling once, as it was asked", async ({ expect }) => {

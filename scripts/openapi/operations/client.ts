@@ -33,7 +33,10 @@ export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
       "400 only if no token is left. What `device` says is kept with the tokens of the call and shown to senders: a field that is " +
       "absent keeps what is stored, `null` clears it, and a wrong or blank one counts as absent and is named in `refused`: `device.environment`. " +
       "A token that this user may not take over now is `too_many_takeovers` in `refused` where another one is stored, else 429; " +
-      "503 where a repeat can store more. A Live Activity's token is no `apnsToken`: it would displace the device's.",
+      "503 where a repeat can store more. Only what `didRegisterForRemoteNotificationsWithDeviceToken` gave is an `apnsToken`, and " +
+      "only what PushKit gave for calls a `voipToken`. Other tokens of Apple (of a Live Activity, to start one or to update it, of " +
+      "a location push, a Push to Talk channel or a Wallet pass) look the same and would displace the device's. In fields of " +
+      "their own they are ignored.",
     body: { schema: schemas.registerBody, example: { fcmToken: TOKEN, device: { name: "Alice's phone" } } },
     data: z.strictObject({ success: z.literal(true), unregisterTicket: z.optional(z.string()), refused }),
     example: { success: true, unregisterTicket: "eyJhbGciOi…" },

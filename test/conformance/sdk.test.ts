@@ -110,6 +110,21 @@ describe.each(Object.keys(SDKS) as SdkName[])("the SDK %s", (sdk) => {
     expect(await device.extension("GET", "v2/tokens", null)).toEqual(list({ ios: [apnsToken, voipToken] }));
   });
 
+  it("passes device on with a token, whole, and is told what of it was refused", async ({ expect }) => {
+    const { device, uid } = await loggedIn(sdk);
+    const apnsToken = uniqueToken("apns");
+    const said = { name: "Alice's iPhone 📱", model: "iPhone17,1", environment: "sandbox", bundleId: "com.acme.dev" };
+    const body = { apnsToken, device: { ...said, appVersion: " " }, providerId: "dev" };
+    expect(await device.extension("POST", "v2/tokens", body)).toEqual({
+      ...REGISTERED,
+      refused: { "device.appVersion": "invalid" },
+    });
+    expect(device.lastCall?.body).toBe(JSON.stringify(body));
+    const { pushTokens } = (await registry.serverCall("GET", `/v3/users/${uid}/push_tokens`)).body.data;
+    expect(pushTokens).toMatchObject([{ token: apnsToken, device: said, providerId: "dev" }]);
+    expect(pushTokens[0].device).toEqual(said);
+  });
+
   it("lists the tokens of all logins of the user, in every form of the call", async ({ expect }) => {
     const { device, uid } = await loggedIn(sdk);
     const other = await loggedIn(sdk, uid);

@@ -88,6 +88,10 @@ export const OWNER_SHARDS = 256;
 /** The record of changes of a user. */
 export const CHANGES_MAX = 50;
 export const CHANGES_KEPT_MS = 30 * DAY_MS;
+/** How long a muted session that holds nothing stays muted: no longer than the record says what became of it. */
+export const MUTED_KEPT_MS = CHANGES_KEPT_MS;
+/** Such sessions of one user; beyond that, the one emptied longest ago is heard again. */
+export const MUTED_KEPT_MAX = 100;
 /** While a user holds registrations, what else has expired is collected this often: nothing that has expired is served. */
 export const COLLECT_EVERY_MS = 90 * DAY_MS;
 /** Fences of one user; beyond that `tokens_valid_from` rises instead. */

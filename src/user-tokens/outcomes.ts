@@ -206,6 +206,8 @@ export interface UserExport {
   validFrom: number;
   registrations: Registration[];
   fences: { session: string; until: number }[];
+  /** Muted sessions that hold nothing, and when each is heard again. */
+  muted: { session: string; until: number }[];
   /** How many installations the user took from others in the window that ends at `until`; `null`: none. */
   takeovers: { count: number; until: number } | null;
   changes: Change[];

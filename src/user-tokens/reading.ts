@@ -34,6 +34,7 @@ export function exported(store: UserTokensStore, ends: SessionEnds, now: number)
     validFrom: ends.validFrom(),
     registrations: store.registrations.all(),
     fences: ends.list(),
+    muted: store.mutedSessions().filter(({ until }) => until > now),
     takeovers: store.takeovers(now) ?? null,
     changes: store.changes(now),
   };

@@ -79,7 +79,10 @@ export class SessionEnds {
     const open = ending.trustedTime !== true;
     this.#store.transaction(() => {
       if (ending.trustedTime) this.#raiseValidFrom(now, until);
-      if (isTimeEnough(ending)) return;
+      if (isTimeEnough(ending)) {
+        this.#store.deleteMuted();
+        return;
+      }
       for (const session of new Set(known)) {
         if (this.#standing(session, now) === undefined) {
           this.#raise({ session, issuedAt: now, endedAt: now, open, until });

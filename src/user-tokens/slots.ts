@@ -10,7 +10,7 @@ import {
   SHORT_HASH_LENGTH,
 } from "../domain/registration.ts";
 import { appOf, type PlatformOf } from "../durable/platform.ts";
-import { REGISTRATIONS_PER_USER_MAX, TOKEN_BYTES_PER_USER_MAX } from "../limits.ts";
+import { MUTED_KEPT_MS, REGISTRATIONS_PER_USER_MAX, TOKEN_BYTES_PER_USER_MAX } from "../limits.ts";
 import { countChanges } from "../metrics.ts";
 import type { Grant, Operation } from "./in-flight.ts";
 import type { DeliveryReport, FeedbackReport, FeedbackResult, HeldSlot, RegisterRequest } from "./outcomes.ts";
@@ -82,10 +82,10 @@ export class Slots {
       registeredAt: stays && before.token === token.token ? before.registeredAt : now,
       refreshedAt: now,
       suspectAt: null,
-      muted: this.#store.registrations.ofSession(session).some((row) => row.muted),
+      muted: this.#isMuted(session, now),
     };
     if (before !== undefined && !stays) {
-      this.#store.registrations.delete(before);
+      this.#delete(before, now);
       draft.changes.push(change("moved", registration, now));
     } else if (before !== undefined && before.token !== token.token) {
       draft.changes.push(change("rotated", registration, now));
@@ -98,6 +98,18 @@ export class Slots {
     }
     this.#store.registrations.put(registration);
     return registration;
+  }
+
+  #isMuted(session: string, now: number): boolean {
+    const rows = this.#store.registrations.ofSession(session);
+    return rows.length === 0 ? this.#store.takeMuted(session, now) : rows.some((row) => row.muted);
+  }
+
+  /** A session stays muted when its last registration goes, but for its own end: its app may register the next one at once. */
+  #delete(row: Registration, now: number): void {
+    this.#store.registrations.delete(row);
+    if (!row.muted || this.#store.registrations.ofSession(row.session).length > 0) return;
+    this.#store.keepMuted(row.session, now + MUTED_KEPT_MS);
   }
 
   /**
@@ -138,7 +150,8 @@ export class Slots {
 
   #remove(draft: Draft, rows: readonly Registration[], why: ChangeKind, now: number, code?: string): void {
     for (const row of rows) {
-      this.#store.registrations.delete(row);
+      if (why === "ended") this.#store.registrations.delete(row);
+      else this.#delete(row, now);
       draft.changes.push(change(why, row, now, code));
       draft.gone.push(row);
     }

@@ -5,6 +5,7 @@
 //   user          ''         the uid                       0
 //   valid_from    ''         epoch ms                      when no older auth token can live
 //   fence         session    [issuedAt, endedAt, open]     when no auth token of the session can live
+//   muted         session    ''                            MUTED_KEPT_MS after its last registration went
 //   takeovers     ''         installations taken           end of the window
 //                            from others
 //   changes       ''         the record of changes         its last entry + CHANGES_KEPT_MS
@@ -17,7 +18,7 @@ import type { Fence, Kept, ValidFrom } from "../durable/claims.ts";
 import { FactsTable } from "../durable/facts-table.ts";
 import { LazyTables } from "../durable/lazy-tables.ts";
 import type { Migration } from "../durable/migrate.ts";
-import { CHANGES_KEPT_MS, CHANGES_MAX, KEPT_MARKS_MS } from "../limits.ts";
+import { CHANGES_KEPT_MS, CHANGES_MAX, KEPT_MARKS_MS, MUTED_KEPT_MAX } from "../limits.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { RegistrationsTable } from "./registrations-table.ts";
 
@@ -102,6 +103,7 @@ export class UserTokensStore {
   setFence(fence: Fence): void {
     const { session, issuedAt, endedAt, open, until } = fence;
     this.#facts.set("fence", { key: session, value: JSON.stringify([issuedAt, endedAt, open]), until });
+    this.#facts.delete("muted", session);
     this.#sessionEnds().fences.set(fence.session, fence);
   }
 
@@ -144,6 +146,30 @@ export class UserTokensStore {
       };
     }
     return this.#ends;
+  }
+
+  // Muted sessions that hold nothing
+
+  keepMuted(session: string, until: number): void {
+    const [first, ...others] = this.mutedSessions().sort((a, b) => a.until - b.until);
+    if (first !== undefined && others.length + 1 >= MUTED_KEPT_MAX) this.#facts.delete("muted", first.session);
+    this.#facts.set("muted", { key: session, value: "", until });
+  }
+
+  /** Whether the session was muted when its last registration went; from now on its registrations say so. */
+  takeMuted(session: string, now: number): boolean {
+    const fact = this.#facts.one("muted", session);
+    if (fact === undefined) return false;
+    this.#facts.delete("muted", session);
+    return fact.until > now;
+  }
+
+  mutedSessions(): { session: string; until: number }[] {
+    return this.#facts.all("muted").map(({ key, until }) => ({ session: key, until }));
+  }
+
+  deleteMuted(): void {
+    this.#facts.deleteAll(["muted"]);
   }
 
   // Takeovers
@@ -190,7 +216,7 @@ export class UserTokensStore {
 
   /** Deletes what about the user is not a registration, but for fences, `valid_from` and pending forgets. */
   deleteRecord(): void {
-    this.#facts.deleteAll(["user", "takeovers", "changes"]);
+    this.#facts.deleteAll(["user", "muted", "takeovers", "changes"]);
   }
 
   // Time

@@ -94,6 +94,32 @@ describe.for(IDENTITIES)("with identity %s, the user's devices", ([, logIn, idOf
     expect(await senderView(phone)).toContain(rotated);
   });
 
+  it("stay muted when their app empties their slots and registers again, until they are heard or log in anew", async ({
+    expect,
+  }) => {
+    const { phone, tablet, ids, onPhone, onTablet } = await twoDevices();
+    await phone.call("PATCH", one(ids.tablet), { body: { muted: true } });
+    await tablet.delete({ all: false });
+    await tablet.register({ apnsToken: uniqueToken() });
+    await tablet.register({ voipToken: uniqueToken() });
+    expect(await senderView(phone)).toEqual([onPhone]);
+    await phone.delete({ all: true });
+    const { body } = await tablet.register({ apnsToken: onTablet });
+    await tablet.call("POST", "/v2/tokens/unregister", { body: body.data.unregisterTicket });
+    await tablet.register({ apnsToken: onTablet });
+    expect(await senderView(phone)).toEqual([]);
+    expect(await devicesOf(phone)).toMatchObject([{ id: ids.tablet, muted: true }]);
+    await phone.call("PATCH", one(ids.tablet), { body: { muted: false } });
+    await tablet.delete({ all: false });
+    await tablet.register({ apnsToken: onTablet });
+    expect(await senderView(phone)).toEqual([onTablet]);
+    await phone.call("PATCH", one(ids.tablet), { body: { muted: true } });
+    await tablet.delete({ all: false });
+    const next = await logIn(phone.uid);
+    await next.register({ apnsToken: onTablet });
+    expect(await senderView(phone)).toEqual([onTablet]);
+  });
+
   it("keep the name that any of their tokens brought, and take the latest of several", async ({ expect }) => {
     const { phone, tablet } = await twoDevices();
     await scheduler.wait(2);

@@ -259,4 +259,18 @@ describe("DELETE /v3/users/{uid}", () => {
     expect(await ownersOf(token)).toEqual([]);
     expect((await rowsOf(session.uid)).facts).toEqual([{ fact: "valid_from" }]);
   });
+
+  it("keeps no muted session meanwhile, also where sessions outlive their auth tokens", async ({ expect }) => {
+    const session = await jwtLogin("SECRET", { key: SECRET });
+    const { app, uid, id } = session;
+    const facts = async () => (await rowsOf(uid, app)).facts.map(({ fact }) => fact);
+    await session.register({ fcmToken: uniqueToken() });
+    await session.call("PATCH", `/v3.0/me/devices/${id}`, { body: { muted: true } });
+    await session.delete();
+    await (await jwtLogin("SECRET", { key: SECRET, claims: { sub: uid } })).register({ fcmToken: uniqueToken() });
+    expect(await facts()).toContain("muted");
+    await breakOwnersFor(app, uid, failBefore(platformErrors.connectionLost));
+    expect((await erase(uid, app)).status).toBe(503);
+    expect(await facts()).not.toContain("muted");
+  });
 });

@@ -2,7 +2,23 @@
 import * as z from "zod/mini";
 import * as schemas from "../../../src/http/schemas.ts";
 import type { ApiOperation } from "./operation.ts";
-import { kind, NOW, platform, SESSION, success, time } from "./shared.ts";
+import { kind, labels, NOW, platform, SESSION, success, TOKEN, time } from "./shared.ts";
+
+/** A row as it is stored: docs/storage.md says what each column is. */
+const registration = z.strictObject({
+  session: z.string(),
+  kind,
+  token: z.string(),
+  hash: z.string().check(z.describe("Of the installation that the token stands for.")),
+  platform,
+  labels: labels.check(z.describe("What the app said of the device; only what it said.")),
+  version: z.int().check(z.describe("Of this user's claim, as the owner on record has it.")),
+  claimed: z.boolean().check(z.describe("Whether this user's claim is the only one (policy `exclusive`).")),
+  registeredAt: time,
+  refreshedAt: time,
+  suspectAt: z.nullable(time).check(z.describe("A provider's first report of trouble since the last registration.")),
+  muted: z.boolean().check(z.describe("Senders leave it out.")),
+});
 
 export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
   {
@@ -37,10 +53,11 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
     summary: "End all sessions of a user",
     body: { schema: schemas.endAllBody, example: { authTokensFlushed: false } },
     description:
-      "With `authTokensFlushed` (identity `cometchat`: CometChat accepts no auth token any more that it gave this user until " +
-      "now) the fences of ended sessions need not outlast that. `ended: all`: every auth token issued until now is dead, and with it its session. `ended: known`: the sessions that held " +
-      "a registration are ended; others may go on, for the app's login gives them new auth tokens (identity `jwt`), or its auth " +
-      "tokens carry no trusted time (`cometchat`).",
+      "`ended: all`: every auth token issued until now is dead, and its session with it. `ended: known`: only the sessions that " +
+      "held a registration have ended. Others may go on, because the app's login gives them new auth tokens (identity `jwt`), or " +
+      "because auth tokens carry no trusted time (`cometchat`). `authTokensFlushed` is only for identity `cometchat`. It says that " +
+      "CometChat no longer accepts any auth token that it gave this user until now, so the fences of ended sessions need not stand " +
+      "longer than that.",
     data: z.strictObject({ success: z.literal(true), removed: z.int(), ended: z.enum(["all", "known"]) }),
     example: { success: true, removed: 2, ended: "all" },
     refusals: [400, 403],
@@ -52,13 +69,16 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
     caller: ["fullAccess"],
     summary: "Everything held about a user",
     description:
-      "Registrations, fences, the record of the last 50 changes, what was taken from other users this hour, and who owns the " +
-      "tokens on record.",
+      "Registrations, fences, muted sessions that hold nothing, the record of the last 50 changes, what was taken from other users " +
+      "this hour, and who owns the tokens on record.",
     data: z.strictObject({
       uid: z.string(),
       validFrom: time,
-      registrations: z.array(z.looseObject({ token: z.string(), kind, platform, session: z.string() })),
+      registrations: z.array(registration),
       fences: z.array(z.strictObject({ session: z.string(), until: time })),
+      muted: z
+        .array(z.strictObject({ session: z.string(), until: time }))
+        .check(z.describe("Muted sessions that hold nothing, and when each is heard again.")),
       takeovers: z
         .nullable(z.strictObject({ count: z.int(), until: time }))
         .check(z.describe("Installations taken from other users in the hour that ends then.")),
@@ -78,8 +98,24 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
     example: {
       uid: "alice",
       validFrom: 0,
-      registrations: [],
+      registrations: [
+        {
+          session: SESSION,
+          kind: "fcm",
+          token: TOKEN,
+          hash: "a1B2c3D4…",
+          platform: "android",
+          labels: { timezone: "Europe/Berlin", device: { name: "Alice's phone" } },
+          version: NOW,
+          claimed: true,
+          registeredAt: NOW,
+          refreshedAt: NOW,
+          suspectAt: null,
+          muted: false,
+        },
+      ],
       fences: [{ session: SESSION, until: NOW }],
+      muted: [],
       takeovers: null,
       changes: [
         { at: NOW, change: "registered", kind: "fcm", platform: "android", session: SESSION, token: "a1B2c3D4" },

@@ -158,7 +158,8 @@ export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
     caller: "client",
     summary: "Mute one of the user's devices, or end that",
     description:
-      "Senders leave a muted device out. It stays muted over launches and new tokens, until this call or the session's end.",
+      "Senders leave a muted device out. It stays muted over launches, new tokens and an empty slot (30 days), until this call or " +
+      "the session's end.",
     body: { schema: schemas.deviceBody, example: { muted: true } },
     data: success,
     example: { success: true },

@@ -24,6 +24,12 @@ export const device = z.strictObject({
   bundleId: z.optional(z.string().check(z.describe("The APNs topic."))),
 });
 
+export const labels = z.strictObject({
+  providerId: z.optional(z.string()),
+  timezone: z.optional(z.string()),
+  device: z.optional(device),
+});
+
 const senderToken = z.strictObject({
   token: z.string(),
   kind,

@@ -2,13 +2,15 @@
 // the fault tests and the benchmarks run against. (`wrangler dev` puts two proxies before the Worker.)
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFile, mkdir, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { CommandError } from "./command.ts";
+import { lockStore, type StoreLock } from "./store-lock.ts";
 
 export const PROJECT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const require = createRequire(import.meta.url);
@@ -59,22 +61,36 @@ export interface ServeOptions {
   objects?: Record<string, string>;
   /** Where the objects' SQLite files are kept; a new temporary directory by default. */
   data?: string;
+  /** The lock of that directory, if it was taken before; the server takes it over. */
+  lock?: StoreLock;
+  /** The address it listens on; 127.0.0.1 by default. */
+  ip?: string;
   /** 0, the default: any free port. */
   port?: number;
-  /** PEM texts; with them the server speaks HTTPS. */
-  tls?: { key: string; cert: string };
-  /** `host:port` of an HTTP server that answers whatever the Worker fetches; by default it may fetch nothing private. */
+  /** PEM texts; with them the server speaks HTTPS. With a `port` of its own, it speaks HTTP too. */
+  tls?: { key: string; cert: string; port?: number };
+  /** `host:port` of an HTTP server that answers whatever the Worker fetches. */
   outbound?: string;
+  /** Whether the Worker may fetch from this machine and its neighbours; only the public network by default. */
+  fetchesPrivate?: boolean;
+  /** Whether the description of the API is served, as on Cloudflare. */
+  hasReference?: boolean;
+  /** Gets each line of the log. Only the last ones are then kept. */
+  onLog?: (line: string) => void;
 }
 
 export interface Server {
   /** `http://127.0.0.1:<port>`, or https. */
   url: string;
   port: number;
+  /** Where it speaks HTTPS beside HTTP. */
+  httpsPort: number | undefined;
   pid: number;
   data: string;
   /** What the Worker wrote to its log, a line each. */
   logs: string[];
+  /** Resolves when the process is gone. */
+  ended: Promise<void>;
   /** Ends the process, with SIGTERM unless another signal is given, and waits until it is gone. */
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -82,58 +98,123 @@ export interface Server {
 /** What is shown of the log of a server that ended unasked. */
 const LOG_LINES_SHOWN = 20;
 
-/** Serves a bundle; answers when it listens. */
+/**
+ * Serves a bundle; answers when it listens.
+ * @throws {CommandError} if another server uses the same data, if a port is taken, or if the data cannot be written
+ */
 export async function serve(options: ServeOptions): Promise<Server> {
   const directory = await mkdtemp(join(tmpdir(), "push-token-registry-serve-"));
   const data = options.data ?? join(directory, "data");
-  await mkdir(data, { recursive: true });
-  await copyFile(options.bundle, join(directory, "index.js"));
-  await writeFile(join(directory, "config.capnp"), await configuration(options, data));
-
-  const child = spawn(workerdBinary(), ["serve", "config.capnp", "--experimental", "--control-fd=3"], {
-    cwd: directory,
-    stdio: ["ignore", "pipe", "pipe", "pipe"],
-  });
+  const lock = options.lock ?? lockStore(data);
   const logs: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) {
-    if (stream !== null) createInterface({ input: stream }).on("line", (line) => logs.push(line));
+  let child: ChildProcess;
+  try {
+    await writeConfiguration(directory, options, data);
+    child = spawn(workerdBinary(), ["serve", "config.capnp", "--experimental", "--control-fd=3"], {
+      cwd: directory,
+      // The last one is not read or written: whoever has it open holds the lock.
+      stdio: ["ignore", "pipe", "pipe", "pipe", lock.fd],
+    });
+    lock.name(child.pid ?? -1);
+  } finally {
+    lock.close();
   }
-  const port = await listening(child, logs);
+  const onLine = (line: string) => {
+    logs.push(line);
+    if (options.onLog === undefined) return;
+    options.onLog(line);
+    logs.splice(0, logs.length - LOG_LINES_SHOWN);
+  };
+  for (const stream of [child.stdout, child.stderr]) {
+    if (stream !== null) createInterface({ input: stream }).on("line", onLine);
+  }
+  const ended = once(child, "exit").then(() => undefined);
+  const { port, tls } = await listening(child, options, logs);
   let isStopping = false;
   child.once("exit", (code, signal) => {
     if (!isStopping)
       console.error(`workerd ended by itself (${signal ?? code}):\n${logs.slice(-LOG_LINES_SHOWN).join("\n")}`);
   });
   return {
-    url: `${options.tls === undefined ? "http" : "https"}://127.0.0.1:${port}`,
+    url:
+      options.tls !== undefined && options.tls.port === undefined
+        ? `https://127.0.0.1:${port}`
+        : `http://127.0.0.1:${port}`,
     port,
+    httpsPort: tls,
     pid: child.pid ?? -1,
     data,
     logs,
+    ended,
     stop: async (signal = "SIGTERM") => {
       isStopping = true;
       if (child.exitCode !== null || child.signalCode !== null) return;
-      const exited = once(child, "exit");
       child.kill(signal);
-      await exited;
+      await ended;
     },
   };
 }
 
-/** workerd says on the control descriptor where it listens: `{"event":"listen","socket":"http","port":…}`. */
-async function listening(child: ChildProcess, logs: string[]): Promise<number> {
-  const control = createInterface({ input: child.stdio[3] as Readable });
-  for await (const line of control) {
+type Ports = Partial<Record<"port" | "tls", number>>;
+
+/** workerd says on the control descriptor where it listens: `{"event":"listen","socket":"port","port":…}`. */
+async function listening(
+  child: ChildProcess,
+  options: ServeOptions,
+  logs: string[],
+): Promise<Ports & { port: number }> {
+  const closed = once(child, "close");
+  const ports: Ports = {};
+  const awaited = options.tls?.port === undefined ? 1 : 2;
+  for await (const line of createInterface({ input: child.stdio[3] as Readable })) {
     const message = JSON.parse(line);
-    if (message.event === "listen") return message.port;
+    if (message.event === "listen") ports[message.socket as keyof Ports] = message.port;
+    const { port } = ports;
+    if (port !== undefined && Object.keys(ports).length === awaited) return { ...ports, port };
   }
-  throw new Error(`workerd ended before it listened:\n${logs.join("\n")}`);
+  await closed;
+  throw new CommandError(refusedPort(logs, options) ?? `workerd ended before it listened:\n${logs.join("\n")}`);
+}
+
+/** What workerd says of a port that it does not get. */
+function refusedPort(logs: readonly string[], { port, tls }: ServeOptions): string | undefined {
+  for (const line of logs) {
+    const [, socket, why] = line.match(/Socket "(port|tls)": bind\(\): (.+?)(?: \(os error \d+\))?$/) ?? [];
+    if (why === undefined) continue;
+    const number = socket === "tls" ? tls?.port : port;
+    if (why === "Address already in use") return `Port ${number} is already in use: choose another with --port.`;
+    return `Port ${number} cannot be listened on (${why}): choose another with --port or --ip.`;
+  }
+  return undefined;
 }
 
 function workerdBinary(): string {
   const name = `@cloudflare/workerd-${process.platform}-${process.arch === "x64" ? "64" : process.arch}`;
   return join(dirname(require.resolve(`${name}/package.json`)), "bin", "workerd");
 }
+
+const REFERENCE = { openapi: "openapi.json", reference: "reference.html" };
+
+/** Writes what workerd reads, and what it embeds, into a directory of its own. */
+async function writeConfiguration(directory: string, options: ServeOptions, data: string): Promise<void> {
+  await copyFile(options.bundle, join(directory, "index.js"));
+  if (options.hasReference === true) {
+    for (const file of Object.values(REFERENCE)) await copyFile(join(PROJECT, "public", file), join(directory, file));
+  }
+  await writeFile(join(directory, "config.capnp"), await configuration(options, data));
+}
+
+/** Serves the two files of the description, as Cloudflare's assets do. */
+const REFERENCE_SERVICE = `(name = "reference", worker = (
+      compatibilityDate = "2026-09-30",
+      modules = [
+        (name = "assets.js", esModule = "import openapi from 'openapi.json'; import reference from 'reference.html';
+          export default { fetch: ({ url }) => url.endsWith('.json')
+            ? new Response(openapi, { headers: { 'content-type': 'application/json' } })
+            : new Response(reference, { headers: { 'content-type': 'text/html; charset=utf-8' } }) };"),
+        (name = "openapi.json", text = embed "${REFERENCE.openapi}"),
+        (name = "reference.html", text = embed "${REFERENCE.reference}"),
+      ])),`.replaceAll("\n", " ");
 
 async function configuration(options: ServeOptions, data: string): Promise<string> {
   const wrangler = await readFile(join(PROJECT, "wrangler.toml"), "utf8");
@@ -151,23 +232,18 @@ async function configuration(options: ServeOptions, data: string): Promise<strin
   bindings.push(
     ...objects.map(([name, className]) => `(name = ${quote(name)}, durableObjectNamespace = ${quote(className)})`),
   );
-  const address = quote(`127.0.0.1:${options.port ?? 0}`);
-  const { tls, outbound } = options;
-  const socket =
-    tls === undefined
-      ? "http = ()"
-      : `https = (tlsOptions = (keypair = (privateKey = ${quote(tls.key)}, certificateChain = ${quote(tls.cert)})))`;
-  const outboundService =
-    outbound === undefined ? "" : `(name = "internet", external = (address = ${quote(outbound)}, http = ())),`;
+  const hasReference = options.hasReference === true;
+  if (hasReference) bindings.push('(name = "ASSETS", service = "reference")');
   return `
 using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = .worker),
-    ${outboundService}
+    ${internet(options)}
+    ${hasReference ? REFERENCE_SERVICE : ""}
     (name = "disk", disk = (path = ${quote(data)}, writable = true)),
   ],
-  sockets = [(name = "http", address = ${address}, ${socket}, service = "main")],
+  sockets = [${sockets(options).join(", ")}],
 );
 const worker :Workerd.Worker = (
   compatibilityDate = ${quote(compatibilityDate)},
@@ -181,6 +257,23 @@ const worker :Workerd.Worker = (
   ],
 );
 `;
+}
+
+/** Where the Worker's own fetches go. */
+function internet({ outbound, fetchesPrivate = false }: ServeOptions): string {
+  if (outbound !== undefined) return `(name = "internet", external = (address = ${quote(outbound)}, http = ())),`;
+  if (!fetchesPrivate) return "";
+  return '(name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true))),';
+}
+
+function sockets({ ip = "127.0.0.1", port = 0, tls }: ServeOptions): string[] {
+  const address = (of: number) => quote(`${ip.includes(":") ? `[${ip}]` : ip}:${of}`);
+  const http = `(name = "port", address = ${address(port)}, http = (), service = "main")`;
+  if (tls === undefined) return [http];
+  const pair = `(tlsOptions = (keypair = (privateKey = ${quote(tls.key)}, certificateChain = ${quote(tls.cert)})))`;
+  const https = (name: string, of: number) =>
+    `(name = "${name}", address = ${address(of)}, https = ${pair}, service = "main")`;
+  return tls.port === undefined ? [https("port", port)] : [http, https("tls", tls.port)];
 }
 
 /** Cap'n Proto's text literals have JSON's escapes. */

@@ -2,10 +2,13 @@
 // `npm run deploy` records after a deploy, in deployed.json, what must not change unnoticed.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import * as z from "zod/mini";
 import { type App, ConfigError, parseConfig } from "../src/config/apps.ts";
-import { defineCommand, main } from "./lib/command.ts";
+import { DEMO_APP, IS_DEMO } from "./demo.ts";
+import { CommandError, defineCommand, main } from "./lib/command.ts";
 import { flag, text } from "./lib/options.ts";
 import { PROJECT } from "./lib/workerd.ts";
+import { readWranglerConfig, shortPath } from "./lib/wrangler-config.ts";
 
 /** Settings that say which rows count as whose: a change needs a decision, which the app declares. */
 const DECLARED = [
@@ -38,7 +41,6 @@ export function problemsOf({ vars, requiredSecrets, rateLimits, deployed }: Conf
   const config = parseConfig(vars);
   const names = Object.keys(vars).filter((name) => name.startsWith("APP_"));
   const problems = [...config.problems];
-  if (names.length === 0) problems.push("[vars]: has no table APP_<NAME>; without one there is no app");
   if (vars.DEVELOPMENT !== undefined) problems.push("[vars].DEVELOPMENT: is for npm start only");
   for (const [appId, app] of config.apps) {
     const name = nameOf(vars, appId);
@@ -51,6 +53,7 @@ export function problemsOf({ vars, requiredSecrets, rateLimits, deployed }: Conf
         problems.push(`${name}.rateLimits.${limit}: there is no [[ratelimits]] with the name RATE_LIMIT_${rateClass}`);
       }
     }
+    if (appId === DEMO_APP.appId) problems.push(`${name}.appId: ${IS_DEMO}`);
     problems.push(...changesOf(name, app, deployed[appId]));
   }
   for (const name of names) {
@@ -66,6 +69,8 @@ export function problemsOf({ vars, requiredSecrets, rateLimits, deployed }: Conf
   }
   return problems;
 }
+
+const NO_APP = "wrangler.toml has no app yet: npm run setup adds one and deploys it.";
 
 /** Changes that need a decision, or would be the loss of all data. */
 function changesOf(name: string, app: App, before: Deployed[string] | undefined): string[] {
@@ -123,26 +128,23 @@ export interface CheckResult {
 
 /**
  * Checks a wrangler.toml, and with `record` notes what is deployed if nothing is wrong.
- * `config`: its path, that of this project by default; `env`: the name of an environment in it.
+ * `config`: its path, that of this project by default; `env`: the name of an environment in it; `forDeploy`: whether there must be an app.
  */
 export async function check({
   config = join(PROJECT, "wrangler.toml"),
   env,
   record = false,
+  forDeploy = record,
 }: {
   config?: string;
-  env?: string;
+  env?: string | undefined;
   record?: boolean;
+  forDeploy?: boolean;
 }): Promise<CheckResult> {
-  const { unstable_readConfig } = await import("wrangler");
-  const { vars, secrets, ratelimits } = unstable_readConfig({ config, ...(env === undefined ? {} : { env }) });
+  const { vars, requiredSecrets, rateLimits } = await readWranglerConfig({ config, env });
   const file = join(config, env === undefined ? "../deployed.json" : `../deployed.${env}.json`);
-  const problems = problemsOf({
-    vars,
-    requiredSecrets: secrets?.required ?? [],
-    rateLimits: ratelimits.map(({ name }: { name: string }) => name),
-    deployed: await readDeployed(file),
-  });
+  const problems = problemsOf({ vars, requiredSecrets, rateLimits, deployed: await readDeployed(file) });
+  if (forDeploy && !Object.keys(vars).some((name) => name.startsWith("APP_"))) problems.push(NO_APP);
   if (problems.length > 0) return { problems, lines: [] };
   const lines = [...parseConfig(vars).apps].map(([appId, app]) => {
     const name = nameOf(vars, appId);
@@ -150,19 +152,39 @@ export async function check({
     const secret = name.replace("APP_", "SECRETS_");
     return `${name}: app "${appId}", identity ${identity}, policy ${policy}; its secret is ${secret}`;
   });
+  if (lines.length === 0) lines.push(NO_APP);
   if (record) {
     await writeFile(file, `${JSON.stringify(toDeployed(vars), null, 2)}\n`);
-    lines.push(`Noted in ${file}: commit it.`);
+    lines.push(`Noted in ${shortPath(file)}: commit it.`);
   }
   return { problems, lines };
 }
 
+const recordSchema = z.record(
+  z.string(),
+  z.looseObject({
+    policy: z.optional(z.enum(["exclusive", "shared"])),
+    fcmInstallations: z.optional(z.boolean()),
+    uidCase: z.optional(z.enum(["sensitive", "insensitive"])),
+    jurisdiction: z.nullable(z.string()),
+  }),
+);
+
 async function readDeployed(file: string): Promise<Deployed> {
+  let text: string;
   try {
-    return JSON.parse(await readFile(file, "utf8"));
+    text = await readFile(file, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
     throw error;
+  }
+  const where = `${shortPath(file)}: is not what npm run deploy noted`;
+  const repair = "take the last committed one: git checkout";
+  try {
+    return recordSchema.parse(JSON.parse(text)) as Deployed;
+  } catch (error) {
+    const path = error instanceof z.core.$ZodError ? `, at ${error.issues[0]?.path.join(".")}` : " (no JSON)";
+    throw new CommandError(`${where}${path}; ${repair} ${shortPath(file)}`);
   }
 }
 

@@ -1,106 +1,129 @@
 // `npm start`: the Worker on this machine, with a demo app and its data kept on disk between runs. Prints what to paste to see
 // it work.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
-import { defineCommand, main } from "./lib/command.ts";
-import { number, text } from "./lib/options.ts";
-import { PROJECT } from "./lib/workerd.ts";
-
-const require = createRequire(import.meta.url);
+import { mkdir, rm } from "node:fs/promises";
+import { isIP } from "node:net";
+import { dirname, join, resolve } from "node:path";
+import { type Local, localBindings } from "./demo.ts";
+import { CommandError, defineCommand, execute } from "./lib/command.ts";
+import { type Certificate, localCertificate } from "./lib/local-certificate.ts";
+import { choice, number, text } from "./lib/options.ts";
+import { lockStore } from "./lib/store-lock.ts";
+import { build, PROJECT, serve } from "./lib/workerd.ts";
+import { readWranglerConfig, shortPath } from "./lib/wrangler-config.ts";
+import { welcome } from "./start/welcome.ts";
 
 const PORT_MAX = 65_535;
+const DEFAULT_PORT = 8787;
+/** CometChat's. */
+const REGIONS = ["us", "eu", "in"];
 
 export const command = defineCommand({
   name: "start",
   summary:
-    "Serves the registry on this machine, with a demo app, and prints calls to paste. Data is kept on disk for the next run.",
+    "Serves the registry on this machine, by http and https, with a demo app and with the apps of wrangler.toml, and prints calls " +
+    "to paste. Data is kept on disk for the next run.",
   options: {
     port: number({
-      help: "Where it listens.",
+      help: "Where it listens. https is at the next port. With 0, both are free ones.",
       min: 0,
-      max: PORT_MAX,
-      default: null,
-      defaultSays: "8787, or a free one",
+      max: PORT_MAX - 1,
+      default: DEFAULT_PORT,
     }),
-    ip: text({ help: "The address it listens on.", placeholder: "ADDRESS", default: null, defaultSays: "localhost" }),
+    ip: text({ help: "The address it listens on.", placeholder: "ADDRESS", default: "127.0.0.1" }),
     "persist-to": text({
       help: "Where the data is kept.",
       placeholder: "DIRECTORY",
       default: null,
       defaultSays: ".wrangler/state",
     }),
+    "local-protocol": choice({
+      help: "What is spoken at --port; the other one is spoken at the next port.",
+      placeholder: "PROTOCOL",
+      choices: ["http", "https"] as const,
+      default: "http",
+    }),
   },
-  operands: {
-    placeholder: "-- WRANGLER-OPTIONS",
-    help: "More options of `wrangler dev`, behind another `--`.",
-    min: 0,
-    max: Number.POSITIVE_INFINITY,
-  },
-  examples: ["", "--port 9000 --persist-to /tmp/registry", "--port 9000 -- --local-protocol https"],
+  examples: ["", "--port 9000 --persist-to /tmp/registry", "--local-protocol https"],
+  notes: "Exit code 1: a port or the data is already in use, or a directory cannot be written.",
   hasJson: false,
-  async run({ port, ip, "persist-to": persistTo }, { operands }) {
-    const options = [
-      ...(port === null ? [] : ["--port", String(port)]),
-      ...(ip === null ? [] : ["--ip", ip]),
-      ...(persistTo === null ? [] : ["--persist-to", persistTo]),
-    ];
-    return await serveDemo([...options, ...operands]);
+  async run({ port, ip, "persist-to": persistTo, "local-protocol": protocol }) {
+    const data = persistTo === null ? join(PROJECT, ".wrangler/state") : resolve(persistTo);
+    const next = port === 0 ? 0 : port + 1;
+    const ports = protocol === "http" ? { http: port, https: next } : { http: next, https: port };
+    return await serveUntilEnded({ ports, ip: ip === "localhost" ? "127.0.0.1" : ip, data });
   },
 });
 
-/** Runs `wrangler dev` until it ends; answers its exit code. */
-async function serveDemo(options: readonly string[]): Promise<number> {
-  const script = join(dirname(require.resolve("wrangler/package.json")), "bin/wrangler.js");
-  const demo = ["--env-file", "scripts/demo.env", "--var", "DEVELOPMENT:true", "--show-interactive-dev-session=false"];
-  const wrangler = spawn(process.execPath, [script, "dev", ...demo, ...options], {
-    cwd: PROJECT,
-    // Nothing here needs the network: no metrics, no fetching of a sample `request.cf`.
-    env: { ...process.env, WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" },
-    // Not detached: it stays in this process group, and a signal of the terminal reaches it too.
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => wrangler.kill(signal));
-  createInterface({ input: wrangler.stdout }).on("line", (line) => {
-    console.log(line);
-    const url = line.match(/Ready on (https?:\/\/\S+)/)?.[1];
-    if (url !== undefined)
-      welcome(url).catch((error) => console.error(`The demo could not be prepared: ${error.message}`));
-  });
-  const [code, signal] = await once(wrangler, "exit");
-  return code ?? (signal === "SIGINT" || signal === "SIGTERM" ? 0 : 1);
+interface Where {
+  ports: { http: number; https: number };
+  ip: string;
+  data: string;
 }
 
-async function welcome(url: string): Promise<void> {
-  const response = await fetch(`${url}/v3/users/alice/auth_tokens`, {
-    method: "POST",
-    headers: { appId: "demo", apikey: "demo-auth-key" },
-  });
-  if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
-  const { data } = (await response.json()) as { data: { authToken: string } };
-  const client = `-H 'appId: demo' -H "authToken: $AUTH_TOKEN"`;
-  console.log(`
-The push token registry is at ${url}
-
-A demo app is ready: appId demo, region us. Its API keys are demo-server-key (fullAccess), demo-sender-key (sender) and
-demo-auth-key (authOnly). They work here only. A fresh auth token of the user alice:
-
-  AUTH_TOKEN='${data.authToken}'
-
-Register a push token as her phone does, list her tokens, and delete the token of this session:
-
-  curl -X POST ${url}/v2/tokens ${client} -H 'Content-Type: application/json' -d '{"fcmToken":"demo-fcm-token"}'
-  curl ${url}/v2/tokens ${client}
-  curl -X DELETE ${url}/v2/tokens ${client} -H 'Content-Type: application/json' -d '{"all":false}'
-
-What a sender sees, whatever device she uses:
-
-  curl ${url}/v3/users/alice/push_tokens -H 'appId: demo' -H 'apikey: demo-sender-key'
-
-Stop with Ctrl-C; data is kept for the next run.
-`);
+/** Answers the exit code. */
+async function serveUntilEnded({ ports, ip, data }: Where): Promise<number> {
+  await mustBeWritable(join(PROJECT, ".wrangler/tmp"));
+  // Before the Worker is built: whoever is refused waits for nothing.
+  const lock = lockStore(data);
+  const local = localBindings((await readWranglerConfig()).vars);
+  const bundle = await build();
+  const certificate = await certificateFor(data, ip, local);
+  const log = { isOpen: false };
+  const server = await serve({
+    bundle,
+    bindings: local.bindings,
+    data,
+    lock,
+    ip,
+    port: ports.http,
+    tls: { ...certificate, port: ports.https },
+    fetchesPrivate: true,
+    hasReference: true,
+    onLog: (line) => {
+      if (log.isOpen) console.log(line);
+    },
+  }).finally(() => rm(dirname(bundle), { recursive: true }));
+  const signal = asked();
+  try {
+    console.log(await welcome(server, { ip, data: shortPath(data), certificate: shortPath(certificate.path), local }));
+    log.isOpen = true;
+    return await Promise.race([signal, server.ended.then(() => 1)]);
+  } finally {
+    await server.stop();
+  }
 }
 
-if (import.meta.main) await main(command);
+/** Resolves to the exit code when somebody asks this process to end. */
+function asked(): Promise<number> {
+  const { promise, resolve: end } = Promise.withResolvers<number>();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => end(0));
+  return promise;
+}
+
+async function mustBeWritable(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CommandError(
+      `The Worker cannot be built, because ${PROJECT} cannot be written (${code}): copy it to a directory of your own, and run npm ci and npm start there.`,
+    );
+  }
+}
+
+/** For the names that SDKs build for this machine, in every region that an app has. */
+function certificateFor(data: string, ip: string, { apps }: Local): Promise<Certificate> {
+  const regions = new Set([...REGIONS, ...apps.map(({ region }) => region)]);
+  const names = [...regions].map((region) => `push-notification-${region}.localhost`);
+  const addresses = new Set(["127.0.0.1", "::1", ...(isIP(ip) === 0 ? [] : [ip])]);
+  return localCertificate(join(data, "https"), ["localhost", ...names, ...addresses]);
+}
+
+// npm takes only the first `--` of `npm start -- -- --port 9000` away.
+if (import.meta.main) {
+  process.exitCode = await execute(
+    command,
+    process.argv.slice(2).filter((arg) => arg !== "--"),
+    process.env,
+  );
+}

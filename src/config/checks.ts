@@ -115,7 +115,7 @@ function isKeySetUrl(text: string, isDevelopment: boolean): boolean {
   return url.protocol === "https:" || (isDevelopment && isLocal && url.protocol === "http:");
 }
 
-/** How the SHA-256 begins of the API keys that scripts/demo.env gives the demo app: they are printed in the README. */
+/** How the SHA-256 begins of the API keys that scripts/demo.ts gives the demo app: they are printed in the README. */
 const DEVELOPMENT_API_KEYS: readonly string[] = ["4aaad75cfe474cab", "9d28af2ffdb47e2a", "a648b1c9e7897490"];
 
 function hasDevelopmentSecret({ signingKeys, apiKeys }: Secrets): boolean {

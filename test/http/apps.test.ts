@@ -296,7 +296,7 @@ describe("the configuration", () => {
       signingKeys: [{ kid: "d", secret: "development-only-signing-key-of-the-demo-app" }],
       apiKeys: [],
     };
-    // demo-sender-key of scripts/demo.env, by its hash.
+    // demo-sender-key of scripts/demo.ts, by its hash.
     const sha256 = "9d28af2ffdb47e2a7f63075bf8642d3e9995b8fc8a86b3bda44cef29920dafe5";
     const key = { signingKeys: [], apiKeys: [{ name: "sender", scope: "sender", sha256 }] };
     for (const SECRETS_ONE of [secrets, key, JSON.stringify(key)]) {

@@ -8,15 +8,29 @@ import type { Command } from "../../scripts/lib/command.ts";
 import { helpOf, parse } from "../../scripts/lib/command.ts";
 import { PROJECT } from "../../scripts/lib/workerd.ts";
 
-/** `node scripts/x.ts --check` → the file and its arguments. Other programs (vitest, wrangler) have help of their own. */
+const GUARD = ["--import", "./scripts/needs-node-24.mjs"];
+const NODE = `node ${GUARD.join(" ")} `;
+
+/** The file of each command and its arguments. Other programs (vitest, wrangler) have help of their own. */
 const COMMANDS = Object.entries(manifest.scripts).flatMap(([name, line]) => {
-  const [program, file = "", ...args] = line.split(" ");
-  return program === "node" && !line.includes("&&") ? [{ name, file, args }] : [];
+  if (!line.startsWith(NODE)) return [];
+  const [file = "", ...args] = line.slice(NODE.length).split(" ");
+  return [{ name, file, args }];
 });
 
-async function run(file: string, args: readonly string[]): Promise<{ code: number; out: string; errors: string }> {
-  const { promise, resolve } = Promise.withResolvers<{ code: number; out: string; errors: string }>();
-  execFile(process.execPath, [join(PROJECT, file), ...args], { cwd: PROJECT }, (error, out, errors) => {
+interface Ended {
+  code: number;
+  out: string;
+  errors: string;
+}
+
+function run(file: string, args: readonly string[]): Promise<Ended> {
+  return node([join(PROJECT, file), ...args]);
+}
+
+async function node(args: readonly string[]): Promise<Ended> {
+  const { promise, resolve } = Promise.withResolvers<Ended>();
+  execFile(process.execPath, args, { cwd: PROJECT }, (error, out, errors) => {
     resolve({ code: error === null ? 0 : Number(error.code), out, errors });
   });
   return await promise;
@@ -32,6 +46,25 @@ describe("the commands in package.json", () => {
   it("are found there", ({ expect }) => {
     const names = COMMANDS.map(({ name }) => name);
     expect(names).toEqual(expect.arrayContaining(["bench", "cost", "crash", "fuzz", "keys", "model", "soak", "start"]));
+  });
+
+  it("say what is missing where Node is too old to read them", async ({ expect }) => {
+    const old = 'Object.defineProperty(process, "versions", { value: { node: "20.20.2" } })';
+    const found = await node([
+      "--import",
+      `data:text/javascript,${encodeURIComponent(old)}`,
+      ...GUARD,
+      "scripts/keys.ts",
+    ]);
+    expect(found).toEqual({
+      code: 1,
+      out: "",
+      errors: expect.stringMatching(
+        /^Node 24 is missing \(this is 20\.20\.2\).*run npm ci --ignore-scripts=false\.\n$/,
+      ),
+    });
+    const lines = Object.values(manifest.scripts).filter((line) => /\bnode /.test(line));
+    expect(lines.filter((line) => !line.startsWith(NODE))).toEqual([]);
   });
 
   it.concurrent.for(COMMANDS)(

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, it } from "vitest";
+import { describe, it, onTestFinished } from "vitest";
 import { type Configuration, check, problemsOf } from "../../scripts/check-config.ts";
 import { PROJECT } from "../../scripts/lib/workerd.ts";
 import { ConfigError, parseConfig } from "../../src/config/apps.ts";
@@ -24,6 +24,18 @@ function script(name: string, ...args: string[]): Promise<{ code: number; out: s
   });
 }
 
+const REQUIRED = '[secrets]\nrequired = ["SECRETS_A"]\n';
+
+/** A wrangler.toml in a directory of its own, and the record beside it. */
+async function files({ toml, record }: { toml?: string; record?: string }): Promise<{ file: string }> {
+  const directory = await mkdtemp(join(tmpdir(), "push-token-registry-config-"));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const file = join(directory, "wrangler.toml");
+  if (toml !== undefined) await writeFile(file, toml);
+  if (record !== undefined) await writeFile(join(directory, "deployed.json"), record);
+  return { file };
+}
+
 describe("problemsOf", () => {
   it("finds nothing wrong with an app that has an id and a secret", ({ expect }) => {
     expect(problemsOf(VALID)).toEqual([]);
@@ -32,7 +44,7 @@ describe("problemsOf", () => {
 
   it("names the field that is wrong, the secret that is missing, and the limit that is not bound", ({ expect }) => {
     const wrong: [Partial<Configuration>, string][] = [
-      [{ vars: {}, requiredSecrets: [] }, "[vars]: has no table APP_<NAME>"],
+      [{ vars: { APP_ACME: { appId: "demo" } } }, 'APP_ACME.appId: "demo" is the app of npm start'],
       [{ vars: { APP_ACME: { appId: "acme", policy: "both" } } }, "APP_ACME.policy: must be"],
       [{ vars: { APP_ACME: { appId: "acme" }, DEVELOPMENT: "true" } }, "DEVELOPMENT: is for npm start only"],
       [{ requiredSecrets: [] }, 'must hold "SECRETS_ACME"'],
@@ -83,33 +95,68 @@ describe("problemsOf", () => {
 });
 
 describe("npm run check:config", () => {
-  it("accepts the wrangler.toml of this repository", async ({ expect }) => {
+  it("accepts the wrangler.toml of this repository, with whatever apps it has", async ({ expect }) => {
     const { problems, lines } = await check({});
     expect(problems).toEqual([]);
-    expect(lines).toContainEqual(expect.stringContaining('APP_DEMO: app "demo"'));
+    expect(lines).not.toEqual([]);
+  });
+
+  it("accepts a file without an app, but for a deploy", async ({ expect }) => {
+    const { file } = await files({ toml: 'name = "x"\n' });
+    expect(await check({ config: file })).toEqual({ problems: [], lines: [expect.stringContaining("npm run setup")] });
+    for (const forDeploy of [{ forDeploy: true }, { record: true }]) {
+      const refused = { problems: [expect.stringContaining("npm run setup")], lines: [] };
+      expect(await check({ config: file, ...forDeploy })).toEqual(refused);
+    }
+  });
+
+  it.for([
+    [
+      "text that is no TOML",
+      { toml: 'name = "x"\n[vars.APP_A]\nappId = "a\n' },
+      /wrangler\.toml:3:\d+: is no TOML: \S/,
+    ],
+    [
+      "a field of the wrong type",
+      { toml: 'name = "x"\n[secrets]\nrequired = "A"\n' },
+      /wrangler\.toml: .*secrets\.required/,
+    ],
+    [
+      "an app without an id",
+      { toml: `name = "x"\n[vars.APP_A]\nregion = "us"\n${REQUIRED}` },
+      /^APP_A\.appId: must be text$/,
+    ],
+    ["a record that is no JSON", { toml: 'name = "x"\n', record: "{" }, /deployed\.json: .*no JSON.*git checkout/],
+    [
+      "a record of another shape",
+      { toml: 'name = "x"\n', record: '{"a":{"policy":3}}' },
+      /deployed\.json: .*at a\.policy/,
+    ],
+    ["no file", {}, /Could not read file/],
+  ] as const)("says in one line what is wrong: %s", async ([, given, says], { expect }) => {
+    const { file } = await files(given);
+    const { code, out, errors } = await script("check-config.ts", "--config", file);
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(errors.trimEnd()).toMatch(says);
+    expect(errors.trimEnd()).not.toContain("\n");
   });
 
   it("notes what was deployed, and refuses to change it unnoticed afterwards", async ({ expect }) => {
-    const directory = await mkdtemp(join(tmpdir(), "push-token-registry-config-"));
-    const file = join(directory, "wrangler.toml");
+    const { file } = await files({});
     const write = (app: string) =>
       writeFile(file, `name = "x"\n[secrets]\nrequired = ["SECRETS_ACME"]\n[vars.APP_ACME]\nappId = "acme"\n${app}\n`);
-    const deployed = async () => JSON.parse(await readFile(join(directory, "deployed.json"), "utf8"));
-    try {
-      await write("");
-      expect((await check({ config: file, record: true })).problems).toEqual([]);
-      const settings = { policy: "exclusive", fcmInstallations: true, uidCase: "sensitive", jurisdiction: null };
-      expect(await deployed()).toEqual({ acme: settings });
-      await write('policy = "shared"');
-      const refused = await check({ config: file, record: true });
-      expect(refused).toEqual({ problems: [expect.stringContaining("APP_ACME.policy")], lines: [] });
-      expect(await deployed()).toMatchObject({ acme: { policy: "exclusive" } });
-      await write('policy = "shared"\npolicyChangedFrom = "exclusive"');
-      expect((await check({ config: file, record: true })).problems).toEqual([]);
-      expect(await deployed()).toMatchObject({ acme: { policy: "shared" } });
-    } finally {
-      await rm(directory, { recursive: true });
-    }
+    const deployed = async () => JSON.parse(await readFile(join(file, "../deployed.json"), "utf8"));
+    await write("");
+    expect((await check({ config: file, record: true })).problems).toEqual([]);
+    const settings = { policy: "exclusive", fcmInstallations: true, uidCase: "sensitive", jurisdiction: null };
+    expect(await deployed()).toEqual({ acme: settings });
+    await write('policy = "shared"');
+    const refused = await check({ config: file, record: true });
+    expect(refused).toEqual({ problems: [expect.stringContaining("APP_ACME.policy")], lines: [] });
+    expect(await deployed()).toMatchObject({ acme: { policy: "exclusive" } });
+    await write('policy = "shared"\npolicyChangedFrom = "exclusive"');
+    expect((await check({ config: file, record: true })).problems).toEqual([]);
+    expect(await deployed()).toMatchObject({ acme: { policy: "shared" } });
   });
 });
 

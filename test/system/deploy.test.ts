@@ -3,28 +3,29 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { parseEnv } from "node:util";
 import { SignJWT } from "jose";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
 import { unstable_readConfig } from "wrangler";
+import { DEMO_APP, DEMO_SECRETS, DEMO_KEYS as KEYS } from "../../scripts/demo.ts";
 import { PROJECT, type Server, serve } from "../../scripts/lib/workerd.ts";
+import { parseConfig } from "../../src/config/apps.ts";
 
-const DEMO_KEYS = ["demo-server-key", "demo-sender-key", "demo-auth-key"];
+const DEMO_KEYS = Object.values(KEYS);
 const OWN_KEY = "a-key-of-the-operator";
 
-const demoEnv = parseEnv(await readFile(join(PROJECT, "scripts/demo.env"), "utf8"));
-const demoSecrets = JSON.parse(demoEnv.SECRETS_DEMO ?? "null");
+const demoSecrets = JSON.stringify(DEMO_SECRETS);
+const demoSigningKey = DEMO_SECRETS.signingKeys[0]?.secret ?? "";
 /** The vars that `wrangler deploy` uploads. */
-const { vars } = unstable_readConfig({ config: join(PROJECT, "wrangler.toml") });
-const deployedVars = vars as Record<string, string | object>;
+const { vars, secrets } = unstable_readConfig({ config: join(PROJECT, "wrangler.toml") });
 
 const ownSecrets = JSON.stringify({
   signingKeys: [{ kid: "2026", secret: "a signing key that the operator has made" }],
   apiKeys: [{ name: "own", scope: "fullAccess", sha256: createHash("sha256").update(OWN_KEY).digest("hex") }],
 });
 
+/** As if the demo app had come into wrangler.toml. */
 async function deployed(extra: Record<string, string> = {}): Promise<Server> {
-  const server = await serve({ bundle: inject("bundle"), bindings: { ...deployedVars, ...extra } });
+  const server = await serve({ bundle: inject("bundle"), bindings: { APP_DEMO: DEMO_APP, ...extra } });
   onTestFinished(async () => {
     await server.stop();
     await rm(dirname(server.data), { recursive: true, force: true });
@@ -47,13 +48,12 @@ function withKey(server: Server, apikey: string) {
 
 /** An auth token as the demo app's development key signs it. */
 function demoAuthToken(): Promise<string> {
-  const { kid, secret } = demoSecrets.signingKeys[0];
   return new SignJWT({ app: "demo", sid: crypto.randomUUID() })
-    .setProtectedHeader({ alg: "HS256", typ: "auth+jwt", kid })
+    .setProtectedHeader({ alg: "HS256", typ: "auth+jwt", kid: "development" })
     .setSubject("alice")
     .setIssuedAt()
     .setExpirationTime("1h")
-    .sign(new TextEncoder().encode(secret));
+    .sign(new TextEncoder().encode(demoSigningKey));
 }
 
 const UNKNOWN_KEY = { status: 401, code: "AUTH_ERR_APIKEY_NOT_FOUND" };
@@ -83,17 +83,17 @@ describe("a deployed Worker", () => {
     ["with DEVELOPMENT=false", { DEVELOPMENT: "false" }],
     ["with DEVELOPMENT=1", { DEVELOPMENT: "1" }],
   ])("answers 500 to everything of an app that holds the development secret, %s", async (_, extra) => {
-    const server = await deployed({ SECRETS_DEMO: demoEnv.SECRETS_DEMO ?? "", ...extra });
+    const server = await deployed({ SECRETS_DEMO: demoSecrets, ...extra });
     const broken = { status: 500, code: "ERR_OPERATION_FAILED" };
     for (const key of [...DEMO_KEYS, OWN_KEY]) expect(await withKey(server, key), key).toEqual([broken, broken]);
     expect(await call(server, "GET", "/v2/tokens", { authToken: await demoAuthToken() })).toEqual(broken);
     const named = server.logs.filter((line) => line.includes("SECRETS_DEMO: holds a development secret"));
     expect(named.length).toBeGreaterThan(0);
-    for (const line of server.logs) expect(line).not.toContain(demoSecrets.signingKeys[0].secret);
+    for (const line of server.logs) expect(line).not.toContain(demoSigningKey);
   });
 
   it("would accept them as npm start runs it: the cases above refuse real keys", async ({ expect }) => {
-    const server = await deployed({ SECRETS_DEMO: demoEnv.SECRETS_DEMO ?? "", DEVELOPMENT: "true" });
+    const server = await deployed({ SECRETS_DEMO: demoSecrets, DEVELOPMENT: "true" });
     expect(await call(server, "POST", "/v3/users/alice/auth_tokens", { apikey: "demo-auth-key" })).toMatchObject({
       status: 200,
     });
@@ -113,16 +113,22 @@ describe("a deployed Worker", () => {
     const files = await readdir(dirname(inject("bundle")));
     expect(files.filter((file) => !/\.(js\.map|md)$/.test(file))).toEqual(["index.js"]);
     const script = await readFile(inject("bundle"), "utf8");
-    for (const secret of [...DEMO_KEYS, demoSecrets.signingKeys[0].secret]) expect(script).not.toContain(secret);
-    expect(Object.keys(deployedVars)).not.toContain("DEVELOPMENT");
-    expect(JSON.stringify(deployedVars)).not.toMatch(/signingKeys|apiKeys|demo-/);
+    for (const secret of [...DEMO_KEYS, demoSigningKey]) expect(script).not.toContain(secret);
+    expect(Object.keys(vars)).not.toContain("DEVELOPMENT");
+    expect(JSON.stringify(vars)).not.toMatch(/signingKeys|apiKeys|demo|1000000/);
+  });
+
+  it("finds no demo app in any file that a deploy reads", async ({ expect }) => {
+    const files = await readdir(PROJECT);
+    expect(files.filter((file) => /^\.(dev\.vars|env)/.test(file))).toEqual([]);
+    const { apps } = parseConfig(vars as Record<string, unknown>);
+    expect([...apps.keys()]).not.toContain(DEMO_APP.appId);
   });
 
   it("declares the secrets of each of its apps as required: wrangler refuses a deploy without them", async ({
     expect,
   }) => {
-    const config = unstable_readConfig({ config: join(PROJECT, "wrangler.toml") });
-    const apps = Object.keys(deployedVars).filter((name) => name.startsWith("APP_"));
-    expect(config.secrets?.required).toEqual(apps.map((name) => name.replace("APP_", "SECRETS_")));
+    const apps = Object.keys(vars).filter((name) => name.startsWith("APP_"));
+    expect(secrets?.required).toEqual(apps.map((name) => name.replace("APP_", "SECRETS_")));
   });
 });

@@ -25,6 +25,15 @@ interface PageGlobals {
   sessionStorage: { clear(): void };
 }
 
+/** Where Chromium is. @throws if it is not there */
+export function chromiumPath(): string {
+  const path = process.env.CHROMIUM_PATH ?? "/usr/bin/chromium";
+  if (existsSync(path)) return path;
+  throw new Error(
+    `There is no Chromium at ${path}. Install it (Debian: apt-get install chromium), or say in CHROMIUM_PATH where it is.`,
+  );
+}
+
 export type Outcome = { resolved: unknown } | { rejected: unknown };
 
 /** Chromium, and the web servers of the apps' pages. */
@@ -40,12 +49,7 @@ export class Chromium {
 
   /** `pageHosts`: where the apps' pages are; every other name is the registry. */
   static async launch(registry: Registry, pageHosts: string[]): Promise<Chromium> {
-    const executablePath = process.env.CHROMIUM_PATH ?? "/usr/bin/chromium";
-    if (!existsSync(executablePath)) {
-      throw new Error(
-        `There is no Chromium at ${executablePath}. Install it (Debian: apt-get install chromium), or say in CHROMIUM_PATH where it is.`,
-      );
-    }
+    const executablePath = chromiumPath();
     const sdk = await readFile(require.resolve("@cometchat/chat-sdk-javascript"));
     const pages = createServer(await certificate(pageHosts), (request, response) => {
       if (request.url === "/CometChat.js") response.setHeader("content-type", "text/javascript").end(sdk);

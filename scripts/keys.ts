@@ -23,6 +23,33 @@ export function makeSigningKey(today = new Date()): { kid: string; secret: strin
   return { kid: nameSuffix(today), secret: randomBytes(32).toString("base64url") };
 }
 
+/** A secret that an app's own login shares with this server, to sign JWTs by HS256. */
+export function makeJwtSecret(today = new Date()): { kid: string; secret: string } {
+  return { kid: nameSuffix(today), secret: randomBytes(32).toString("base64url") };
+}
+
+export interface NewSecrets {
+  /** What the Worker gets, as JSON text. */
+  value: string;
+  apiKeys: NewApiKey[];
+  /** Only where the app takes JWTs by a shared secret. */
+  jwtSecret?: { kid: string; secret: string };
+}
+
+/** All secrets of an app; `app`: its table, if there is one. */
+export function makeSecrets(app: unknown): NewSecrets {
+  const apiKeys = SCOPES.map((scope) => makeApiKey(scope));
+  const value = { signingKeys: [makeSigningKey()], apiKeys: apiKeys.map(({ entry }) => entry) };
+  if (!sharesSecret(app)) return { value: JSON.stringify(value), apiKeys };
+  const jwtSecret = makeJwtSecret();
+  return { value: JSON.stringify({ ...value, jwtSecrets: [jwtSecret] }), apiKeys, jwtSecret };
+}
+
+function sharesSecret(app: unknown): boolean {
+  const { algorithms } = (app as { jwt?: { algorithms?: unknown } } | undefined)?.jwt ?? {};
+  return Array.isArray(algorithms) && algorithms.includes("HS256");
+}
+
 /** The day, and four digits so that two keys of one day have two names. */
 function nameSuffix(today: Date): string {
   return `${today.toISOString().slice(0, 10)}-${randomBytes(2).toString("hex")}`;

@@ -18,6 +18,8 @@ export interface Command<O extends Options = Options> {
   notes?: string;
   /** Whether `--json` prints the result as one JSON document. */
   hasJson: boolean;
+  /** Whether all arguments are operands, options too: another program reads them. */
+  passesOn?: boolean;
   /** Answers the exit code. */
   run(values: Values<O>, context: { output: Output; operands: readonly string[] }): Promise<number> | number;
 }
@@ -78,6 +80,10 @@ export function parse<O extends Options>(
   args: readonly string[],
   env: Environment,
 ): Parsed<O> | "help" {
+  if (command.passesOn === true) {
+    const isHelp = args.includes("--help") || args.includes("-h");
+    return isHelp ? "help" : { values: {} as Values<O>, operands: [...args], isJson: false };
+  }
   const options = allOptions(command);
   const { tokens } = parseArgs({
     args: [...args],

@@ -11,6 +11,7 @@ import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { CommandError } from "./command.ts";
 import { lockStore, type StoreLock } from "./store-lock.ts";
+import { runWrangler } from "./wrangler.ts";
 
 export const PROJECT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const require = createRequire(import.meta.url);
@@ -33,23 +34,9 @@ export function wrangler(...args: string[]): Promise<string> {
 }
 
 async function wranglerIn(project: string, ...args: string[]): Promise<string> {
-  const script = join(dirname(require.resolve("wrangler/package.json")), "bin/wrangler.js");
-  const child = spawn(process.execPath, [script, ...args], {
-    cwd: project,
-    env: { ...process.env, WRANGLER_SEND_METRICS: "false" },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const output = Promise.all([text(child.stdout), text(child.stderr)]);
-  const [code] = await once(child, "exit");
-  const printed = (await output).join("");
-  if (code !== 0) throw new Error(`wrangler ${args[0]} failed:\n${printed}`);
-  return printed;
-}
-
-async function text(stream: Readable): Promise<string> {
-  let all = "";
-  for await (const chunk of stream) all += chunk;
-  return all;
+  const { code, out, errors } = await runWrangler(args, { project });
+  if (code !== 0) throw new Error(`wrangler ${args[0]} failed:\n${out}${errors}`);
+  return out + errors;
 }
 
 export interface ServeOptions {

@@ -11,7 +11,9 @@ export interface WranglerConfig {
   requiredSecrets: readonly string[];
   /** Names of the rate-limit bindings. */
   rateLimits: readonly string[];
-  workersDev: boolean | undefined;
+  accountId: string | undefined;
+  /** All of it, to be compared. */
+  whole: Record<string, unknown>;
 }
 
 /**
@@ -34,7 +36,8 @@ export async function readWranglerConfig({
       vars: JSON.parse(JSON.stringify(read.vars)),
       requiredSecrets: read.secrets?.required ?? [],
       rateLimits: read.ratelimits.map(({ name }: { name: string }) => name),
-      workersDev: read.workers_dev,
+      accountId: read.account_id,
+      whole: JSON.parse(JSON.stringify(read)),
     };
   } catch (error) {
     throw new CommandError(oneLine(shortPath(config), error));

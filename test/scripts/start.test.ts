@@ -1,27 +1,12 @@
 // `npm start`, as people run it.
 import { once } from "node:events";
-import { cp, readFile, stat, symlink, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, it, onTestFinished } from "vitest";
 import { localBindings } from "../../scripts/demo.ts";
-import { PROJECT } from "../../scripts/lib/workerd.ts";
+import { checkout } from "../support/node/checkout.ts";
 import { pasted, section, start, startAndEnd, temporary } from "../support/node/local.ts";
-
-/** A checkout of its own, for what must not be done to this one. */
-async function checkout(wranglerToml = ""): Promise<string> {
-  const project = await temporary("checkout");
-  for (const name of ["src", "scripts", "public", "examples"]) {
-    await cp(join(PROJECT, name), join(project, name), { recursive: true });
-  }
-  for (const name of ["package.json", "tsconfig.json"]) await cp(join(PROJECT, name), join(project, name));
-  await writeFile(
-    join(project, "wrangler.toml"),
-    (await readFile(join(PROJECT, "wrangler.toml"), "utf8")) + wranglerToml,
-  );
-  await symlink(join(PROJECT, "node_modules"), join(project, "node_modules"));
-  return project;
-}
 
 describe("npm start", () => {
   it("prints calls that register, show what a sender sees, list and delete, in this order", async ({ expect }) => {

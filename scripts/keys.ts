@@ -4,6 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { SCOPES, type Scope } from "../src/config/apps.ts";
 import { defineCommand, main } from "./lib/command.ts";
 import { choice, flag, shown, UsageError } from "./lib/options.ts";
+import { readWranglerConfig } from "./lib/wrangler-config.ts";
 
 export interface NewApiKey {
   scope: Scope;
@@ -55,16 +56,21 @@ function nameSuffix(today: Date): string {
   return `${today.toISOString().slice(0, 10)}-${randomBytes(2).toString("hex")}`;
 }
 
-function printAll(secret: string): void {
-  const apiKeys = SCOPES.map((scope) => makeApiKey(scope));
-  const value = { signingKeys: [makeSigningKey()], apiKeys: apiKeys.map(({ entry }) => entry) };
-  console.log(`API keys, shown only now. Give each back end the one that it needs:
+function printAll(secret: string, app: unknown): void {
+  const { value, apiKeys, jwtSecret } = makeSecrets(app);
+  const keys = apiKeys.map(({ scope, key }) => `  ${scope.padEnd(10)} ${key}`);
+  const shared =
+    jwtSecret === undefined
+      ? []
+      : [`  jwtSecret  ${jwtSecret.secret} (kid ${jwtSecret.kid}): your login signs with it`];
+  console.log(`Keys, shown only now. Give each back end the one that it needs:
 
-${apiKeys.map(({ scope, key }) => `  ${scope.padEnd(10)} ${key}`).join("\n")}
+${[...keys, ...shared].join("\n")}
 
-Paste this line as the value of \`npx wrangler secret put ${secret}\`, and keep it where you keep secrets:
+The value of the Worker secret ${secret}. Keep it where you keep secrets. A new app gets its own by npm run setup; to replace all keys
+of an app that is deployed, paste it into \`npx wrangler secret put ${secret}\`:
 
-${JSON.stringify(value)}
+${value}
 `);
 }
 
@@ -87,11 +93,19 @@ ${JSON.stringify(makeSigningKey())}
 `);
 }
 
+function printJwtSecret(secret: string): void {
+  const made = makeJwtSecret();
+  console.log(`Add this to "jwtSecrets" of ${secret}, beside the old one, and let your login sign with it then:
+
+${JSON.stringify(made)}
+`);
+}
+
 export const command = defineCommand({
   name: "keys",
   summary:
-    "Makes the secrets of an app: a signing key and an API key of each scope, or one more of them. Nothing is stored: what is " +
-    "printed is all there is.",
+    "Makes the secrets of an app: a signing key, an API key of each scope, and what its own login shares with it; or one more of " +
+    "them. Nothing is stored: what is printed is all there is. For a new app, npm run setup does it.",
   operands: { placeholder: "NAME", help: "That of the app's var: ACME for [vars.APP_ACME].", min: 0, max: 1 },
   options: {
     "api-key": choice({
@@ -101,17 +115,20 @@ export const command = defineCommand({
       default: null,
     }),
     "signing-key": flag("Only one more signing key."),
+    "jwt-secret": flag("Only one more secret that your own login shares with the registry (HS256)."),
   },
-  examples: ["ACME", "ACME --api-key sender", "ACME --signing-key"],
+  examples: ["ACME", "ACME --api-key sender", "ACME --signing-key", "ACME --jwt-secret"],
   notes:
     'docs/apps.md, "Rotating keys", has the steps of a rotation: the new entry goes beside the old one, and a new signing key last.',
   hasJson: false,
-  run(values, { operands }) {
+  async run(values, { operands }) {
     const secret = `SECRETS_${appName(operands[0])}`;
     const scope = values["api-key"];
     if (scope !== null) printApiKey(secret, scope);
     if (values["signing-key"]) printSigningKey(secret);
-    if (scope === null && !values["signing-key"]) printAll(secret);
+    if (values["jwt-secret"]) printJwtSecret(secret);
+    const isOne = scope !== null || values["signing-key"] || values["jwt-secret"];
+    if (!isOne) printAll(secret, (await readWranglerConfig()).vars[secret.replace("SECRETS_", "APP_")]);
     return 0;
   },
 });

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, onTestFinished } from "vitest";
 import { type Configuration, check, problemsOf } from "../../scripts/check-config.ts";
+import { makeSecrets } from "../../scripts/keys.ts";
 import { PROJECT } from "../../scripts/lib/workerd.ts";
 import { ConfigError, parseConfig } from "../../src/config/apps.ts";
 
@@ -23,6 +24,12 @@ function script(name: string, ...args: string[]): Promise<{ code: number; out: s
     );
   });
 }
+
+const JWT_APP = {
+  appId: "acme",
+  identity: "jwt",
+  jwt: { algorithms: ["HS256"], issuer: "acme", sessionClaim: "device", maximumSessionDays: 180 },
+};
 
 const REQUIRED = '[secrets]\nrequired = ["SECRETS_A"]\n';
 
@@ -182,14 +189,23 @@ describe("npm run keys", () => {
   });
 
   it("prints single entries for a rotation", async ({ expect }) => {
-    const { code, out } = await script("keys.ts", "ACME", "--api-key", "sender", "--signing-key");
+    const { code, out } = await script("keys.ts", "ACME", "--api-key", "sender", "--signing-key", "--jwt-secret");
     expect(code).toBe(0);
-    const [apiKey, signingKey] = out.split("\n").filter((line) => line.startsWith("{"));
-    const secret = `{"apiKeys":[${apiKey}],"signingKeys":[${signingKey}]}`;
-    expect(parseConfig({ APP_ACME: { appId: "acme" }, SECRETS_ACME: secret }).apps.get("acme")).toMatchObject({
+    const [apiKey, signingKey, jwtSecret] = out.split("\n").filter((line) => line.startsWith("{"));
+    const secret = `{"apiKeys":[${apiKey}],"signingKeys":[${signingKey}],"jwtSecrets":[${jwtSecret}]}`;
+    expect(parseConfig({ APP_ACME: JWT_APP, SECRETS_ACME: secret }).apps.get("acme")).toMatchObject({
       apiKeys: [{ scope: "sender" }],
       signingKeys: [{ secret: expect.any(String) }],
+      jwt: { secrets: [{ kid: expect.any(String) }] },
     });
+  });
+
+  it("makes what an own login shares with the registry, where its JWTs are signed so", ({ expect }) => {
+    const { value, jwtSecret } = makeSecrets(JWT_APP);
+    expect(parseConfig({ APP_ACME: JWT_APP, SECRETS_ACME: value }).apps.get("acme")).toMatchObject({
+      jwt: { secrets: [jwtSecret] },
+    });
+    expect(makeSecrets({ appId: "acme" }).value).not.toContain("jwtSecrets");
   });
 
   it("explains itself, and refuses what it does not know", async ({ expect }) => {

@@ -125,6 +125,14 @@ describe("a deployed Worker", () => {
     expect([...apps.keys()]).not.toContain(DEMO_APP.appId);
   });
 
+  it("has no cache before it, no further host names, and does not list its dependencies", async ({ expect }) => {
+    expect(unstable_readConfig({ config: join(PROJECT, "wrangler.toml") })).toMatchObject({
+      cache: { enabled: false },
+      preview_urls: false,
+      dependencies_instrumentation: { enabled: false },
+    });
+  });
+
   it("declares the secrets of each of its apps as required: wrangler refuses a deploy without them", async ({
     expect,
   }) => {

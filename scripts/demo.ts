@@ -66,7 +66,10 @@ export interface Local {
  * The demo app, and the apps of wrangler.toml with the demo app's keys. `publicHost` is left out: it would send SDKs to where the app
  * is deployed.
  */
-export function localBindings(vars: Readonly<Record<string, unknown>>): Local {
+export function localBindings(
+  vars: Readonly<Record<string, unknown>>,
+  demoIdentity: "issued" | "cometchat" = "issued",
+): Local {
   const bindings: Record<string, string | object> = { DEVELOPMENT: "true" };
   for (const [name, value] of Object.entries(vars)) {
     if (!name.startsWith("APP_")) continue;
@@ -86,7 +89,7 @@ export function localBindings(vars: Readonly<Record<string, unknown>>): Local {
       delete bindings[name.replace("APP_", "SECRETS_")];
     } else if (app !== undefined) apps.push({ name, appId, region: app.region });
   }
-  bindings[`APP_${DEMO_NAME}`] = DEMO_APP;
+  bindings[`APP_${DEMO_NAME}`] = { ...DEMO_APP, identity: demoIdentity };
   bindings[`SECRETS_${DEMO_NAME}`] = JSON.stringify(DEMO_SECRETS);
   return { bindings, apps, problems };
 }

@@ -6,10 +6,11 @@ import { dirname, join, resolve } from "node:path";
 import { type Local, localBindings } from "./demo.ts";
 import { CommandError, defineCommand, execute } from "./lib/command.ts";
 import { type Certificate, localCertificate } from "./lib/local-certificate.ts";
-import { choice, number, text } from "./lib/options.ts";
+import { choice, flag, number, text } from "./lib/options.ts";
 import { lockStore } from "./lib/store-lock.ts";
 import { build, PROJECT, serve } from "./lib/workerd.ts";
 import { readWranglerConfig, shortPath } from "./lib/wrangler-config.ts";
+import { StandIn } from "./start/stand-in.ts";
 import { welcome } from "./start/welcome.ts";
 
 const PORT_MAX = 65_535;
@@ -42,15 +43,18 @@ export const command = defineCommand({
       choices: ["http", "https"] as const,
       default: "http",
     }),
+    cometchat: flag(
+      "The demo app's users log in at CometChat, and a stand-in of CometChat answers: no account is needed.",
+    ),
   },
-  examples: ["", "--port 9000 --persist-to /tmp/registry", "--local-protocol https"],
+  examples: ["", "--port 9000 --persist-to /tmp/registry", "--local-protocol https", "--cometchat"],
   notes: "Exit code 1: a port or the data is already in use, or a directory cannot be written.",
   hasJson: false,
-  async run({ port, ip, "persist-to": persistTo, "local-protocol": protocol }) {
+  async run({ port, ip, "persist-to": persistTo, "local-protocol": protocol, cometchat }) {
     const data = persistTo === null ? join(PROJECT, ".wrangler/state") : resolve(persistTo);
     const next = port === 0 ? 0 : port + 1;
     const ports = protocol === "http" ? { http: port, https: next } : { http: next, https: port };
-    return await serveUntilEnded({ ports, ip: ip === "localhost" ? "127.0.0.1" : ip, data });
+    return await serveUntilEnded({ ports, ip: ip === "localhost" ? "127.0.0.1" : ip, data, cometchat });
   },
 });
 
@@ -58,17 +62,20 @@ interface Where {
   ports: { http: number; https: number };
   ip: string;
   data: string;
+  cometchat: boolean;
 }
 
 /** Answers the exit code. */
-async function serveUntilEnded({ ports, ip, data }: Where): Promise<number> {
+async function serveUntilEnded({ ports, ip, data, cometchat }: Where): Promise<number> {
   await mustBeWritable(join(PROJECT, ".wrangler/tmp"));
   // Before the Worker is built: whoever is refused waits for nothing.
   const lock = lockStore(data);
-  const local = localBindings((await readWranglerConfig()).vars);
+  const standIn = cometchat ? await StandIn.start() : null;
+  const local = localBindings((await readWranglerConfig()).vars, cometchat ? "cometchat" : "issued");
   const bundle = await build();
   const certificate = await certificateFor(data, ip, local);
   const log = { isOpen: false };
+  const signal = asked();
   const server = await serve({
     bundle,
     bindings: local.bindings,
@@ -77,19 +84,20 @@ async function serveUntilEnded({ ports, ip, data }: Where): Promise<number> {
     ip,
     port: ports.http,
     tls: { ...certificate, port: ports.https },
-    fetchesPrivate: true,
+    ...(standIn === null ? { fetchesPrivate: true } : { outbound: standIn.address }),
     hasReference: true,
     onLog: (line) => {
       if (log.isOpen) console.log(line);
     },
   }).finally(() => rm(dirname(bundle), { recursive: true }));
-  const signal = asked();
   try {
-    console.log(await welcome(server, { ip, data: shortPath(data), certificate: shortPath(certificate.path), local }));
+    const paths = { data: shortPath(data), certificate: shortPath(certificate.path) };
+    console.log(await welcome(server, { ip, ...paths, local, cometchatToken: standIn?.logIn("alice") }));
     log.isOpen = true;
     return await Promise.race([signal, server.ended.then(() => 1)]);
   } finally {
     await server.stop();
+    await standIn?.stop();
   }
 }
 

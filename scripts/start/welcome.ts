@@ -9,12 +9,16 @@ export interface Surroundings {
   data: string;
   certificate: string;
   local: Local;
+  /** An auth token of alice's, where users log in at CometChat. */
+  cometchatToken?: string | undefined;
 }
 
 /** The text, with an auth token of alice that was minted for it. */
-export async function welcome(server: Server, { ip, data, certificate, local }: Surroundings): Promise<string> {
+export async function welcome(server: Server, surroundings: Surroundings): Promise<string> {
+  const { ip, data, certificate, local, cometchatToken } = surroundings;
   const url = `http://${nameOf(ip)}:${server.port}`;
   const sdkHost = `push-notification-${DEMO_APP.region}.localhost:${server.httpsPort}`;
+  const sdk = sdkLines(sdkHost, cometchatToken);
   return `
 The push token registry serves ${url} and https://${nameOf(ip)}:${server.httpsPort}
 Reference of the API: ${url}/reference
@@ -27,16 +31,16 @@ ${Object.entries(DEMO_KEYS)
 ${ownApps(local)}
 Paste: alice's phone registers, a sender sees it, she lists her tokens, and deletes this login's.
 
-${calls(url, await authToken(server, ip))}
+${calls(url, cometchatToken ?? (await authToken(server, ip)))}
 
 The JavaScript SDK in a page. Open https://${sdkHost}/health in that browser once, and accept
 the certificate:
 
-${sdkLines(sdkHost)}
+${sdk}
 
 The same in Node:
 
-${nodeLines(sdkHost, certificate)}
+${nodeLines(sdk, certificate)}
 `;
 }
 
@@ -81,24 +85,26 @@ function calls(url: string, token: string): string {
   curl -X DELETE $URL/v2/tokens ${alice}`;
 }
 
-/** They register, list, and log out, which takes the token away. */
-function sdkLines(host: string): string {
+/** They register, list, and log out, which takes the token away. With CometChat's auth token, one host is overridden. */
+function sdkLines(host: string, cometchatToken: string | undefined): string {
+  const admin = cometchatToken === undefined ? '.overrideAdminHost(HOST + "/v3.0")' : "";
+  const login = cometchatToken === undefined ? `"alice", "${DEMO_KEYS.authOnly}"` : `"${cometchatToken}"`;
   return `  const HOST = "${host}";
   await CometChat.init("${DEMO_APP.appId}", new CometChat.AppSettingsBuilder().setRegion("${DEMO_APP.region}")
-    .overrideClientHost(HOST + "/v3.0").overrideAdminHost(HOST + "/v3.0")
+    .overrideClientHost(HOST + "/v3.0")${admin}
     .autoEstablishSocketConnection(false).build());
-  await CometChat.login("alice", "${DEMO_KEYS.authOnly}");
+  await CometChat.login(${login});
   await CometChat.callExtension("push-notification", "POST", "v2/tokens", { fcmToken: "demo-web-token" });
   console.log(await CometChat.callExtension("push-notification", "GET", "v2/tokens", null));
   await CometChat.logout();`;
 }
 
 /** Not indented: a shell looks for the last line as it stands. */
-function nodeLines(host: string, certificate: string): string {
+function nodeLines(lines: string, certificate: string): string {
   return `NODE_EXTRA_CA_CERTS=${certificate} npx node --import ./examples/sdk-in-node.mjs --input-type=module <<'END'
   import sdk from "@cometchat/chat-sdk-javascript";
   const { CometChat } = sdk;
-${sdkLines(host)}
+${lines}
   process.exit();
 END`;
 }

@@ -61,4 +61,12 @@ describe("the lines that npm start prints", () => {
     expect(printed).toBe("{ ios: [], web: [ 'demo-web-token' ], android: [] }\n");
     expect(await seen(local)).toEqual([]);
   });
+
+  it("do the same in Node with a stand-in of CometChat, where one host is overridden", async ({ expect }) => {
+    const local = await start(["--cometchat"]);
+    const lines = section(local, "The same in Node:\n", "\nEND\n");
+    expect(lines).not.toContain("overrideAdminHost");
+    expect(await pasted(`${lines}\nEND\n`)).toBe("{ ios: [], web: [ 'demo-web-token' ], android: [] }\n");
+    expect(await seen(local)).toEqual([]);
+  });
 });

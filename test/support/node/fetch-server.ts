@@ -39,7 +39,7 @@ export async function serveFetch(handler: (request: Request) => Promise<Response
 
 async function toRequest(incoming: IncomingMessage): Promise<Request> {
   const { method = "GET", url = "/", headers } = incoming;
-  const body = await new Response(Readable.toWeb(incoming) as BodyInit).arrayBuffer();
+  const body = await new Response(Readable.toWeb(incoming) as unknown as ReadableStream).arrayBuffer();
   return new Request(`https://${headers.host}${url}`, {
     method,
     headers: Object.entries(headers).map(([name, value]): [string, string] => [name, String(value)]),

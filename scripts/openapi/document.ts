@@ -114,7 +114,7 @@ function toOperation(operation: ApiOperation): OpenApiOperation {
     summary: operation.summary,
     description: isServer ? `${operation.description} Scope: ${caller.join(" or ")}.` : operation.description,
     tags: [isServer ? TAGS.server.name : TAGS[caller].name],
-    security: securityOf(caller),
+    security: securityOf(operation),
     responses: {
       "200": {
         description: "Success.",
@@ -158,12 +158,14 @@ function toOperation(operation: ApiOperation): OpenApiOperation {
   return described;
 }
 
-function securityOf(caller: ApiOperation["caller"]): Record<string, string[]>[] {
+function securityOf({ caller, orBackEnd }: ApiOperation): Record<string, string[]>[] {
   if (caller === "anybody") return [];
   if (caller === "client")
     return [
       { appId: [], authToken: [] },
       { appId: [], bearer: [] },
+      // Its auth token may stand in the body.
+      ...(orBackEnd === true ? [{ appId: [], apikey: [] }] : []),
     ];
   return [{ appId: [], apikey: [] }];
 }

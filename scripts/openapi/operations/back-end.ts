@@ -28,7 +28,8 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
     caller: ["fullAccess", "authOnly"],
     summary: "Mint an auth token: one login of a user on one device",
     description:
-      "For apps with identity `issued`. Mint one per login and device. Without `lifetimeSeconds` it lives as long as the app's default.",
+      "For apps with identity `issued`. Mint one per login and device. Without `lifetimeSeconds` it lives as long as the app's default. " +
+      "`createdAt` is in epoch seconds, as at CometChat; every other time is in milliseconds.",
     body: { schema: schemas.mintBody, example: { lifetimeSeconds: 86_400 } },
     data: z.strictObject({ uid: z.string(), authToken: z.string(), createdAt: z.int() }),
     example: { uid: "alice", authToken: "eyJhbGciOi…", createdAt: NOW / 1000 },

@@ -192,6 +192,7 @@ export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
     method: "post",
     path: "/v3/notifications/push/v1/tokens",
     caller: "client",
+    orBackEnd: true,
     summary: "What an SDK's registerPushToken asks",
     description: `Puts the token into the slot that \`/v2/tokens\` fills too: one truth.${AS_SERVER}`,
     body: {
@@ -207,6 +208,7 @@ export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
     method: "get",
     path: "/v3/notifications/push/v1/tokens",
     caller: "client",
+    orBackEnd: true,
     summary: "List the session's push tokens, or all of the user's",
     description:
       "`?all=true`: of all of the user's sessions. `platform` is that of the native SDK: the framework is not kept." +
@@ -233,6 +235,7 @@ export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
     method: "delete",
     path: "/v3/notifications/push/v1/tokens",
     caller: "client",
+    orBackEnd: true,
     summary: "What an SDK's unregisterPushToken asks",
     description:
       "Empties this session's slots; `all`, in the query or the body, those of all of the user's sessions; `pushToken` in the body: that one, " +
@@ -247,6 +250,7 @@ export const CLIENT_OPERATIONS: readonly ApiOperation[] = [
     method: "delete",
     path: "/v3/notifications/push/v1/tokens/{pushToken}",
     caller: "client",
+    orBackEnd: true,
     summary: "The same for one token that stands in the path",
     description: "CometChat's own form, for what exists already. A URL reaches logs: prefer the body.",
     body: { schema: schemas.successorDeleteBody, example: {} },

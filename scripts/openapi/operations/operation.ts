@@ -7,6 +7,8 @@ export interface ApiOperation {
   path: string;
   /** Who calls: an app with an auth token, a back end with an API key of one of the scopes, or anybody. */
   caller: "client" | "anybody" | readonly ("fullAccess" | "sender" | "authOnly")[];
+  /** Whether a back end may call it too, with an API key and the client's auth token. */
+  orBackEnd?: true;
   summary: string;
   description: string;
   body?: { schema: z.ZodMiniType; example: unknown } | { text: string; example: string };

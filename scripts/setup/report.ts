@@ -21,7 +21,7 @@ export function sdkText(
 ): string {
   const isChat = identity === "cometchat";
   const both = (builder: string) =>
-    `${builder}.overrideClientHost("${host}/v3.0")${isChat ? "" : `.overrideAdminHost("${host}/v3.0")`}`;
+    `${builder}.overrideClientHost("${host}/v3.0")${isChat ? "" : `.overrideAdminHost("${host}/v3.0")`}.build()`;
   return `
 SDKs of ${appId}:
 

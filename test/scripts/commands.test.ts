@@ -13,9 +13,8 @@ const NODE = `node ${GUARD.join(" ")} `;
 
 /** The file of each command and its arguments. Other programs (vitest, wrangler) have help of their own. */
 const COMMANDS = Object.entries(manifest.scripts).flatMap(([name, line]) => {
-  if (!line.startsWith(NODE)) return [];
-  const [file = "", ...args] = line.slice(NODE.length).split(" ");
-  return [{ name, file, args }];
+  const [file = "", ...args] = line.startsWith(NODE) ? line.slice(NODE.length).split(" ") : [];
+  return /^(scripts|bench)\//.test(file) ? [{ name, file, args }] : [];
 });
 
 interface Ended {

@@ -55,7 +55,7 @@ class Refusal extends Error {
 export class FakeCloudflare {
   readonly scripts = new Map<string, Script>();
   readonly received: Received[] = [];
-  /** Called before a request is answered and, with `true`, after it took effect: to fail there. */
+  /** Called before a request is answered, also one to the Worker, and, with `true`, after it took effect: to fail there. */
   interrupt: (received: Received, tookEffect: boolean) => void = () => undefined;
   readonly #options: Required<FakeOptions>;
   readonly #server: Server;
@@ -207,6 +207,7 @@ export class FakeCloudflare {
   #toWorker(request: IncomingMessage, response: ServerResponse): void {
     if (this.#worker === undefined) return void response.writeHead(404).end("There is nothing here yet");
     const { method, url, headers } = request;
+    this.interrupt({ method: method ?? "", path: url ?? "", body: Buffer.alloc(0) }, false);
     const onward = send({ host: "127.0.0.1", port: this.#worker.port, method, path: url, headers }, (reply) => {
       response.writeHead(reply.statusCode ?? 502, reply.headers);
       reply.pipe(response);

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import type { Environment } from "./command.ts";
@@ -31,7 +32,8 @@ export async function runWrangler(
   const script = join(dirname(require.resolve("wrangler/package.json")), "bin/wrangler.js");
   const child = spawn(process.execPath, [script, ...args], {
     cwd: project,
-    env: { ...env, WRANGLER_SEND_METRICS: "false" },
+    // wrangler is one large file: reading it takes a quarter of its time.
+    env: { NODE_COMPILE_CACHE: join(tmpdir(), "node-compile-cache"), ...env, WRANGLER_SEND_METRICS: "false" },
     stdio: talks ? "inherit" : ["ignore", "pipe", "pipe"],
   });
   const printed = Promise.all([text(child.stdout), text(child.stderr)]);

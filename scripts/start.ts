@@ -1,6 +1,6 @@
 // `npm start`: the Worker on this machine, with a demo app and its data kept on disk between runs. Prints what to paste to see
 // it work.
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, rmdir } from "node:fs/promises";
 import { isIP } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { type Local, localBindings } from "./demo.ts";
@@ -69,7 +69,7 @@ interface Where {
 async function serveUntilEnded({ ports, ip, data, cometchat }: Where): Promise<number> {
   await mustBeWritable(join(PROJECT, ".wrangler/tmp"));
   // Before the Worker is built: whoever is refused waits for nothing.
-  const lock = lockStore(data);
+  const lock = lockStore(data, "--persist-to");
   const standIn = cometchat ? await StandIn.start() : null;
   const local = localBindings((await readWranglerConfig()).vars, cometchat ? "cometchat" : "issued");
   const bundle = await build();
@@ -111,6 +111,8 @@ function asked(): Promise<number> {
 async function mustBeWritable(directory: string): Promise<void> {
   try {
     await mkdir(directory, { recursive: true });
+    // A directory that is there says nothing of what may be done in it.
+    await rmdir(await mkdtemp(join(directory, "start-")));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new CommandError(

@@ -21,54 +21,54 @@ export interface StoreLock {
 }
 
 /**
- * Locks a directory, which is made if it is not there.
+ * Locks a directory, which is made if it is not there. `option`: how another one is chosen.
  * @throws {CommandError} if another server holds it, or if it cannot be written
  */
-export function lockStore(directory: string): StoreLock {
+export function lockStore(directory: string, option?: string): StoreLock {
   const path = join(directory, FILE);
-  const fd = opened(directory, path);
-  if (OPEN_LOCKS[process.platform] === undefined) lock(fd, directory, path);
+  const way = option === undefined ? "" : ` with ${option}`;
+  const fd = opened(directory, path, way);
+  if (OPEN_LOCKS[process.platform] === undefined) lock(fd, directory, path, way);
+  // Whoever held it before is gone.
+  ftruncateSync(fd);
   return {
     fd,
     name: (pid) => {
-      ftruncateSync(fd);
       writeSync(fd, `${pid}\n`, 0);
     },
     close: () => closeSync(fd),
   };
 }
 
-function opened(directory: string, path: string): number {
+function opened(directory: string, path: string, way: string): number {
   const { O_RDWR, O_CREAT, O_NONBLOCK = 0 } = constants;
   try {
     mkdirSync(directory, { recursive: true });
     return openSync(path, O_RDWR | O_CREAT | O_NONBLOCK | (OPEN_LOCKS[process.platform] ?? 0), 0o644);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "EAGAIN" || code === "EBUSY") throw inUse(directory, path);
+    if (code === "EAGAIN" || code === "EBUSY") throw inUse(directory, path, way);
     throw new CommandError(
-      `The data cannot be kept in ${directory} (${code}): choose a directory that you may write with --persist-to.`,
+      `The data cannot be kept in ${directory} (${code}): choose a directory that you may write${way}.`,
     );
   }
 }
 
 /** Node has no flock(2); the program of that name locks the file that it inherits, and with it ours. */
-function lock(fd: number, directory: string, path: string): void {
+function lock(fd: number, directory: string, path: string, way: string): void {
   const { status, error } = spawnSync("flock", ["--exclusive", "--nonblock", "3"], {
     stdio: ["ignore", "ignore", "ignore", fd],
   });
   if (status === 0) return;
   closeSync(fd);
-  if (error === undefined) throw inUse(directory, path);
+  if (error === undefined) throw inUse(directory, path, way);
   throw new CommandError("The program flock is missing, which keeps two servers from one store: install util-linux.");
 }
 
-function inUse(directory: string, path: string): CommandError {
+function inUse(directory: string, path: string, way: string): CommandError {
   const pid = holder(path);
   const who = pid === "" ? "another server" : `another server (process ${pid})`;
-  return new CommandError(
-    `${directory} is already in use by ${who}: end that one, or choose another directory with --persist-to.`,
-  );
+  return new CommandError(`${directory} is already in use by ${who}: end that one, or choose another directory${way}.`);
 }
 
 function holder(path: string): string {

@@ -8,7 +8,7 @@ import { PROJECT, type Server, serve } from "../../scripts/lib/workerd.ts";
 import { temporary } from "../support/node/local.ts";
 
 const app = loadApp();
-const IN_USE = /already in use by another server \(process \d+\).*--persist-to/;
+const IN_USE = /already in use by another server \(process \d+\): .* choose another directory\.$/;
 
 async function on(data: string): Promise<Server> {
   const server = await serve({ bundle: inject("bundle"), bindings: app.bindings, data });

@@ -15,6 +15,7 @@ import { welcome } from "./start/welcome.ts";
 
 const PORT_MAX = 65_535;
 const DEFAULT_PORT = 8787;
+const PARENT_EVERY_MS = 500;
 /** CometChat's. */
 const REGIONS = ["us", "eu", "in"];
 
@@ -101,10 +102,15 @@ async function serveUntilEnded({ ports, ip, data, cometchat }: Where): Promise<n
   }
 }
 
-/** Resolves to the exit code when somebody asks this process to end. */
+/** Resolves to the exit code when somebody asks this process to end, or npm, which runs it. */
 function asked(): Promise<number> {
   const { promise, resolve: end } = Promise.withResolvers<number>();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => end(0));
+  if (process.env.npm_lifecycle_event !== undefined) {
+    // npm may end without a word: between it and this process there may be a shell that hands no signal on.
+    const { ppid } = process;
+    setInterval(() => process.ppid !== ppid && end(0), PARENT_EVERY_MS).unref();
+  }
   return promise;
 }
 

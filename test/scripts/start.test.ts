@@ -1,10 +1,13 @@
 // `npm start`, as people run it.
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { describe, it, onTestFinished } from "vitest";
 import { localBindings } from "../../scripts/demo.ts";
+import { PROJECT } from "../../scripts/lib/workerd.ts";
 import { checkout } from "../support/node/checkout.ts";
 import { pasted, section, start, startAndEnd, temporary } from "../support/node/local.ts";
 
@@ -50,6 +53,17 @@ describe("npm start", () => {
     process.kill(await second.workerd(), "SIGKILL");
     // Which does nothing: it ends by itself.
     expect(await second.stop("SIGCONT")).toMatchObject({ code: 1 });
+  });
+
+  it("ends with npm", async ({ expect }) => {
+    const data = await temporary("start");
+    const npm = spawn("npm", ["--silent", "start", "--", "--port", "0", "--persist-to", data], { cwd: PROJECT });
+    await once(createInterface({ input: npm.stdout }), "line");
+    const workerd = Number(await readFile(join(data, "server.lock"), "utf8"));
+    npm.kill("SIGTERM");
+    // Only once every process is gone that could still print.
+    await once(npm, "close");
+    expect(() => process.kill(workerd, 0)).toThrow("ESRCH");
   });
 
   it("refuses to start where only the port of https is taken", async ({ expect }) => {

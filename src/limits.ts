@@ -85,6 +85,27 @@ export const CLAIM_TIMEOUT_MS = 10 * SECOND_MS;
 /** TokenOwners objects per app. Part of their names: it never changes. */
 export const OWNER_SHARDS = 256;
 
+/** Directory objects per app: more than 16 only for apps with tens of millions of users. */
+export const DIRECTORY_OBJECTS_MAX = 256;
+/** A user's object waits this long for the directory before it answers that a repeat is needed: less than a release may take. */
+export const PUBLISH_TIMEOUT_MS = 1.5 * SECOND_MS;
+/** How often a version is raised above the directory's in one publication. */
+export const PUBLISH_ATTEMPTS = 3;
+/**
+ * How far ahead of the clock a user's first version is, and one that the directory refused: the floor of users who were emptied a
+ * moment ago seldom refuses it.
+ */
+export const VERSION_AHEAD_MS = 10 * SECOND_MS;
+/** The same after a restore: above every version that was given before it. A user is not restored twice within this time. */
+export const RESTORED_VERSION_AHEAD_MS = MINUTE_MS;
+/** An object that has something to publish wakes within this time and the same again. */
+export const NEAR_ALARM_MS = 10 * SECOND_MS;
+/** An alarm that could not do its work is repeated after this, the double of it, and so on. */
+export const ALARM_RETRY_MIN_MS = 30 * SECOND_MS;
+export const ALARM_RETRY_MAX_MS = 15 * MINUTE_MS;
+/** The directory hears of a registration's refresh this often, or three times per retention. */
+export const SHOWN_EVERY_MAX_MS = 90 * DAY_MS;
+
 /** The record of changes of a user. */
 export const CHANGES_MAX = 50;
 export const CHANGES_KEPT_MS = 30 * DAY_MS;

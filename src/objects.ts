@@ -9,6 +9,7 @@
 // object of another release without     given up; the deploy ends within minutes       503, Retry-After
 //   the method
 // thrown by our own code in the object  logged                                         500
+// it could not finish: `unavailable`    nothing                                        503, Retry-After
 //
 // A 503 leaves open whether the operation took effect, because nobody here can know; clients repeat it.
 import type { App } from "./config/apps.ts";
@@ -26,7 +27,7 @@ import {
 } from "./limits.ts";
 import { log } from "./log.ts";
 import type { TokenOwners } from "./token-owners/token-owners.do.ts";
-import type { REPEATABLE_BY_USERS } from "./user-tokens/outcomes.ts";
+import type { REPEATABLE_BY_USERS, Unavailable } from "./user-tokens/outcomes.ts";
 import type { UserTokens } from "./user-tokens/user-tokens.do.ts";
 
 // The methods of an object as its callers see them. (Cloudflare's own type of a stub splits unions.)
@@ -96,11 +97,13 @@ async function call<O, T>(
   stub: () => O,
   message: (object: O) => Promise<T>,
   { mayRepeat, timeoutMs = OBJECT_TIMEOUT_MS }: { mayRepeat: boolean; timeoutMs?: number },
-): Promise<T> {
+): Promise<Settled<T>> {
   const startedAt = Date.now();
+  let answer: T;
   for (let repeats = 0; ; repeats += 1) {
     try {
-      return await withTimeout(message(stub()), timeoutMs);
+      answer = await withTimeout(message(stub()), timeoutMs);
+      break;
     } catch (error) {
       const fault = faultOf(error);
       const delay = REPEAT_DELAYS_MS[repeats];
@@ -112,6 +115,17 @@ async function call<O, T>(
       await scheduler.wait(delay * Math.random());
     }
   }
+  if (isUnavailable(answer)) throw unavailable(RETRY_AFTER_SECONDS);
+  return answer as Settled<T>;
+}
+
+/** What is left of an object's answers once those that mean 503 are taken out. */
+type Settled<T> = Exclude<T, Unavailable>;
+
+/** An outcome of its own where another object that it needs did not answer. */
+function isUnavailable<T>(answer: T): answer is Extract<T, Unavailable> {
+  const { ok, reason } = (answer ?? {}) as Partial<Unavailable>;
+  return ok === false && reason === "unavailable";
 }
 
 type Fault = "reset" | "overloaded" | "unreachable" | "ours";

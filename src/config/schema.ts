@@ -6,7 +6,14 @@ import { isNothing } from "../domain/nothing.ts";
 import { normalizedOrigin } from "../domain/origins.ts";
 import { POLICIES, type Rules } from "../domain/registration.ts";
 import { UID_CASES } from "../domain/uids.ts";
-import { AUTH_TOKEN_SECONDS_MIN, CLOCK_TOLERANCE_MS, DAY_MS, JWT_SECRETS_MAX, SETTING_DAYS_MAX } from "../limits.ts";
+import {
+  AUTH_TOKEN_SECONDS_MIN,
+  CLOCK_TOLERANCE_MS,
+  DAY_MS,
+  DIRECTORY_OBJECTS_MAX,
+  JWT_SECRETS_MAX,
+  SETTING_DAYS_MAX,
+} from "../limits.ts";
 import { atLeast, atMost, matching, textOr, whole, withDefault } from "./values.ts";
 
 const DAY_SECONDS = DAY_MS / 1000;
@@ -124,6 +131,24 @@ export const appSchema = z.strictObject({
   fcmInstallationsChangedFrom: z.optional(z.boolean("must be true or false")),
   /** Whether uids that differ in case are one user, as at CometChat; for identities `issued` and `jwt`. */
   uidCase: withDefault(choice(UID_CASES), "sensitive"),
+  /**
+   * The objects that answer for many users at once, and by all: docs/directory.md. `complete`: they know every user of the app, so
+   * that who is not there holds nothing.
+   */
+  directory: withDefault(
+    z.strictObject({
+      objects: withDefault(
+        whole("must be a whole number").check(
+          atLeast(1, "must be at least 1"),
+          atMost(DIRECTORY_OBJECTS_MAX, `must not be above ${DIRECTORY_OBJECTS_MAX}`),
+        ),
+        16,
+      ),
+      epoch: withDefault(whole("must be a whole number").check(atLeast(1, "must be at least 1")), 1),
+      complete: withDefault(z.boolean("must be true or false"), true),
+    }),
+    {},
+  ),
   /** An unchanged registration is written again at most this often. */
   refreshWindowDays: withDefault(days, 7),
   /** A registration not refreshed for this long is not served any more. FCM's own limit on Android is 270 days. */

@@ -33,6 +33,8 @@ export interface Registration extends PushToken {
   registeredAt: number;
   /** Written at most once per refresh window. */
   refreshedAt: number;
+  /** What the directory shows as {@link refreshedAt}: as late or earlier. It changes only with a version. */
+  shownAt: number;
   /** The session's user wants no pushes there: senders leave it out unless they ask for it. The same in all slots of a session. */
   muted: boolean;
   /** When a provider first reported trouble with the token since its last registration; else `null`. */

@@ -1,5 +1,6 @@
 // Names of objects and tokens. Names and ids of objects reach logs, so they hold hashes, never a uid or a token.
 
+import { cheapHash } from "../domain/hash.ts";
 import type { Kind } from "../domain/kinds.ts";
 import { SHORT_HASH_LENGTH } from "../domain/registration.ts";
 import { OWNER_SHARDS } from "../limits.ts";
@@ -42,6 +43,28 @@ export function safeNameOf(name: string): string {
 export function tokenOwnersName(appId: string, hash: string): string {
   const shard = BASE64URL.indexOf(hash.charAt(0)) * 4 + Math.floor(BASE64URL.indexOf(hash.charAt(1)) / 16);
   return `${appId}:owners:${shard % OWNER_SHARDS}`;
+}
+
+/** Which of an app's directory objects are meant: another number of objects, or another epoch, are other objects. */
+export interface DirectorySettings {
+  objects: number;
+  /** Raised, every user is published anew. */
+  epoch: number;
+}
+
+/** What tells the objects of one setting from those of another. */
+export function directoryGeneration({ objects, epoch }: DirectorySettings): string {
+  return `${epoch}:${objects}`;
+}
+
+/** Which of the directory objects, from 0 on, knows the user. */
+export function directoryShard({ objects }: DirectorySettings, uid: string): number {
+  return cheapHash(uid) % objects;
+}
+
+/** Name of a directory object. */
+export function directoryName(appId: string, directory: DirectorySettings, shard: number): string {
+  return `${appId}:directory:${directoryGeneration(directory)}:${shard}`;
 }
 
 const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

@@ -6,7 +6,7 @@ import type { App } from "../config/apps.ts";
 import { howSessionsEnd } from "../domain/identity.ts";
 import { safeNameOf, userHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
-import { ApiError, unavailable } from "../http/errors.ts";
+import { ApiError } from "../http/errors.ts";
 import { body } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { uidOf } from "../http/uids.ts";
@@ -18,8 +18,7 @@ export const serverRecovery = new Hono<AppEnv>()
     const { app } = c.var;
     const uid = uidOf(app, c.req.param("uid"));
     const { at } = c.req.valid("json");
-    const prepared = await tellUser(c.env, app, uid, (user) => user.prepareRestore({ at, askedAt: Date.now() }));
-    if (!prepared.ok) throw unavailable();
+    await tellUser(c.env, app, uid, (user) => user.prepareRestore({ at, askedAt: Date.now() }));
     log.warn("a user is restored", { app: app.appId, apiKey: c.var.apiKey, at, requestId: c.var.requestId });
     await restart(c.env, app, uid);
     return c.json({ data: { restoredTo: at, ...(await reconcile(c.env, app, uid)) } });
@@ -41,10 +40,9 @@ async function restart(env: Env, app: App, uid: string): Promise<void> {
 async function reconcile(env: Env, app: App, uid: string) {
   const safe = safeNameOf(await userHash(app.appId, uid));
   const marks = await askUserByHash(env, app, safe, (user) => user.marks());
-  const request = { rules: app.rules, ...howSessionsEnd(app), marks };
-  const outcome = await askUser(env, app, uid, (user) => user.reconcile(request));
-  if (!outcome.ok) throw unavailable();
-  const { kept } = marks;
-  if (kept !== null) await tellUserByHash(env, app, safe, (user) => user.dropMarks(kept));
-  return { kept: outcome.kept, dropped: outcome.dropped };
+  const request = { uid, rules: app.rules, ...howSessionsEnd(app), marks };
+  const { kept, dropped } = await askUser(env, app, uid, (user) => user.reconcile(request));
+  const { kept: restore } = marks;
+  if (restore !== null) await tellUserByHash(env, app, safe, (user) => user.dropMarks(restore));
+  return { kept, dropped };
 }

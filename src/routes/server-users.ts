@@ -10,7 +10,7 @@ import { shownLabels } from "../domain/labels.ts";
 import { mapBounded } from "../durable/concurrency.ts";
 import { userHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
-import { ApiError, invalid, unavailable } from "../http/errors.ts";
+import { ApiError, invalid } from "../http/errors.ts";
 import { jsonOr304 } from "../http/etag.ts";
 import { body, flagOf } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
@@ -111,8 +111,7 @@ export const serverUsers = new Hono<AppEnv>()
     if (repeated == null ? isCall(uid) : uidOf(app, repeated) !== uid) {
       throw invalid({ uid: [`The uid field must be "${uid}", as in the path.`] });
     }
-    const outcome = await tellUser(c.env, app, uid, (user) => user.erase({ rules: app.rules, ...howSessionsEnd(app) }));
-    if (!outcome.ok) throw unavailable();
+    await tellUser(c.env, app, uid, (user) => user.erase({ uid, rules: app.rules, ...howSessionsEnd(app) }));
     return c.json({ data: { success: true } });
   });
 

@@ -1,10 +1,8 @@
 // What senders ask, whichever way they come: over HTTP with an API key, or through the service binding.
 
 import type { App } from "../config/apps.ts";
-import { KIND_NAMES, type Kind, type Platform } from "../domain/kinds.ts";
-import { type Labels, shownLabels } from "../domain/labels.ts";
-import type { Registration } from "../domain/registration.ts";
-import { targetOf } from "../domain/token.ts";
+import { KIND_NAMES, type Kind } from "../domain/kinds.ts";
+import { type SenderToken, toSenderToken } from "../domain/sender-token.ts";
 import { mapBounded } from "../durable/concurrency.ts";
 import { ApiError, type ErrorCode } from "../http/errors.ts";
 import { hashOf } from "../http/tokens.ts";
@@ -12,22 +10,6 @@ import { uidOf } from "../http/uids.ts";
 import { LOOKUP_BYTES_MAX, LOOKUP_TIMEOUT_MS, OBJECT_CONCURRENCY, SENDER_TOKEN_BYTES } from "../limits.ts";
 import { log } from "../log.ts";
 import { askUser, askUserByHash, ownersOf } from "../objects.ts";
-
-/** A push token as senders see it. Times are epoch milliseconds. */
-export interface SenderToken extends Labels {
-  token: string;
-  kind: Kind;
-  /** Of kind `fcm`: the field of an FCM message in which it is sent. */
-  target?: "fid" | "token";
-  platform: Platform;
-  sessionId: string;
-  registeredAt: number;
-  refreshedAt: number;
-  /** A provider reported trouble since the last registration: send on, the next report decides. */
-  suspect: boolean;
-  /** The device's user wants no pushes there; only where the sender asked for muted ones. */
-  muted?: true;
-}
 
 export interface UserPushTokens {
   /** As it was asked for, even where the app's own is another case of it. */
@@ -71,7 +53,7 @@ async function pushTokensOf(
   const { retentionMs } = app.rules;
   const outcome = await askUser(env, app, uid, (user) => user.list({ session: null, retentionMs }), timeoutMs);
   if (!outcome.ok) return [];
-  return outcome.registrations.filter(({ muted }) => includeMuted || !muted).map(toSenderToken);
+  return outcome.registrations.filter(({ muted }) => includeMuted || !muted).map((row) => toSenderToken(row));
 }
 
 type Answer = UserPushTokens | LookupResult["errors"][number];
@@ -119,22 +101,6 @@ function bytesOf(pushTokens: readonly SenderToken[]): number {
 
 function codeOf(error: unknown): ErrorCode {
   return error instanceof ApiError ? error.code : "ERR_OPERATION_FAILED";
-}
-
-function toSenderToken(r: Registration): SenderToken {
-  const target = targetOf(r.kind, r.token);
-  return {
-    token: r.token,
-    kind: r.kind,
-    ...(target === null ? {} : { target }),
-    platform: r.platform,
-    sessionId: r.session,
-    registeredAt: r.registeredAt,
-    refreshedAt: r.refreshedAt,
-    suspect: r.suspectAt !== null,
-    ...(r.muted ? { muted: true as const } : {}),
-    ...shownLabels(r.labels),
-  };
 }
 
 /** Who holds a token now, as the user's own object says; more than one only under policy `shared`. */

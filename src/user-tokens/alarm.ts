@@ -1,12 +1,27 @@
-// When the object wakes by itself. One alarm, on a whole minute of the day that the object's name gives: setting the same one
-// again writes nothing, and the objects of an app do not all wake at once.
+// When the object wakes by itself. It has one alarm, and what that is set for says one thing more: a *near* alarm is the mark
+// that the directory may not have the user's present version (publication.ts). Near ones are never on a whole minute, far ones
+// always are: on the one minute of the day that the object's name gives, so that setting the same one again writes nothing and
+// the objects of an app do not all wake at once.
+import { cheapHash } from "../domain/hash.ts";
 import { nameOf, type PlatformOf } from "../durable/platform.ts";
-import { ALARM_LATE_MS, CHANGES_KEPT_MS, DAY_MS, MINUTE_MS } from "../limits.ts";
+import {
+  ALARM_LATE_MS,
+  ALARM_RETRY_MAX_MS,
+  ALARM_RETRY_MIN_MS,
+  CHANGES_KEPT_MS,
+  DAY_MS,
+  MINUTE_MS,
+  NEAR_ALARM_MS,
+} from "../limits.ts";
 
 export class Alarm {
   readonly #platform: PlatformOf;
   /** When the alarm is set for, epoch ms; `undefined` until it was read once. */
   #at: number | null | undefined;
+  /** The far alarm that a near one replaced. */
+  #far: number | null = null;
+  /** How often in a row it could not do its work. */
+  #failures = 0;
 
   constructor(platform: PlatformOf) {
     this.#platform = platform;
@@ -17,27 +32,81 @@ export class Alarm {
     this.#at = null;
   }
 
+  /** Finds out what is set; what is set meanwhile stands. */
+  async read(): Promise<void> {
+    if (this.#at !== undefined) return;
+    const at = await this.#platform().ctx.storage.getAlarm();
+    if (this.#at === undefined) this.#at = at;
+  }
+
+  /** Whether a far alarm is known to be set: then the directory has whatever was committed. */
+  get isFar(): boolean {
+    return this.#at != null && isWholeMinute(this.#at);
+  }
+
+  /**
+   * Sets a near alarm, unless one is set. Without an `await` between it and the SQL of a change, both are one commit: it must be
+   * called in that very stretch.
+   */
+  setNear(now: number): void {
+    if (this.#at != null && !isWholeMinute(this.#at) && this.#at > now) return;
+    if (this.isFar) this.#far = this.#at ?? null;
+    this.#setNow(near(now + NEAR_ALARM_MS));
+  }
+
+  /** Whatever was committed is published: back to the far alarm. Answers may leave before this is confirmed. */
+  async setFarAgain(now: number): Promise<void> {
+    const at = this.#far ?? this.#onMinute(now + CHANGES_KEPT_MS);
+    this.#far = null;
+    this.#failures = 0;
+    this.#at = at;
+    await this.#platform().ctx.storage.setAlarm(at, { allowUnconfirmed: true });
+  }
+
   /**
    * Sees to it that an alarm is set, for an object that has something to collect. Every write is looked at within
    * CHANGES_KEPT_MS, and the alarm finds the exact time itself; one that is late is taken for lost.
    */
   async arm(now: number): Promise<void> {
-    if (this.#at === undefined) this.#at = await this.#platform().ctx.storage.getAlarm();
-    if (this.#at === null) await this.set(now + CHANGES_KEPT_MS);
-    else if (this.#at <= now - ALARM_LATE_MS) await this.set(now);
+    await this.read();
+    if (this.#at == null) await this.setFar(now + CHANGES_KEPT_MS);
+    else if (this.#at > now - ALARM_LATE_MS) return;
+    else if (this.isFar) await this.setFar(now);
+    else this.setNear(now);
   }
 
   /** At the object's minute of the day, not before `at` (epoch ms). */
-  async set(at: number): Promise<void> {
-    const minute = minuteOfDay(nameOf(this.#platform())) * MINUTE_MS;
-    this.#at = Math.ceil((at - minute) / DAY_MS) * DAY_MS + minute;
+  async setFar(at: number): Promise<void> {
+    this.#failures = 0;
+    this.#at = this.#onMinute(at);
     await this.#platform().ctx.storage.setAlarm(this.#at);
+  }
+
+  /** What the alarm is for could not be done: again soon, and later each time. It stays the mark that it was. */
+  async setAgain(now: number): Promise<void> {
+    const delay = Math.min(ALARM_RETRY_MAX_MS, ALARM_RETRY_MIN_MS * 2 ** this.#failures);
+    this.#failures += 1;
+    this.#at = near(now + delay);
+    await this.#platform().ctx.storage.setAlarm(this.#at);
+  }
+
+  #setNow(at: number): void {
+    const { ctx } = this.#platform();
+    this.#at = at;
+    ctx.waitUntil(ctx.storage.setAlarm(at));
+  }
+
+  #onMinute(at: number): number {
+    const minute = (cheapHash(nameOf(this.#platform())) % (DAY_MS / MINUTE_MS)) * MINUTE_MS;
+    return Math.ceil((at - minute) / DAY_MS) * DAY_MS + minute;
   }
 }
 
-/** 0–1439; FNV-1a (draft-eastlake-fnv): cheap, and names end in a hash that is spread already. */
-function minuteOfDay(name: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < name.length; i += 1) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
-  return (hash >>> 0) % (DAY_MS / MINUTE_MS);
+function isWholeMinute(at: number): boolean {
+  return at % MINUTE_MS === 0;
+}
+
+/** One second past a multiple of NEAR_ALARM_MS, so that the alarms of changes that follow each other are one. */
+function near(at: number): number {
+  return Math.ceil(at / NEAR_ALARM_MS) * NEAR_ALARM_MS + 1_000;
 }

@@ -8,12 +8,9 @@ import type { EraseOutcome, EraseRequest } from "./outcomes.ts";
 import type { Rooms } from "./rooms.ts";
 
 export async function erase(rooms: Rooms, request: EraseRequest): Promise<EraseOutcome> {
-  const { operations, alarm } = rooms;
-  const now = Date.now();
-  begin(rooms, request, now);
-  const cancelled = operations.cancel(() => true);
-  await alarm.set(now);
-  await cancelled;
+  const { operations } = rooms;
+  begin(rooms, request, Date.now());
+  await operations.cancel(() => true);
   return await operations.inTurn(() => finishErasure(rooms));
 }
 
@@ -30,28 +27,30 @@ function begin({ store, slots, ends, operations }: Rooms, request: EraseRequest,
     const known = new Set(hashes.map(shortToken));
     const formerly = taken.map(({ token }) => token).filter((token) => !known.has(token));
     for (const hash of new Set([...hashes, ...formerly])) store.addPendingForget(hash);
-    store.deleteRecord();
+    store.beginErasure(request.uid);
   });
 }
 
 /**
- * Deletes this user's owner entries, whatever their version: in turn, no registration is under way, so no entry of a token
- * that is not held is needed. One that is held was registered after the erasure.
+ * Tells the directory, then deletes this user's owner entries, whatever their version: in turn, no registration is under way, so no
+ * entry of a token that is not held is needed. One that is held was registered after the erasure.
  */
-export async function finishErasure({ store, owners, alarm, operations }: Rooms): Promise<EraseOutcome> {
+export async function finishErasure({ store, owners, alarm, operations, publication }: Rooms): Promise<EraseOutcome> {
   try {
+    if (!(await publication.settled())) throw new Error("the directory did not confirm");
     for (const hash of store.pendingForgets()) {
       if (!store.registrations.holds(hash)) await owners.erase(hash);
       store.deletePendingForget(hash);
     }
   } catch (error) {
-    log.warn("erasure waits for an owner object", { error });
-    await alarm.set(Date.now());
+    log.warn("erasure waits for another object", { error });
+    await alarm.setAgain(Date.now());
     return { ok: false, reason: "unavailable" };
   }
-  // Not while there is a registration: it was acknowledged, and the pages are written over in time.
-  if (store.registrations.count() > 0 || store.pendingForgets().length > 0) return { ok: true };
-  if (store.hasMarks) {
+  // The erasure has ended; what is there now came after it. It was acknowledged, and the pages are written over in time.
+  if (store.pendingForgets().length > 0) return { ok: true };
+  if (store.registrations.count() > 0 || !publication.isSettled) store.endErasure();
+  else if (store.hasMarks) {
     store.transaction(() => store.wipe());
     await alarm.arm(Date.now());
   } else if (operations.isEmpty) {

@@ -19,6 +19,7 @@ export const MIGRATIONS: readonly Migration[] = [
         claimed INTEGER NOT NULL,
         registered_at INTEGER NOT NULL,
         refreshed_at INTEGER NOT NULL,
+        shown_at INTEGER NOT NULL,
         suspect_at INTEGER,
         muted INTEGER NOT NULL,
         PRIMARY KEY (session, kind)

@@ -37,6 +37,15 @@ export interface Refused {
   reason: Refusal;
 }
 
+/**
+ * What was asked for is done, or will be, but the directory has not confirmed it (or another object, where the outcome says so): a
+ * repeat helps.
+ */
+export interface Unavailable {
+  ok: false;
+  reason: "unavailable";
+}
+
 export interface RegisterRequest {
   uid: string;
   session: Session;
@@ -131,11 +140,12 @@ export interface EndAllSessionsRequest extends SessionsEnd {
   fencesUntil?: number;
 }
 
-/** As {@link EndAllSessionsRequest}. */
-export type EraseRequest = EndAllSessionsRequest;
+export interface EraseRequest extends EndAllSessionsRequest {
+  uid: string;
+}
 
-/** `unavailable`: an owner object did not answer; the alarm goes on, and a repeat answers `ok` once it is done. */
-export type EraseOutcome = { ok: true } | { ok: false; reason: "unavailable" };
+/** `unavailable`: another object did not answer; the alarm goes on, and a repeat answers `ok` once it is done. */
+export type EraseOutcome = { ok: true } | Unavailable;
 
 export interface RestoreRequest {
   /** The moment to which the data go back, epoch ms. */
@@ -145,15 +155,16 @@ export interface RestoreRequest {
 }
 
 /** `unavailable`: the object that keeps the marks did not answer; nothing has changed. */
-export type RestoreOutcome = { ok: true } | { ok: false; reason: "unavailable" };
+export type RestoreOutcome = { ok: true } | Unavailable;
 
 /** `marks` were set after the moment to which the data were restored. */
 export interface ReconcileRequest extends EndAllSessionsRequest {
+  uid: string;
   marks: Marks;
 }
 
 /** `kept` and `dropped` count registrations. */
-export type ReconcileOutcome = { ok: true; kept: number; dropped: number } | { ok: false; reason: "unavailable" };
+export type ReconcileOutcome = { ok: true; kept: number; dropped: number } | Unavailable;
 
 export interface MuteRequest {
   /** Who asks. */

@@ -1,6 +1,7 @@
 // What is read of a user's object. Whatever has expired is ignored here, whether or not it was collected yet.
 import { type Labels, withLabels } from "../domain/labels.ts";
 import type { Registration } from "../domain/registration.ts";
+import { byAge } from "../domain/sender-token.ts";
 import type { SessionSummary, UserExport } from "./outcomes.ts";
 import type { SessionEnds } from "./session-ends.ts";
 import type { UserTokensStore } from "./store.ts";
@@ -10,7 +11,7 @@ export function live({ registrations }: UserTokensStore, retentionMs: number, no
   return registrations
     .all()
     .filter((row) => row.refreshedAt + retentionMs > now)
-    .sort((a, b) => a.registeredAt - b.registeredAt);
+    .sort(byAge);
 }
 
 /** The sessions that hold one of these registrations, the most recently seen first. */

@@ -11,7 +11,7 @@ import type { Rooms } from "./rooms.ts";
  * own on record, claims the rest anew, and ends all sessions.
  */
 export async function reconcile(
-  { store, slots, ends, operations, owners }: Rooms,
+  { store, slots, ends, operations, owners, publication }: Rooms,
   request: ReconcileRequest,
 ): Promise<ReconcileOutcome> {
   const { fences, validFrom, kept } = request.marks;
@@ -25,7 +25,7 @@ export async function reconcile(
     refreshedAt <= (validFrom?.at ?? 0) ||
     refreshedAt >= (kept?.since ?? Number.POSITIVE_INFINITY);
   const over = slots.empty(store.registrations.all().filter(isOver), "ended", Date.now());
-  owners.forget(over);
+  publication.forget(over);
   const rows = store.registrations.all();
   const known = [...rows.map((row) => row.session), ...operations.sessions()];
   ends.endAll(known, request.rules, request, Date.now());
@@ -44,6 +44,6 @@ export async function reconcile(
     const slot = store.registrations.slot(row.session, row.kind);
     return slot !== undefined && slot.hash === row.hash && slot.version === row.version ? [slot] : [];
   });
-  const dropped = slots.reclaim(present, grants, Date.now());
+  const dropped = slots.reclaim(request.uid, present, grants, Date.now());
   return { ok: true, kept: present.length - dropped.length, dropped: dropped.length + over.length };
 }

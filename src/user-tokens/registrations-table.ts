@@ -17,6 +17,7 @@ const COLUMN = {
   claimed: "claimed",
   registeredAt: "registered_at",
   refreshedAt: "refreshed_at",
+  shownAt: "shown_at",
   suspectAt: "suspect_at",
   muted: "muted",
 } as const satisfies Record<keyof Registration, string>;
@@ -137,6 +138,7 @@ function toRegistration(row: SqlRow): Registration {
     claimed: row.claimed === 1,
     registeredAt: Number(row.registered_at),
     refreshedAt: Number(row.refreshed_at),
+    shownAt: Number(row.shown_at),
     suspectAt: row.suspect_at as number | null,
     muted: row.muted === 1,
   };

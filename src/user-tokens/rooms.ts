@@ -4,6 +4,7 @@ import { log } from "../log.ts";
 import { Alarm } from "./alarm.ts";
 import { Operations } from "./in-flight.ts";
 import { OwnerObjects } from "./owner-objects.ts";
+import { Publication } from "./publication.ts";
 import { Restoration } from "./restoration.ts";
 import { SessionEnds } from "./session-ends.ts";
 import { Slots } from "./slots.ts";
@@ -20,24 +21,29 @@ export interface Rooms {
   owners: OwnerObjects;
   takeovers: Takeovers;
   restoration: Restoration;
+  publication: Publication;
   alarm: Alarm;
 }
 
 export function createRooms(storage: DurableObjectStorage, platform: PlatformOf): Rooms {
   const store = new UserTokensStore(storage);
   const operations = new Operations();
+  const alarm = new Alarm(platform);
+  const slots = new Slots(store, platform, alarm);
+  const owners = new OwnerObjects(platform, store.registrations, operations);
   const ends = new SessionEnds(store, (until) =>
     log.warn("a user has too many ended sessions", { user: shortUser(userOf(platform())), until }),
   );
   return {
     platform,
     store,
-    slots: new Slots(store, platform),
+    slots,
     ends,
     operations,
-    owners: new OwnerObjects(platform, store.registrations, operations),
+    owners,
     takeovers: new Takeovers(store),
     restoration: new Restoration(platform, ends),
-    alarm: new Alarm(platform),
+    publication: new Publication(platform, store, slots, alarm, owners),
+    alarm,
   };
 }

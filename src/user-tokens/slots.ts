@@ -1,5 +1,6 @@
 // What the slots hold. The only room that writes registrations, so that whatever must follow a change cannot be forgotten:
-// every change goes through `#commit`, in one transaction with the record of changes. Nothing here awaits.
+// every change goes through `#commit`, in one commit with the record of changes, the version under which the directory will show
+// it, and the near alarm that says that it does not yet. Nothing here awaits.
 import { decideFeedback } from "../domain/feedback.ts";
 import { withLabels } from "../domain/labels.ts";
 import {
@@ -7,11 +8,23 @@ import {
   type ChangeKind,
   type PushToken,
   type Registration,
+  type Rules,
   SHORT_HASH_LENGTH,
 } from "../domain/registration.ts";
-import { appOf, type PlatformOf } from "../durable/platform.ts";
-import { MUTED_KEPT_MS, REGISTRATIONS_PER_USER_MAX, TOKEN_BYTES_PER_USER_MAX } from "../limits.ts";
+import { looksAlike } from "../domain/sender-token.ts";
+import { directoryGeneration } from "../durable/names.ts";
+import { appOf, type Platform, type PlatformOf } from "../durable/platform.ts";
+import { appNow } from "../durable/settings.ts";
+import {
+  MUTED_KEPT_MS,
+  REGISTRATIONS_PER_USER_MAX,
+  RESTORED_VERSION_AHEAD_MS,
+  SHOWN_EVERY_MAX_MS,
+  TOKEN_BYTES_PER_USER_MAX,
+  VERSION_AHEAD_MS,
+} from "../limits.ts";
 import { countChanges } from "../metrics.ts";
+import type { Alarm } from "./alarm.ts";
 import type { Grant, Operation } from "./in-flight.ts";
 import type { DeliveryReport, FeedbackReport, FeedbackResult, HeldSlot, RegisterRequest } from "./outcomes.ts";
 import type { UserTokensStore } from "./store.ts";
@@ -20,15 +33,23 @@ import type { UserTokensStore } from "./store.ts";
 interface Draft {
   changes: Change[];
   gone: Registration[];
+  /** Senders see it. */
+  isSeen: boolean;
+  /** The version that the change takes is at least this. */
+  versionMin: number;
 }
 
 export class Slots {
   readonly #store: UserTokensStore;
   readonly #platform: PlatformOf;
+  readonly #alarm: Alarm;
+  /** The highest version given since this object woke: it outlasts what is deleted. */
+  #lastVersion = 0;
 
-  constructor(store: UserTokensStore, platform: PlatformOf) {
+  constructor(store: UserTokensStore, platform: PlatformOf, alarm: Alarm) {
     this.#store = store;
     this.#platform = platform;
+    this.#alarm = alarm;
   }
 
   /** The slots as they stand, if this request would change nothing and is not due for a refresh; else `null`. */
@@ -49,7 +70,7 @@ export class Slots {
    * whose place was taken.
    */
   fill(
-    { uid, session, tokens }: RegisterRequest,
+    { uid, session, tokens, rules }: RegisterRequest,
     operation: Operation,
     now: number,
   ): { stored: Registration[]; gone: Registration[] } {
@@ -59,9 +80,8 @@ export class Slots {
         const grant = operation.grantNow(token.hash);
         // Released above the claim's version: someone took the token meanwhile, as if it had been stored before.
         if (grant === null) continue;
-        stored.push(
-          this.#put(draft, token, { ...grant, session: session.id, taken: operation.taken.includes(token), now }),
-        );
+        const taken = operation.taken.includes(token);
+        stored.push(this.#put(draft, token, { ...grant, session: session.id, taken, rules, now }));
       }
       this.#evict(draft, session.id, now);
       this.#store.setUid(uid);
@@ -69,7 +89,7 @@ export class Slots {
     return { stored, gone };
   }
 
-  #put(draft: Draft, token: PushToken, { session, version, claimed, taken, now }: Granted): Registration {
+  #put(draft: Draft, token: PushToken, { session, version, claimed, taken, rules, now }: Granted): Registration {
     const slot = this.#store.registrations.slot(session, token.kind);
     const before = this.#store.registrations.holding(token.hash);
     const stays = before !== undefined && before.session === session;
@@ -81,9 +101,14 @@ export class Slots {
       claimed,
       registeredAt: stays && before.token === token.token ? before.registeredAt : now,
       refreshedAt: now,
+      shownAt: now,
       suspectAt: null,
       muted: this.#isMuted(session, now),
     };
+    // A refresh and nothing else: senders need not see each of them.
+    const isUnseen = stays && looksAlike(before, registration) && now < before.shownAt + showEveryMs(rules);
+    if (isUnseen) registration.shownAt = before.shownAt;
+    else draft.isSeen = true;
     if (before !== undefined && !stays) {
       this.#delete(before, now);
       draft.changes.push(change("moved", registration, now));
@@ -141,7 +166,8 @@ export class Slots {
 
   /** Empties all slots, and writes nothing of it into the record; `alongside` is part of the same commit. */
   erase(now: number, alongside: (rows: readonly Registration[]) => void): void {
-    this.#commit(now, () => {
+    this.#commit(now, (draft) => {
+      draft.isSeen = true;
       const rows = this.#store.registrations.all();
       for (const row of rows) this.#store.registrations.delete(row);
       alongside(rows);
@@ -150,6 +176,7 @@ export class Slots {
 
   #remove(draft: Draft, rows: readonly Registration[], why: ChangeKind, now: number, code?: string): void {
     for (const row of rows) {
+      draft.isSeen = true;
       if (why === "ended") this.#store.registrations.delete(row);
       else this.#delete(row, now);
       draft.changes.push(change(why, row, now, code));
@@ -157,14 +184,20 @@ export class Slots {
     }
   }
 
-  /** The rows are claimed anew, by hash; the others go. Answers those. */
-  reclaim(rows: readonly Registration[], grants: ReadonlyMap<string, Grant>, now: number): Registration[] {
+  /**
+   * After a restore the rows are claimed anew, by hash; the others go. Answers those. What the directory was told before the restore
+   * is no longer known here, so the version goes above all of that.
+   */
+  reclaim(uid: string, rows: readonly Registration[], grants: ReadonlyMap<string, Grant>, now: number): Registration[] {
     return this.#commit(now, (draft) => {
+      draft.isSeen = true;
+      draft.versionMin = Math.max(now, this.#store.version + 1) + RESTORED_VERSION_AHEAD_MS;
       for (const row of rows) {
         const grant = grants.get(row.hash);
         if (grant === undefined) this.#remove(draft, [row], "removed", now);
         else this.#store.registrations.put({ ...row, ...grant, claimed: grant.claimed && row.claimed });
       }
+      this.#store.setUid(uid);
     });
   }
 
@@ -178,8 +211,9 @@ export class Slots {
     const others = rows.filter((row) => row.muted !== muted);
     if (others.length === 0) return;
     this.#commit(now, (draft) => {
+      draft.isSeen = true;
       for (const row of others) {
-        this.#store.registrations.put({ ...row, muted });
+        this.#store.registrations.put({ ...row, muted, shownAt: row.refreshedAt });
         draft.changes.push(change(muted ? "muted" : "unmuted", row, now));
       }
     });
@@ -216,7 +250,10 @@ export class Slots {
       if (decision.do === "prune") gone.push(...this.empty([row], "pruned", now, report.code));
       if (decision.do === "suspect" && row.suspectAt === null) {
         newlySuspect.add(row.hash);
-        this.#commit(now, () => this.#store.registrations.put({ ...row, suspectAt: report.at }));
+        this.#commit(now, (draft) => {
+          draft.isSeen = true;
+          this.#store.registrations.put({ ...row, suspectAt: report.at, shownAt: row.refreshedAt });
+        });
       }
       return { outcome: OUTCOMES[decision.do], why: decision.why };
     });
@@ -234,22 +271,63 @@ export class Slots {
       if (row.labels.device?.environment === environment) return { outcome: "kept", why: "that environment is known" };
       if (at < row.refreshedAt) return { outcome: "kept", why: "registered again after the push" };
       const labels = withLabels(row.labels, { device: { environment } });
-      this.#commit(now, () => this.#store.registrations.put({ ...row, labels }));
+      this.#commit(now, (draft) => {
+        draft.isSeen = true;
+        this.#store.registrations.put({ ...row, labels, shownAt: row.refreshedAt });
+      });
       return { outcome: "corrected", why: `device.environment is ${environment} from now on` };
+    });
+  }
+
+  /** What is shown is to be shown again, under a new version: by other directory objects, for example. */
+  showAgain(now: number): void {
+    this.#commit(now, (draft) => {
+      draft.isSeen = true;
+    });
+  }
+
+  /** As {@link showAgain}, above a version that the directory has. */
+  showAbove(version: number, now: number): void {
+    this.#commit(now, (draft) => {
+      draft.isSeen = true;
+      draft.versionMin = Math.max(now + VERSION_AHEAD_MS, version + 1);
     });
   }
 
   /** One change of the slots, and all that must follow it. Answers the rows that went. */
   #commit(now: number, write: (draft: Draft) => void): Registration[] {
-    const draft: Draft = { changes: [], gone: [] };
+    const draft: Draft = { changes: [], gone: [], isSeen: false, versionMin: 0 };
+    const platform = this.#platform();
     this.#store.transaction(() => {
       write(draft);
-      this.#store.addChanges(draft.changes, now);
+      const shown = draft.isSeen
+        ? { version: this.#nextVersion(draft, now), generation: generationNow(platform) }
+        : null;
+      this.#store.addChanges(draft.changes, shown, now);
     });
-    const platform = this.#platform();
+    if (draft.isSeen) this.#alarm.setNear(now);
     countChanges(platform.env, appOf(platform), draft.changes);
     return draft.gone;
   }
+
+  /** A first one is ahead of the clock, for the directory refuses newcomers below what it last had of someone who went. */
+  #nextVersion({ versionMin }: Draft, now: number): number {
+    const { version } = this.#store;
+    const least = version === 0 ? now + VERSION_AHEAD_MS : now;
+    this.#lastVersion = Math.max(least, version + 1, this.#lastVersion + 1, versionMin);
+    return this.#lastVersion;
+  }
+}
+
+/** `""` where the app's configuration cannot be read: then it is shown again once it can. */
+function generationNow(platform: Platform): string {
+  const app = appNow(platform);
+  return app === null ? "" : directoryGeneration(app.directory);
+}
+
+/** A refresh is shown this long after the last one that was: no token that lives is ever missing where only those are known. */
+function showEveryMs({ retentionMs }: Rules): number {
+  return Math.min(SHOWN_EVERY_MAX_MS, retentionMs / 3);
 }
 
 const OUTCOMES = { keep: "kept", suspect: "suspect", prune: "pruned" } as const;
@@ -264,6 +342,7 @@ interface Granted extends Grant {
   session: string;
   /** Another user held or owned the token. */
   taken: boolean;
+  rules: Rules;
   now: number;
 }
 

@@ -8,9 +8,12 @@
 //   muted         session    ''                            MUTED_KEPT_MS after its last registration went
 //   takeovers     ''         installations taken           end of the window
 //                            from others
-//   changes       ''         the record of changes         its last entry + CHANGES_KEPT_MS
+//   changes       ''         what the directory is to      the last change + CHANGES_KEPT_MS; 0 if there is none
+//                            have, and the record of
+//                            changes
 //   kept          ''         {since, attempts}             since + KEPT_MARKS_MS (only in the object that
 //                                                          keeps the marks of one that is restored)
+//   erasure       ''         ''                            0 (while the user is erased)
 //   forget        hash       ''                            0 (an erasure that waits for the owner object)
 import type { Kind, Platform } from "../domain/kinds.ts";
 import type { Change, ChangeKind } from "../domain/registration.ts";
@@ -25,6 +28,13 @@ import { RegistrationsTable } from "./registrations-table.ts";
 /** What ends sessions. */
 const MARKS = ["fence", "valid_from"];
 
+/** The state that the directory has, or is about to get. */
+export interface Shown {
+  version: number;
+  /** Which directory objects are meant: {@link directoryGeneration}. */
+  generation: string;
+}
+
 export interface TakeoverWindow {
   count: number;
   until: number;
@@ -36,6 +46,8 @@ export class UserTokensStore {
   readonly #facts: FactsTable;
   /** Fences and `valid_from` as stored, because every call of a session asks for them. Read once, then kept in step here. */
   #ends: { fences: Map<string, Fence>; validFrom: ValidFrom | undefined } | undefined;
+  /** As stored; read once, then kept in step here. `null`: there is none. */
+  #shown: Shown | null | undefined;
 
   constructor(storage: DurableObjectStorage, migrations: readonly Migration[] = MIGRATIONS) {
     this.#tables = new LazyTables(storage, migrations);
@@ -52,24 +64,29 @@ export class UserTokensStore {
     try {
       return this.#tables.transaction(write);
     } catch (error) {
-      this.#ends = undefined;
+      this.#forgetCopies();
       throw error;
     }
   }
 
   /** As {@link LazyTables.deleteAll}. */
   async deleteAll(): Promise<void> {
-    this.#ends = undefined;
+    this.#forgetCopies();
     await this.#tables.deleteAll();
   }
 
   /** As {@link LazyTables.wipe}, but that the marks of ended sessions stay. */
   wipe(): void {
     const { fences, validFrom } = this.#sessionEnds();
-    this.#ends = undefined;
+    this.#forgetCopies();
     this.#tables.wipe();
     if (validFrom !== undefined) this.setValidFrom(validFrom);
     for (const fence of fences.values()) this.setFence(fence);
+  }
+
+  #forgetCopies(): void {
+    this.#ends = undefined;
+    this.#shown = undefined;
   }
 
   uid(): string | null {
@@ -184,22 +201,77 @@ export class UserTokensStore {
     this.#facts.set("takeovers", { value: String(count), until });
   }
 
-  // The record of changes
+  // What the directory has, and the record of changes: one row, for almost every change writes both.
+
+  /** What the directory has, or is about to get; `null`: this user was never shown. */
+  shown(): Shown | null {
+    if (this.#shown === undefined) this.#shown = this.#record()?.shown ?? null;
+    return this.#shown;
+  }
+
+  /** Of {@link shown}; 0: there is none. */
+  get version(): number {
+    return this.shown()?.version ?? 0;
+  }
 
   /** The record of changes at `now`, oldest first. */
   changes(now: number): Change[] {
-    const fact = this.#facts.one("changes");
-    return fact && fact.until > now ? (JSON.parse(fact.value) as StoredChange[]).map(fromStored) : [];
+    const record = this.#record();
+    return record !== undefined && record.until > now ? record.changes.map(fromStored) : [];
   }
 
-  /** Adds to the record, in one row whatever the number of changes; the oldest are dropped. */
-  addChanges(changes: readonly Change[], now: number): void {
-    if (changes.length === 0) return;
-    const kept = [...this.changes(now), ...changes].slice(-CHANGES_MAX).map(toStored);
-    this.#facts.set("changes", { value: JSON.stringify(kept), until: now + CHANGES_KEPT_MS });
+  /** Adds to the record, in one row whatever the number of changes; the oldest are dropped. `shown`: senders see a change. */
+  addChanges(changes: readonly Change[], shown: Shown | null, now: number): void {
+    if (changes.length === 0 && shown === null) return;
+    const before = this.#record();
+    const isOver = before === undefined || before.until <= now;
+    const kept = [...(isOver ? [] : before.changes), ...changes.map(toStored)].slice(-CHANGES_MAX);
+    const until = changes.length > 0 ? now + CHANGES_KEPT_MS : (before?.until ?? 0);
+    this.#setRecord({ shown: shown ?? before?.shown ?? null, changes: kept, until: kept.length === 0 ? 0 : until });
+  }
+
+  /** Deletes the changes whose time has ended. What the directory has is kept with them unless `isNobody`. */
+  deleteExpiredChanges(isNobody: boolean, now: number): void {
+    const record = this.#record();
+    if (record === undefined || record.until > now) return;
+    if (!isNobody) this.#setRecord({ shown: record.shown, changes: [], until: 0 });
+    else {
+      this.#facts.delete("changes");
+      this.#shown = null;
+    }
+  }
+
+  #record(): StoredRecord | undefined {
+    const fact = this.#facts.one("changes");
+    if (fact === undefined) return undefined;
+    const [shown, ...changes] = JSON.parse(fact.value);
+    return { shown: shown && { version: shown[0], generation: shown[1] }, changes, until: fact.until };
+  }
+
+  #setRecord({ shown, changes, until }: StoredRecord): void {
+    const value = JSON.stringify([shown && [shown.version, shown.generation], ...changes]);
+    this.#facts.set("changes", { value, until });
+    this.#shown = shown;
   }
 
   // Erasure
+
+  /** Whether an erasure has begun that has not ended. */
+  get isErasing(): boolean {
+    return this.#facts.one("erasure") !== undefined;
+  }
+
+  /** Deletes what about the user is not a registration, but for marks, and what the erasure needs until it has ended. */
+  beginErasure(uid: string): void {
+    this.#facts.set("erasure", { value: "", until: 0 });
+    this.setUid(uid);
+    this.#facts.deleteAll(["muted", "takeovers"]);
+    this.#setRecord({ shown: this.shown(), changes: [], until: 0 });
+  }
+
+  endErasure(): void {
+    this.#facts.delete("erasure");
+  }
 
   /** Hashes of tokens whose owner objects have yet to hear of an erasure. */
   pendingForgets(): string[] {
@@ -214,22 +286,23 @@ export class UserTokensStore {
     this.#facts.delete("forget", hash);
   }
 
-  /** Deletes what about the user is not a registration, but for fences, `valid_from` and pending forgets. */
-  deleteRecord(): void {
-    this.#facts.deleteAll(["user", "muted", "takeovers", "changes"]);
-  }
-
   // Time
 
-  /** Deletes what has expired but the marks of ended sessions: those are {@link SessionEnds}'s to judge. */
+  /** Deletes what has expired but changes, and the marks of ended sessions: those are {@link SessionEnds}'s to judge. */
   deleteExpiredFacts(now: number): void {
-    this.#facts.deleteExpired(now, MARKS);
+    this.#facts.deleteExpired(now, [...MARKS, "changes"]);
   }
 
   /** When the next fact expires that is no mark, epoch ms; `undefined`: none does. */
   nextFactEnd(): number | undefined {
     return this.#facts.nextEnd(MARKS);
   }
+}
+
+interface StoredRecord {
+  shown: Shown | null;
+  changes: StoredChange[];
+  until: number;
 }
 
 /** A change as an array: 50 of them fit beside three registrations in 20 KiB. */

@@ -4,6 +4,7 @@ import { retryable } from "cloudflare:durable-objects";
 import { DurableObject } from "cloudflare:workers";
 import type { Registration, Session } from "../domain/registration.ts";
 import type { Kept, Marks, UserTokensRpc } from "../durable/claims.ts";
+import { log } from "../log.ts";
 import { claimAll } from "./claiming.ts";
 import { collect } from "./collection.ts";
 import { erase } from "./erasure.ts";
@@ -34,10 +35,11 @@ import {
   type RestoreRequest,
   type SessionSummary,
   type TokensOutcome,
+  type Unavailable,
   type UnregisterRequest,
   type UserExport,
 } from "./outcomes.ts";
-import type { OwnerObjects } from "./owner-objects.ts";
+import type { Publication } from "./publication.ts";
 import { bySession, exported, live } from "./reading.ts";
 import { reconcile } from "./reconciliation.ts";
 import { createRooms, type Rooms } from "./rooms.ts";
@@ -52,9 +54,11 @@ import type { UserTokensStore } from "./store.ts";
  *   that object says so;
  * - refuses sessions that ended, for as long as their auth tokens could live;
  * - keeps the record of the last changes;
- * - ignores what has expired when it is read; an alarm collects the garbage.
+ * - ignores what has expired when it is read; an alarm collects the garbage;
+ * - tells the directory of every change that senders see, before it tells anybody else.
  *
- * What holds at every moment: *held here ⇒ owned by this user on record*. docs/ownership.md has the protocol.
+ * What holds at every moment: *held here ⇒ owned by this user on record*. docs/ownership.md has the protocol, docs/directory.md
+ * that of what is shown.
  */
 export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   readonly #rooms: Rooms;
@@ -62,7 +66,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   readonly #slots: Slots;
   readonly #ends: SessionEnds;
   readonly #operations: Operations;
-  readonly #owners: OwnerObjects;
+  readonly #publication: Publication;
 
   static {
     for (const method of REPEATABLE_BY_USERS) retryable(UserTokens.prototype[method]);
@@ -71,12 +75,12 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#rooms = createRooms(ctx.storage, () => ({ ctx: this.ctx, env: this.env }));
-    const { store, slots, ends, operations, owners } = this.#rooms;
+    const { store, slots, ends, operations, publication } = this.#rooms;
     this.#store = store;
     this.#slots = slots;
     this.#ends = ends;
     this.#operations = operations;
-    this.#owners = owners;
+    this.#publication = publication;
   }
 
   /** Whether the session may still act; the reason if not. */
@@ -97,11 +101,11 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     if (reason !== null) return { ok: false, reason };
     const held = this.#slots.unchanged(request, now);
     if (held !== null) {
-      await this.#arm(now);
-      return { ok: true, changed: false, held, contested: [] };
+      return await this.#acknowledge({ ok: true, changed: false, held, contested: [] });
     }
     const operation = this.#operations.begin(request.session, request.tokens);
-    return await this.#operations.inTurn(() => this.#registerInTurn(request, operation));
+    const outcome = await this.#operations.inTurn(() => this.#registerInTurn(request, operation));
+    return await this.#acknowledge(outcome);
   }
 
   async #registerInTurn(request: RegisterRequest, operation: Operation): Promise<RegisterOutcome> {
@@ -116,10 +120,9 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
       operation.settle();
       const ended = new Map([...operation.granted].map(([hash, { version }]) => [hash, version]));
       for (const [hash, version] of operation.owed) if (!ended.has(hash)) ended.set(hash, version);
-      this.#owners.forget([...ended].map(([hash, version]) => ({ hash, version })));
+      this.#publication.forget([...ended].map(([hash, version]) => ({ hash, version })));
       const notHeld = operation.taken.filter(({ hash }) => !held.some((slot) => slot.hash === hash));
       this.#slots.recordTaken(request, notHeld, Date.now());
-      await this.#arm(Date.now());
     }
   }
 
@@ -132,20 +135,21 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     if (operation.granted.size === 0) return { ok: true, changed: false, held: [], contested };
     const { stored, gone } = this.#slots.fill(request, operation, now);
     this.#operations.end(operation);
-    this.#owners.forget(gone);
+    this.#publication.forget(gone);
     const held = stored.map(({ kind, hash, registeredAt }) => ({ kind, hash, registeredAt }));
     return { ok: true, changed: true, held, contested };
   }
 
   /**
    * Another user claims the token: let go of it, if it is held under a lower version. A late or doubled release, of a
-   * version that was since surpassed, does no harm.
+   * version that was since surpassed, does no harm. Answers once no lookup shows the token here, also where it went before.
+   * @throws if the directory does not confirm: then the claim fails
    */
   async release(hash: string, version: number): Promise<void> {
     this.#operations.release(hash, version);
     const row = this.#store.registrations.holding(hash);
-    if (row === undefined || row.version >= version) return;
-    this.#slots.empty([row], "taken_by_another_user", Date.now());
+    if (row !== undefined && row.version < version) this.#slots.empty([row], "taken_by_another_user", Date.now());
+    if (!(await this.#publication.settled())) throw new Error("the directory did not confirm");
   }
 
   /** Another user came to share the token (policy `shared`): the claim is no longer the only one. */
@@ -165,29 +169,29 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     const { registrations } = this.#store;
     const rows = all ? registrations.all() : registrations.ofSession(session.id);
     const cancelled = this.#operations.cancel((operation) => all || operation.session === session.id);
-    this.#owners.forget(this.#slots.empty(rows, "removed", now));
+    this.#publication.forget(this.#slots.empty(rows, "removed", now));
     await cancelled;
-    return { ok: true, removed: rows.length };
+    return await this.#acknowledge({ ok: true, removed: rows.length });
   }
 
   /**
    * Empties exactly the slots that are named, as long as they hold what is named. A token that is named without a time is not
    * stored by a registration under way either.
    */
-  async unregister({ session, slots }: UnregisterRequest): Promise<{ removed: number }> {
+  async unregister({ session, slots }: UnregisterRequest): Promise<{ removed: number } | Unavailable> {
     const rows = slots.flatMap(({ kind, hash, registeredAt }) => {
       const row = this.#store.registrations.slot(session, kind);
       return row?.hash === hash && row.registeredAt === (registeredAt ?? row.registeredAt) ? [row] : [];
     });
     const named = slots.filter(({ registeredAt }) => registeredAt === undefined);
     const dropped = named.map(({ hash }) => this.#operations.drop(session, hash));
-    this.#owners.forget(this.#slots.empty(rows, "removed", Date.now()));
+    this.#publication.forget(this.#slots.empty(rows, "removed", Date.now()));
     await Promise.all(dropped);
-    return { removed: rows.length };
+    return await this.#acknowledge({ removed: rows.length });
   }
 
   /** Ends a session: its slots are empty and, behind the fence, stay so. Safe to repeat. */
-  async endSession(request: EndSessionRequest): Promise<{ removed: number; known: boolean }> {
+  async endSession(request: EndSessionRequest): Promise<{ removed: number; known: boolean } | Unavailable> {
     const { session, fence, onlyIfKnown = false } = request;
     await this.#rooms.restoration.ended;
     const now = Date.now();
@@ -197,17 +201,16 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     if (onlyIfKnown && !known) return { removed: 0, known };
     this.#ends.end(request, now);
     const cancelled = this.#operations.cancel((operation) => operation.session === session);
-    this.#owners.forget(this.#slots.empty(rows, "ended", now));
+    this.#publication.forget(this.#slots.empty(rows, "ended", now));
     await cancelled;
-    await this.#arm(now);
-    return { removed: rows.length, known };
+    return await this.#acknowledge({ removed: rows.length, known });
   }
 
   /**
    * Ends all sessions. Where auth tokens carry a trusted time, every one issued until now is dead. Where they do not, or a
    * session outlives them, those sessions are fenced that hold a registration or are about to.
    */
-  async endAllSessions(request: EndAllSessionsRequest): Promise<{ removed: number }> {
+  async endAllSessions(request: EndAllSessionsRequest): Promise<{ removed: number } | Unavailable> {
     await this.#rooms.restoration.ended;
     const now = Date.now();
     const rows = this.#store.registrations.all();
@@ -215,10 +218,9 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     this.#ends.endAll(known, request.rules, request, now);
     if (request.fencesUntil !== undefined) this.#ends.shorten(request.fencesUntil);
     const cancelled = this.#operations.cancel(() => true);
-    this.#owners.forget(this.#slots.empty(rows, "ended", now));
+    this.#publication.forget(this.#slots.empty(rows, "ended", now));
     await cancelled;
-    await this.#arm(now);
-    return { removed: rows.length };
+    return await this.#acknowledge({ removed: rows.length });
   }
 
   /** Senders leave a session's registrations out, or take them in again. */
@@ -228,7 +230,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     if (reason !== null) return { ok: false, reason };
     const rows = this.#store.registrations.ofSession(of);
     this.#slots.mute(rows, muted, now);
-    return { ok: true, known: rows.length > 0 };
+    return await this.#acknowledge({ ok: true, known: rows.length > 0 });
   }
 
   // Reading
@@ -273,10 +275,14 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   }
 
   /** What each report of a provider did, then each of a delivery; code of before deliveries answers the former alone. */
-  feedback(reports: FeedbackReport[], refreshWindowMs: number, deliveries: DeliveryReport[] = []): FeedbackResult[] {
+  async feedback(
+    reports: FeedbackReport[],
+    refreshWindowMs: number,
+    deliveries: DeliveryReport[] = [],
+  ): Promise<FeedbackResult[] | Unavailable> {
     const { results, gone } = this.#slots.report(reports, refreshWindowMs, Date.now());
-    this.#owners.forget(gone);
-    return [...results, ...this.#slots.correct(deliveries, Date.now())];
+    this.#publication.forget(gone);
+    return await this.#acknowledge([...results, ...this.#slots.correct(deliveries, Date.now())]);
   }
 
   // Erasure and recovery
@@ -311,7 +317,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   async keepMarks(marks: Marks): Promise<void> {
     const now = Date.now();
     this.#ends.keep(marks, now);
-    await this.#arm(now);
+    await this.#rooms.alarm.arm(now);
   }
 
   /** The marks that were kept then are back where they belong; not if another attempt of a restore kept more since. */
@@ -329,21 +335,25 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     // A restore was prepared, and whoever did that is gone: it happens now, and the repeat of this call reconciles.
     if (this.#rooms.restoration.ended !== undefined) this.restart();
     const outcome = await this.#operations.inTurn(() => reconcile(this.#rooms, request));
-    const now = Date.now();
-    if (outcome.ok) this.#rooms.restoration.isReconciled(now);
-    await this.#arm(now);
-    return outcome;
+    if (outcome.ok) this.#rooms.restoration.isReconciled(Date.now());
+    return await this.#acknowledge(outcome);
   }
 
   // Time
 
-  /** Collects what has expired. */
+  /** Collects what has expired, and publishes what is due. Never throws: the platform gives up on an alarm that does. */
   override async alarm(): Promise<void> {
     this.#rooms.alarm.isGone();
-    await collect(this.#rooms);
+    try {
+      await collect(this.#rooms);
+    } catch (error) {
+      log.error("an alarm failed", { error });
+      await this.#rooms.alarm.setAgain(Date.now());
+    }
   }
 
-  async #arm(now: number): Promise<void> {
-    if (this.#store.exists) await this.#rooms.alarm.arm(now);
+  /** Nobody is told of anything that a lookup could still contradict. */
+  async #acknowledge<T>(outcome: T): Promise<T | Unavailable> {
+    return (await this.#publication.settled()) ? outcome : { ok: false, reason: "unavailable" };
   }
 }

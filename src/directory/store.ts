@@ -1,0 +1,174 @@
+// Every SQL statement of a directory object: one row per user who holds a registration.
+//
+// A row is found by a hash of the uid: `id` is 45 bits of it, and one of 256 places for users of one hash. So no uid is part of
+// a key, and what is no key can be written over where it stands (see `erase`).
+//
+//   fact          key        value                                    until (epoch ms, 0: no end)
+//   schema        ''         id of the last migration                 0
+//   floor         ''         the highest version of any user whose    0
+//                            row went
+import { cheapHash } from "../domain/hash.ts";
+import { FactsTable } from "../durable/facts-table.ts";
+import { LazyTables } from "../durable/lazy-tables.ts";
+import type { Migration } from "../durable/migrate.ts";
+import type { DirectoryEntry, Snapshot } from "../durable/snapshots.ts";
+import { MIGRATIONS } from "./migrations.ts";
+
+type SqlRow = Record<string, SqlStorageValue>;
+
+/** Users of one hash: of a million users of one object, two share one in one case of seventy. */
+const PLACES = 256;
+
+const ENTRY = "id, uid, format, tokens, muted, shown_since";
+
+/** As many dashes as the column's value has bytes. */
+const DASHES = (column: string) => `replace(hex(zeroblob(length(CAST(${column} AS BLOB)))), '00', '-')`;
+
+export interface UserRow {
+  id: number;
+  version: number;
+}
+
+export class DirectoryStore {
+  readonly #tables: LazyTables;
+  readonly #facts: FactsTable;
+  /** As stored; read once, then kept in step here. */
+  #floor: number | undefined;
+
+  constructor(storage: DurableObjectStorage, migrations: readonly Migration[] = MIGRATIONS) {
+    this.#tables = new LazyTables(storage, migrations);
+    this.#facts = new FactsTable(this.#tables);
+  }
+
+  get exists(): boolean {
+    return this.#tables.exists;
+  }
+
+  row(uid: string): UserRow | undefined {
+    const base = baseOf(uid);
+    const found = this.#exec(
+      "SELECT id, version FROM users WHERE id >= ? AND id < ? AND uid = ?",
+      base,
+      base + PLACES,
+      uid,
+    )[0];
+    return found && { id: Number(found.id), version: Number(found.version) };
+  }
+
+  /** Whether the row holds exactly these tokens. */
+  holds(id: number, { format, tokens }: Snapshot): boolean {
+    const same = "SELECT 1 FROM users WHERE id = ? AND format = ? AND tokens = ?";
+    return this.#exec(same, id, format, tokens).length > 0;
+  }
+
+  /** At least the version of every user who has no row. */
+  floor(): number {
+    this.#floor ??= Number(this.#facts.one("floor")?.value ?? 0);
+    return this.#floor;
+  }
+
+  /** Writes only a rise. */
+  raiseFloor(version: number): void {
+    if (version <= this.floor()) return;
+    this.#transaction(() => this.#facts.set("floor", { value: String(version), until: 0 }));
+    this.#floor = version;
+  }
+
+  /** @throws if the users of this hash have no place left: nobody makes 256 such uids by chance */
+  insert(snapshot: Snapshot): void {
+    this.#transaction(() => this.#put(this.#freeId(snapshot.uid), snapshot));
+  }
+
+  replace(id: number, snapshot: Snapshot): void {
+    this.#transaction(() => this.#put(id, snapshot));
+  }
+
+  /**
+   * The user holds nothing any more, as of `version`. `erase`: and leaves nothing of the row. SQLite leaves the bytes of a deleted
+   * row in its page until something else needs the room, but values of the same length are written in place: one more row written.
+   * (Of earlier states of the row, which had another length, bytes may stand elsewhere until they are written over.)
+   */
+  remove(id: number, version: number, erase: boolean): void {
+    this.#transaction(() => {
+      if (erase)
+        this.#tables.sql.exec(`UPDATE users SET uid = ${DASHES("uid")}, tokens = ${DASHES("tokens")} WHERE id = ?`, id);
+      this.#tables.sql.exec("DELETE FROM users WHERE id = ?", id);
+      this.raiseFloor(version);
+    });
+  }
+
+  /** The rows of these users, those who have one, in no particular order. */
+  *entries(uids: readonly string[]): Iterable<DirectoryEntry> {
+    if (!this.#tables.exists) return;
+    const asked = new Set(uids);
+    const found = this.#tables.sql.exec<SqlRow>(
+      `SELECT ${ENTRY} FROM json_each(?) AS base CROSS JOIN users ON id >= base.value AND id < base.value + ${PLACES}`,
+      JSON.stringify([...new Set(uids.map(baseOf))]),
+    );
+    for (const row of found) if (asked.has(String(row.uid))) yield toEntry(row);
+  }
+
+  /** All rows after `id` in the order of their ids, `limit` at most. */
+  *page(after: number | null, limit: number): Iterable<DirectoryEntry & { id: number }> {
+    if (!this.#tables.exists) return;
+    const found = this.#tables.sql.exec<SqlRow>(
+      `SELECT ${ENTRY} FROM users WHERE id > ? ORDER BY id LIMIT ?`,
+      after ?? -1,
+      limit,
+    );
+    for (const row of found) yield { id: Number(row.id), ...toEntry(row) };
+  }
+
+  #put(id: number, s: Snapshot): void {
+    this.#tables.sql.exec(
+      `INSERT INTO users (id, uid, version, format, tokens, registrations, muted, shown_since) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET version = excluded.version, format = excluded.format, tokens = excluded.tokens,
+         registrations = excluded.registrations, muted = excluded.muted, shown_since = excluded.shown_since`,
+      id,
+      s.uid,
+      s.version,
+      s.format,
+      s.tokens,
+      s.registrations,
+      s.muted,
+      s.shownSince,
+    );
+  }
+
+  #freeId(uid: string): number {
+    const base = baseOf(uid);
+    const taken = this.#exec("SELECT id FROM users WHERE id >= ? AND id < ?", base, base + PLACES);
+    const ids = new Set(taken.map(({ id }) => Number(id)));
+    for (let id = base; id < base + PLACES; id += 1) if (!ids.has(id)) return id;
+    throw new Error("too many users of one hash");
+  }
+
+  /** As {@link LazyTables.transaction}. */
+  #transaction(write: () => void): void {
+    try {
+      this.#tables.transaction(write);
+    } catch (error) {
+      this.#floor = undefined;
+      throw error;
+    }
+  }
+
+  #exec(statement: string, ...bindings: (string | number)[]): SqlRow[] {
+    return this.#tables.exists ? this.#tables.sql.exec<SqlRow>(statement, ...bindings).toArray() : [];
+  }
+}
+
+/** The first of the ids for users of this uid's hash. Below 2^53. */
+function baseOf(uid: string): number {
+  return Math.floor(cheapHash(uid) / PLACES) * PLACES;
+}
+
+function toEntry(row: SqlRow): DirectoryEntry {
+  return {
+    uid: String(row.uid),
+    format: Number(row.format),
+    tokens: String(row.tokens),
+    muted: Number(row.muted),
+    shownSince: Number(row.shown_since),
+  };
+}

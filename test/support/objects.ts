@@ -1,10 +1,18 @@
 // The objects behind the Worker, and what stands in them.
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { ConfigError, loadConfig } from "../../src/config/apps.ts";
+import { type App, ConfigError, loadConfig } from "../../src/config/apps.ts";
 import type { Kind } from "../../src/domain/kinds.ts";
 import type { PushToken, Rules } from "../../src/domain/registration.ts";
-import { tokenHash, tokenOwnersName, userHash, userTokensName } from "../../src/durable/names.ts";
+import {
+  directoryName,
+  directoryShard,
+  tokenHash,
+  tokenOwnersName,
+  userHash,
+  userTokensName,
+} from "../../src/durable/names.ts";
+import { MINUTE_MS } from "../../src/limits.ts";
 
 /** The object of a user. */
 export async function userObject(app: string, uid: string) {
@@ -16,11 +24,21 @@ export async function ownerObject(app: string, token: string, kind: Kind = "fcm"
   return env.TOKEN_OWNERS.getByName(tokenOwnersName(app, await tokenHash(kind, token)));
 }
 
+/** The directory object that knows the user. */
+export function directoryObject(appId: string, uid: string) {
+  const { directory } = appOf(appId);
+  return env.DIRECTORY.getByName(directoryName(appId, directory, directoryShard(directory, uid)));
+}
+
 /** The rules that the Worker passes to the objects of a test app. */
 export function rulesOf(appId: string): Rules {
+  return appOf(appId).rules;
+}
+
+function appOf(appId: string): App {
   const app = loadConfig(env).apps.get(appId);
   if (app === undefined || app instanceof ConfigError) throw new Error(`${appId} is no app of the tests`);
-  return app.rules;
+  return app;
 }
 
 /** The tables that an object made, without those of the runtime itself. */
@@ -35,6 +53,18 @@ export function tablesIn({ sql }: DurableObjectStorage): string[] {
     .toArray()
     .map(({ name }) => String(name))
     .filter((name) => !name.startsWith("_cf_"));
+}
+
+/** When a user's object will wake, once nothing of it is left to publish, epoch ms; `null`: never. */
+export function alarmOf(object: DurableObjectStub): Promise<number | null> {
+  return runInDurableObject(object, async (_, { storage }) => {
+    let at = await storage.getAlarm();
+    while (at !== null && at % MINUTE_MS !== 0) {
+      await scheduler.wait(2);
+      at = await storage.getAlarm();
+    }
+    return at;
+  });
 }
 
 /** A push token as the Worker passes it on. */

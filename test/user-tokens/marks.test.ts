@@ -86,7 +86,7 @@ class User {
   }
 
   async erase(): Promise<boolean> {
-    return (await this.object.erase({ rules: this.rules, ...howSessionsEnd(this) })).ok;
+    return (await this.object.erase({ uid: this.uid, rules: this.rules, ...howSessionsEnd(this) })).ok;
   }
 
   /** Runs the alarm, at its time or, if that is still to come and `early`, now. */

@@ -6,13 +6,15 @@
 // 3. update the snapshot, and docs/storage.md in the same commit.
 import { runInDurableObject } from "cloudflare:test";
 import { describe, it } from "vitest";
+import { MIGRATIONS as DIRECTORY_MIGRATIONS } from "../../src/directory/migrations.ts";
+import { DirectoryStore } from "../../src/directory/store.ts";
 import type { Migration } from "../../src/durable/migrate.ts";
 import { MIGRATIONS as OWNERS_MIGRATIONS } from "../../src/token-owners/migrations.ts";
 import { TokenOwnersStore } from "../../src/token-owners/store.ts";
 import { MIGRATIONS } from "../../src/user-tokens/migrations.ts";
 import { UserTokensStore } from "../../src/user-tokens/store.ts";
 import { login, uniqueToken, uniqueUid } from "../support/client.ts";
-import { ownerObject, userObject } from "../support/objects.ts";
+import { directoryObject, ownerObject, userObject } from "../support/objects.ts";
 
 function ddl(storage: DurableObjectStorage): string[] {
   return storage.sql
@@ -23,12 +25,17 @@ function ddl(storage: DurableObjectStorage): string[] {
 
 const USER_TOKENS_DDL = [
   "CREATE TABLE facts ( fact TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (fact, key) ) STRICT, WITHOUT ROWID",
-  "CREATE TABLE registrations ( session TEXT NOT NULL, kind TEXT NOT NULL, token TEXT NOT NULL, hash TEXT NOT NULL, platform TEXT NOT NULL, labels TEXT NOT NULL, version INTEGER NOT NULL, claimed INTEGER NOT NULL, registered_at INTEGER NOT NULL, refreshed_at INTEGER NOT NULL, suspect_at INTEGER, muted INTEGER NOT NULL, PRIMARY KEY (session, kind) ) STRICT, WITHOUT ROWID",
+  "CREATE TABLE registrations ( session TEXT NOT NULL, kind TEXT NOT NULL, token TEXT NOT NULL, hash TEXT NOT NULL, platform TEXT NOT NULL, labels TEXT NOT NULL, version INTEGER NOT NULL, claimed INTEGER NOT NULL, registered_at INTEGER NOT NULL, refreshed_at INTEGER NOT NULL, shown_at INTEGER NOT NULL, suspect_at INTEGER, muted INTEGER NOT NULL, PRIMARY KEY (session, kind) ) STRICT, WITHOUT ROWID",
 ];
 
 const TOKEN_OWNERS_DDL = [
   "CREATE TABLE facts ( fact TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (fact, key) ) STRICT, WITHOUT ROWID",
   "CREATE TABLE owners ( hash TEXT NOT NULL, user TEXT NOT NULL, version INTEGER NOT NULL, claimed INTEGER NOT NULL, PRIMARY KEY (hash, version) ) STRICT, WITHOUT ROWID",
+];
+
+const DIRECTORY_DDL = [
+  "CREATE TABLE facts ( fact TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (fact, key) ) STRICT, WITHOUT ROWID",
+  "CREATE TABLE users ( id INTEGER PRIMARY KEY, uid TEXT NOT NULL, version INTEGER NOT NULL, format INTEGER NOT NULL, tokens TEXT NOT NULL, registrations INTEGER NOT NULL, muted INTEGER NOT NULL, shown_since INTEGER NOT NULL ) STRICT",
 ];
 
 /** A later release's migration, made up. */
@@ -39,6 +46,8 @@ const NEXT: Migration = {
     CREATE TABLE extras (name TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
   `,
 };
+
+const NEXT_DIRECTORY: Migration = { id: "900_next", sql: "ALTER TABLE users ADD COLUMN note TEXT" };
 
 const NEXT_OWNERS: Migration = { id: "900_next", sql: "ALTER TABLE owners ADD COLUMN note TEXT" };
 
@@ -75,6 +84,14 @@ describe("a fresh object", () => {
     });
   });
 
+  it("of the directory has this schema", async ({ expect }) => {
+    const { session } = await registered();
+    await runInDurableObject(directoryObject("test", session.uid), (_, { storage }) => {
+      expect(ddl(storage)).toEqual(DIRECTORY_DDL);
+      expect(schemaOf(storage)).toBe(DIRECTORY_MIGRATIONS.at(-1)?.id);
+    });
+  });
+
   it("gets all migrations at its first write, and none by being read", async ({ expect }) => {
     const object = await userObject("test", uniqueUid());
     await runInDurableObject(object, (_, { storage }) => {
@@ -93,6 +110,7 @@ describe("migrations", () => {
   it.for([
     ["a user's object", MIGRATIONS],
     ["an owner object", OWNERS_MIGRATIONS],
+    ["a directory object", DIRECTORY_MIGRATIONS],
   ] as const)("of %s have ascending ids", ([, migrations], { expect }) => {
     const ids = migrations.map(({ id }) => id);
     for (const id of ids) expect(id).toMatch(/^\d{3}_[a-z_]+$/);
@@ -129,6 +147,15 @@ describe("migrations", () => {
       expect(store.owners(hash)).toMatchObject([{ hash }]);
       expect(await instance.owners(hash)).toHaveLength(1);
       expect(schemaOf(storage)).toBe(NEXT_OWNERS.id);
+    });
+  });
+
+  it("of the directory keep every user", async ({ expect }) => {
+    const { session, token } = await registered();
+    await runInDurableObject(directoryObject("test", session.uid), (_, { storage }) => {
+      const store = new DirectoryStore(storage, [...DIRECTORY_MIGRATIONS, NEXT_DIRECTORY]);
+      expect([...store.entries([session.uid])]).toMatchObject([{ tokens: expect.stringContaining(token) }]);
+      expect(() => new DirectoryStore(storage)).toThrow(/900_next is unknown .* newer/);
     });
   });
 

@@ -17,7 +17,7 @@ import {
 import { forge } from "../support/auth-tokens.ts";
 import { login, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
 import { chatSession } from "../support/cometchat.ts";
-import { ownerObject, pushToken, rulesOf, tablesIn, tablesOf, userObject } from "../support/objects.ts";
+import { alarmOf, ownerObject, pushToken, rulesOf, tablesIn, tablesOf, userObject } from "../support/objects.ts";
 
 const rules = rulesOf("test");
 
@@ -301,7 +301,7 @@ describe("the limit of fences where no time stands in for one", () => {
     // Not after an eviction or an erasure either.
     await evictDurableObject(object);
     expect(await register("ended-0", `${uid}-3`)).toEqual(SHUT);
-    await object.erase({ rules: itsRules, ...ending });
+    await object.erase({ uid, rules: itsRules, ...ending });
     expect(await register("ended-0", `${uid}-3`)).toEqual(SHUT);
     // Until no auth token of it can live.
     setClock(start + DAY_MS + 60_000);
@@ -437,7 +437,7 @@ describe("promise 8: a probe leaves nothing", () => {
     const object = await userObject("test", client.uid);
     const state = async () => ({
       tables: await tablesOf(object),
-      alarm: await runInDurableObject(object, (_, { storage }) => storage.getAlarm()),
+      alarm: await alarmOf(object),
     });
     // Each alarm sleeps until something is over, and the last one leaves nothing.
     let runs = 0;
@@ -465,21 +465,18 @@ describe("promise 8: a probe leaves nothing", () => {
 });
 
 describe("the alarm", () => {
-  const alarmOf = async (uid: string) =>
-    runInDurableObject(await userObject("test", uid), (_, state) => state.storage.getAlarm());
-
   it("is set by the first write, to a whole minute within the time that records are kept, and not moved", async ({
     expect,
   }) => {
     const client = await login();
     await client.register({ fcmToken: uniqueToken() });
-    const first = await alarmOf(client.uid);
+    const first = await alarmOf(await userObject("test", client.uid));
     expect(Number(first) % MINUTE_MS).toBe(0);
     expect(first).toBeGreaterThan(Date.now());
     expect(first).toBeLessThanOrEqual(Date.now() + CHANGES_KEPT_MS + DAY_MS);
     await client.register({ fcmToken: uniqueToken() });
     await client.logout();
-    expect(await alarmOf(client.uid)).toBe(first);
+    expect(await alarmOf(await userObject("test", client.uid))).toBe(first);
   });
 
   it("is at another minute of the day for another user, and the same one for the same", async ({ expect }) => {
@@ -491,7 +488,7 @@ describe("the alarm", () => {
       const object = await userObject("test", uid);
       const seen = new Set<number>();
       for (let run = 0; run < 3; run++) {
-        const at = Number(await alarmOf(uid));
+        const at = Number(await alarmOf(object));
         seen.add((at % DAY_MS) / MINUTE_MS);
         await runDurableObjectAlarm(object);
       }
@@ -515,6 +512,6 @@ describe("the alarm", () => {
     for (let i = 0; i < 3; i++) await runDurableObjectAlarm(object);
     expect(await object.export()).toEqual(before);
     expect((await ended.register({ fcmToken: token })).status).toBe(401);
-    expect(await alarmOf(client.uid)).toBeGreaterThan(Date.now());
+    expect(await alarmOf(await userObject("test", client.uid))).toBeGreaterThan(Date.now());
   });
 });

@@ -19,7 +19,7 @@ type SqlRow = Record<string, SqlStorageValue>;
 /** Users of one hash: of a million users of one object, two share one in one case of seventy. */
 const PLACES = 256;
 
-const ENTRY = "id, uid, format, tokens, muted, shown_since";
+const ENTRY = "users.id, uid, format, tokens, muted, shown_since";
 
 /** As many dashes as the column's value has bytes. */
 const DASHES = (column: string) => `replace(hex(zeroblob(length(CAST(${column} AS BLOB)))), '00', '-')`;
@@ -102,7 +102,7 @@ export class DirectoryStore {
     if (!this.#tables.exists) return;
     const asked = new Set(uids);
     const found = this.#tables.sql.exec<SqlRow>(
-      `SELECT ${ENTRY} FROM json_each(?) AS base CROSS JOIN users ON id >= base.value AND id < base.value + ${PLACES}`,
+      `SELECT ${ENTRY} FROM json_each(?) AS base CROSS JOIN users ON users.id >= base.value AND users.id < base.value + ${PLACES}`,
       JSON.stringify([...new Set(uids.map(baseOf))]),
     );
     for (const row of found) if (asked.has(String(row.uid))) yield toEntry(row);

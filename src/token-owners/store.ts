@@ -58,8 +58,10 @@ export class TokenOwnersStore {
   /** Makes `entry` the only owner of its token; `window` is the one that is open now, if it was taken. */
   setOnlyOwner(entry: OwnerEntry, window: TakeoverWindow | null = null): void {
     this.#tables.transaction(() => {
-      this.#tables.sql.exec("DELETE FROM owners WHERE hash = ?", entry.hash);
-      this.#insert(entry);
+      const [before, ...more] = this.owners(entry.hash);
+      if (before === undefined) this.#insert(entry);
+      else this.#replace(before, entry);
+      for (const { hash, user, version } of more) this.delete(hash, user, version);
       if (window === null) return;
       const { changes, owners, until } = window;
       this.#facts.set("window", { key: entry.hash, value: JSON.stringify([changes, ...owners]), until });
@@ -135,6 +137,17 @@ export class TokenOwnersStore {
         this.#facts.set("window", { key, value: value.replaceAll(user, NOBODY), until });
       }
     });
+  }
+
+  #replace(before: OwnerEntry, { user, version, claimed }: OwnerEntry): void {
+    this.#tables.sql.exec(
+      "UPDATE owners SET user = ?, version = ?, claimed = ? WHERE hash = ? AND version = ?",
+      user,
+      version,
+      claimed ? 1 : 0,
+      before.hash,
+      before.version,
+    );
   }
 
   #insert({ hash, user, version, claimed }: OwnerEntry): void {

@@ -121,12 +121,18 @@ describe("an app's jurisdiction", () => {
     const token = uniqueToken();
     await alice.register({ fcmToken: token });
     const [users, owners] = [noting(env.USER_TOKENS), noting(env.TOKEN_OWNERS)];
+    const directory = noting(env.DIRECTORY);
     const hash = await tokenHash("fcm", token);
     const ownerObject = env.TOKEN_OWNERS.getByName(tokenOwnersName("test", hash));
     for (const object of [await userObject("test", bob.uid), ownerObject]) {
       await runInDurableObject(object, (instance, { id }) => {
         Object.assign(instance, {
-          env: { ...env, USER_TOKENS: users.namespace, TOKEN_OWNERS: owners.namespace },
+          env: {
+            ...env,
+            USER_TOKENS: users.namespace,
+            TOKEN_OWNERS: owners.namespace,
+            DIRECTORY: directory.namespace,
+          },
           ctx: withJurisdiction(Reflect.get(instance, "ctx"), id.name, "eu"),
         });
       });
@@ -134,6 +140,7 @@ describe("an app's jurisdiction", () => {
     expect((await bob.register({ fcmToken: token })).status).toBe(200);
     expect(owners.asked).toEqual(["eu"]);
     expect(users.asked).toEqual(["eu"]);
+    expect(directory.asked).toEqual(["eu"]);
     expect(await alice.tokens()).toEqual([]);
   });
 

@@ -1,5 +1,5 @@
 // What Cloudflare bills, counted while a test does something: calls of objects, and rows by SQLite's own counters.
-import { TokenOwners, UserTokens } from "../../src/index.ts";
+import { Directory, TokenOwners, UserTokens } from "../../src/index.ts";
 
 export interface Metered {
   /** Each call of an object, in order: `UserTokens.register`, `TokenOwners.claim`, … */
@@ -12,10 +12,11 @@ export interface Metered {
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 
 /**
- * Counts what `work` costs, the calls included that it leaves to `waitUntil` and that end within `settleMs`. Objects of a
- * test file share the isolate and so the prototypes: nothing else may run beside it.
+ * Counts what `work` costs, with what it leaves to `waitUntil` and that ends within `settleMs`; what came before has ended then,
+ * too. Objects of a test file share the isolate and so the prototypes: nothing else may run beside it.
  */
 export async function metered(work: () => Promise<unknown>, settleMs = 50): Promise<Metered> {
+  await scheduler.wait(settleMs);
   const calls: string[] = [];
   const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
   let alarms = 0;
@@ -54,7 +55,7 @@ export async function metered(work: () => Promise<unknown>, settleMs = 50): Prom
     );
   }
 
-  for (const { prototype, name: object } of [UserTokens, TokenOwners]) {
+  for (const { prototype, name: object } of [UserTokens, TokenOwners, Directory]) {
     for (const method of Object.getOwnPropertyNames(prototype)) {
       if (method === "constructor") continue;
       replace(

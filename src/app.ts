@@ -12,6 +12,7 @@ import { clientSession } from "./routes/client-session.ts";
 import { clientTokens } from "./routes/client-tokens.ts";
 import { health } from "./routes/health.ts";
 import { reference } from "./routes/reference.ts";
+import { serverDirectory } from "./routes/server-directory.ts";
 import { serverRecovery } from "./routes/server-recovery.ts";
 import { serverTokens } from "./routes/server-tokens.ts";
 import { serverUsers } from "./routes/server-users.ts";
@@ -102,6 +103,7 @@ function mountRoutes(app: Hono<AppEnv>) {
     .route("/v3/users", serverUsers)
     .route("/v3/users", serverRecovery)
     .route("/v3/push_tokens", serverTokens)
+    .route("/v3/push_tokens", serverDirectory)
     .route("/", reference);
 }
 

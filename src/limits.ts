@@ -103,6 +103,8 @@ export const NEAR_ALARM_MS = 10 * SECOND_MS;
 /** An alarm that could not do its work is repeated after this, the double of it, and so on. */
 export const ALARM_RETRY_MIN_MS = 30 * SECOND_MS;
 export const ALARM_RETRY_MAX_MS = 15 * MINUTE_MS;
+/** Users whom one call of the rebuild asks: with the call that names them, below the 50 calls of the free plan. */
+export const REBUILD_USERS_MAX = 40;
 /** The directory hears of a registration's refresh this often, or three times per retention. */
 export const SHOWN_EVERY_MAX_MS = 90 * DAY_MS;
 

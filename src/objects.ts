@@ -15,10 +15,12 @@
 import type { App } from "./config/apps.ts";
 import type { Owner, REPEATABLE_BY_OWNERS } from "./durable/claims.ts";
 import { inJurisdiction } from "./durable/jurisdiction.ts";
-import { tokenOwnersName, userHash, userTokensName } from "./durable/names.ts";
+import { directoryName, ownersShardName, tokenOwnersName, userHash, userTokensName } from "./durable/names.ts";
+import type { DirectoryRpc, REPEATABLE_BY_DIRECTORY } from "./durable/snapshots.ts";
 import { TimeoutError, withTimeout } from "./durable/timeout.ts";
 import { ApiError, unavailable } from "./http/errors.ts";
 import {
+  LOOKUP_TIMEOUT_MS,
   OBJECT_TIMEOUT_MS,
   OVERLOAD_RETRY_AFTER_SECONDS,
   REPEAT_DELAYS_MS,
@@ -43,7 +45,9 @@ type Methods<O> = {
 type AskedUser = Pick<Methods<UserTokens>, (typeof REPEATABLE_BY_USERS)[number]>;
 /** The object of a user, by all its methods. */
 type ToldUser = Methods<UserTokens>;
-type AskedOwners = Pick<Methods<TokenOwners>, (typeof REPEATABLE_BY_OWNERS)[number]>;
+/** A directory object, by what it can be asked: only users' objects write it. */
+type AskedDirectory = Omit<Pick<DirectoryRpc, (typeof REPEATABLE_BY_DIRECTORY)[number]>, "put">;
+type AskedOwners = Pick<Methods<TokenOwners>, (typeof REPEATABLE_BY_OWNERS)[number] | "page">;
 
 /**
  * Asks the object of a user. `question` may run twice, so it sees only the methods for which that is safe.
@@ -90,6 +94,25 @@ function askOwners<T>(env: Env, app: App, hash: string, question: (owners: Asked
 /** Who owns the token of that hash on record. Errors as {@link askUser}. */
 export function ownersOf(env: Env, app: App, hash: string): Promise<Owner[]> {
   return askOwners(env, app, hash, (owners) => owners.owners(hash));
+}
+
+/** As {@link askOwners}, of the object of that number, from 0 on. */
+export function askOwnersShard<T>(env: Env, app: App, shard: number, question: (owners: AskedOwners) => Promise<T>) {
+  const namespace = inJurisdiction(env.TOKEN_OWNERS, app.jurisdiction);
+  const stub = () => namespace.getByName(ownersShardName(app.appId, shard)) as unknown as AskedOwners;
+  return call(stub, question, { mayRepeat: true });
+}
+
+/** Asks one of the app's directory objects, which are numbered from 0. Errors as {@link askUser}. */
+export function askDirectory<T>(
+  env: Env,
+  app: App,
+  shard: number,
+  question: (directory: AskedDirectory) => Promise<T>,
+): Promise<T> {
+  const namespace = inJurisdiction(env.DIRECTORY, app.jurisdiction);
+  const stub = (): AskedDirectory => namespace.getByName(directoryName(app.appId, app.directory, shard));
+  return call(stub, question, { mayRepeat: true, timeoutMs: LOOKUP_TIMEOUT_MS }) as Promise<T>;
 }
 
 /** A fresh stub for each attempt: a stub is dead for good after its object was reset. */

@@ -30,6 +30,18 @@ export interface Owner {
   version: number;
 }
 
+/** The place of an entry in the owner object's own order. */
+export interface OwnersPosition {
+  hash: string;
+  version: number;
+}
+
+/** A part of all owners: `next` is where the next part begins; `null`: this is the last. */
+export interface OwnersPage {
+  users: string[];
+  next: OwnersPosition | null;
+}
+
 /** Methods of an owner object that may run twice. A repeated `claim` could take the token from who claimed it in between. */
 export const REPEATABLE_BY_OWNERS = [
   "owners",

@@ -42,7 +42,12 @@ export function safeNameOf(name: string): string {
 /** Name of the TokenOwners object that knows a token's owner: the shard is the first 8 bits of the token's hash. */
 export function tokenOwnersName(appId: string, hash: string): string {
   const shard = BASE64URL.indexOf(hash.charAt(0)) * 4 + Math.floor(BASE64URL.indexOf(hash.charAt(1)) / 16);
-  return `${appId}:owners:${shard % OWNER_SHARDS}`;
+  return ownersShardName(appId, shard % OWNER_SHARDS);
+}
+
+/** Name of a TokenOwners object by its number, from 0 on. */
+export function ownersShardName(appId: string, shard: number): string {
+  return `${appId}:owners:${shard}`;
 }
 
 /** Which of an app's directory objects are meant: another number of objects, or another epoch, are other objects. */

@@ -154,5 +154,10 @@ export const feedbackItem = z.object({
 /** `POST /v3/push_tokens/feedback`. Each item is looked at by itself: one that is wrong does not cost the others. */
 export const feedbackBody = z.object({ items: batch(each(feedbackItem)) });
 
+/** `POST /v3/push_tokens/rebuild`. Without `cursor`, from the beginning. */
+export const rebuildBody = z.object({
+  cursor: z.nullish(z.string("must be a string")),
+});
+
 /** `POST /v3/push_tokens/owner`. Without `kind` every kind is looked at. */
 export const ownerBody = z.object({ token: pushToken, kind: z.nullish(kind) });

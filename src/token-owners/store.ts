@@ -4,6 +4,7 @@
 //   schema        ''         id of the last migration                 0
 //   window        hash       [changes of owner, users who owned it    the window's end
 //                            before the first of them]
+import type { OwnersPosition } from "../durable/claims.ts";
 import { FactsTable } from "../durable/facts-table.ts";
 import { LazyTables } from "../durable/lazy-tables.ts";
 import type { Migration } from "../durable/migrate.ts";
@@ -43,16 +44,13 @@ export class TokenOwnersStore {
 
   /** The owners on record: at most one that is claimed. */
   owners(hash: string): OwnerEntry[] {
-    if (!this.#tables.exists) return [];
-    return this.#tables.sql
-      .exec("SELECT hash, user, version, claimed FROM owners WHERE hash = ?", hash)
-      .toArray()
-      .map((row) => ({
-        hash: String(row.hash),
-        user: String(row.user),
-        version: Number(row.version),
-        claimed: row.claimed === 1,
-      }));
+    return this.#select("WHERE hash = ?", hash);
+  }
+
+  /** The entries after `after` in the order of their hashes and versions, `limit` at most. */
+  page(after: OwnersPosition | null, limit: number): OwnerEntry[] {
+    const { hash, version } = after ?? { hash: "", version: 0 };
+    return this.#select("WHERE (hash, version) > (?, ?) ORDER BY hash, version LIMIT ?", hash, version, limit);
   }
 
   /** Makes `entry` the only owner of its token; `window` is the one that is open now, if it was taken. */
@@ -137,6 +135,19 @@ export class TokenOwnersStore {
         this.#facts.set("window", { key, value: value.replaceAll(user, NOBODY), until });
       }
     });
+  }
+
+  #select(where: string, ...bindings: (string | number)[]): OwnerEntry[] {
+    if (!this.#tables.exists) return [];
+    return this.#tables.sql
+      .exec(`SELECT hash, user, version, claimed FROM owners ${where}`, ...bindings)
+      .toArray()
+      .map((row) => ({
+        hash: String(row.hash),
+        user: String(row.user),
+        version: Number(row.version),
+        claimed: row.claimed === 1,
+      }));
   }
 
   #replace(before: OwnerEntry, { user, version, claimed }: OwnerEntry): void {

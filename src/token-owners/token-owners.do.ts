@@ -6,6 +6,8 @@ import {
   type ClaimOutcome,
   type ClaimRequest,
   type Owner,
+  type OwnersPage,
+  type OwnersPosition,
   REPEATABLE_BY_OWNERS,
   type TokenOwnersRpc,
   type UserTokensRpc,
@@ -45,7 +47,7 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
   #isArmed = false;
 
   static {
-    for (const method of REPEATABLE_BY_OWNERS) retryable(TokenOwners.prototype[method]);
+    for (const method of [...REPEATABLE_BY_OWNERS, "page"] as const) retryable(TokenOwners.prototype[method]);
   }
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -173,6 +175,14 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
   /** Who owns the token on record, if anyone; more than one only under policy `shared`. */
   async owners(hash: string): Promise<Owner[]> {
     return this.#store.owners(hash).map(({ user, version }) => ({ user, version }));
+  }
+
+  /** The owners of the next `limit` entries after `after`, each once. */
+  async page(after: OwnersPosition | null, limit: number): Promise<OwnersPage> {
+    const entries = this.#store.page(after, limit + 1);
+    const users = [...new Set(entries.slice(0, limit).map(({ user }) => user))];
+    const last = entries.length > limit ? entries[limit - 1] : undefined;
+    return { users, next: last === undefined ? null : { hash: last.hash, version: last.version } };
   }
 
   /** Collects the windows that ended. */

@@ -23,6 +23,7 @@ export const REPEATABLE_BY_USERS = [
   "endSession",
   "release",
   "reconcile",
+  "show",
 ] as const;
 
 /**

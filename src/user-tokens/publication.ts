@@ -72,6 +72,16 @@ export class Publication {
     return this.#publishing;
   }
 
+  /**
+   * Gives the directory the present state, whatever it has. `uid`: the directory knows that user, so one whom this object never
+   * showed holds nothing. `false`: it did not confirm.
+   */
+  async showAgain(uid: string | null): Promise<boolean> {
+    if (uid !== null && this.#store.version === 0) this.#slots.showAgain(Date.now(), uid);
+    if (!(await this.settled())) return false;
+    return this.#store.version === 0 || ((await this.publish()) && (await this.settled()));
+  }
+
   /** A new instance: only a far alarm says that nothing is due. */
   async #look(): Promise<void> {
     await this.#alarm.read();

@@ -279,10 +279,11 @@ export class Slots {
     });
   }
 
-  /** What is shown is to be shown again, under a new version: by other directory objects, for example. */
-  showAgain(now: number): void {
+  /** What is shown is to be shown again, under a new version. `uid` is needed of a user who was never shown. */
+  showAgain(now: number, uid: string | null = null): void {
     this.#commit(now, (draft) => {
       draft.isSeen = true;
+      if (uid !== null) this.#store.setUid(uid);
     });
   }
 

@@ -339,6 +339,14 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     return await this.#acknowledge(outcome);
   }
 
+  /**
+   * Gives the directory what senders see of this user, whatever it has. `uid`: of a user whom the directory knows; where this object
+   * holds nothing, the directory then forgets the user.
+   */
+  async show(uid: string | null): Promise<{ ok: true } | Unavailable> {
+    return (await this.#publication.showAgain(uid)) ? { ok: true } : { ok: false, reason: "unavailable" };
+  }
+
   // Time
 
   /** Collects what has expired, and publishes what is due. Never throws: the platform gives up on an alarm that does. */

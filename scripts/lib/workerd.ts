@@ -82,6 +82,9 @@ export interface Server {
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
+/** Bindings of the registry's Durable Object namespaces, and their classes. */
+const OBJECTS = { USER_TOKENS: "UserTokens", TOKEN_OWNERS: "TokenOwners", DIRECTORY: "Directory" };
+
 /** What is shown of the log of a server that ended unasked. */
 const LOG_LINES_SHOWN = 20;
 
@@ -212,7 +215,7 @@ async function configuration(options: ServeOptions, data: string): Promise<strin
       ? `(name = ${quote(name)}, text = ${quote(value)})`
       : `(name = ${quote(name)}, json = ${quote(JSON.stringify(value))})`,
   );
-  const objects = Object.entries(options.objects ?? { USER_TOKENS: "UserTokens", TOKEN_OWNERS: "TokenOwners" });
+  const objects = Object.entries(options.objects ?? OBJECTS);
   const namespaces = objects.map(
     ([, className]) => `(className = ${quote(className)}, uniqueKey = ${quote(className)}, enableSql = true)`,
   );

@@ -16,12 +16,15 @@ const DECLARED = [
   { field: "fcmInstallations", declaration: "fcmInstallationsChangedFrom", read: "docs/fcm.md" },
 ] as const;
 
+/** The directory's objects, as far as another value means others. */
+type DirectoryOf = Pick<App["directory"], "objects" | "epoch">;
+
 type DeclaredSettings = Pick<App, (typeof DECLARED)[number]["field"]>;
 
 /** What of an app must not change unnoticed, by appId, as it was last deployed. */
 export type Deployed = Record<
   string,
-  Partial<DeclaredSettings & Pick<App, "uidCase">> & { jurisdiction: string | null }
+  Partial<DeclaredSettings & Pick<App, "uidCase"> & { directory: DirectoryOf }> & { jurisdiction: string | null }
 >;
 
 export interface Configuration {
@@ -89,10 +92,27 @@ function changesOf(name: string, app: App, before: Deployed[string] | undefined)
       `${name}.uidCase: "${before.uidCase}" is deployed; with another, users would have new objects without their logouts`,
     );
   }
+  problems.push(...directoryChanges(`${name}.directory`, app.directory, before.directory));
   const jurisdiction = app.jurisdiction ?? null;
   if (before.jurisdiction !== jurisdiction) {
     problems.push(
       `${name}.jurisdiction: ${before.jurisdiction ?? "none"} is deployed; elsewhere all objects of the app would be new and empty`,
+    );
+  }
+  return problems;
+}
+
+/** Another number or epoch are other objects, and empty ones: they know nobody until they were filled. */
+function directoryChanges(name: string, is: App["directory"], was: DirectoryOf | undefined): string[] {
+  if (was === undefined || (was.objects === is.objects && was.epoch === is.epoch)) return [];
+  const problems: string[] = [];
+  if (is.epoch <= was.epoch) {
+    const why = is.objects === was.objects ? "an epoch never returns" : `objects = ${was.objects} is deployed`;
+    problems.push(`${name}.epoch: must be above ${was.epoch}, which is deployed: ${why}`);
+  }
+  if (is.complete) {
+    problems.push(
+      `${name}.complete: must be false until \`npm run directory -- --rebuild\` has ended: the new objects know nobody`,
     );
   }
   return problems;
@@ -113,10 +133,13 @@ export function toDeployed(vars: Record<string, unknown>): Deployed {
   return Object.fromEntries(
     apps
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([appId, { policy, fcmInstallations, uidCase, jurisdiction }]) => [
-        appId,
-        { policy, fcmInstallations, uidCase, jurisdiction: jurisdiction ?? null },
-      ]),
+      .map(([appId, { policy, fcmInstallations, uidCase, directory, jurisdiction }]) => {
+        const { objects, epoch } = directory;
+        return [
+          appId,
+          { policy, fcmInstallations, uidCase, directory: { objects, epoch }, jurisdiction: jurisdiction ?? null },
+        ];
+      }),
   );
 }
 

@@ -92,6 +92,25 @@ describe("problemsOf", () => {
     expect(problemsOf({ ...VALID, vars, deployed })).toEqual([expect.stringContaining("APP_ACME.uidCase")]);
   });
 
+  it.for<[object, string[]]>([
+    [{ objects: 16, epoch: 2 }, []],
+    [{ objects: 32, epoch: 3, complete: false }, []],
+    [{ epoch: 3, complete: false }, []],
+    [{ epoch: 3 }, ["APP_ACME.directory.complete: must be false until"]],
+    [{ epoch: 1, complete: false }, ["APP_ACME.directory.epoch: must be above 2, which is deployed: an epoch never"]],
+    [
+      { objects: 32, epoch: 2, complete: false },
+      ["APP_ACME.directory.epoch: must be above 2, which is deployed: objects = 16"],
+    ],
+  ])("takes the directory %j after epoch 2 with 16 objects, or says why not", ([directory, problems], { expect }) => {
+    const vars = { APP_ACME: { appId: "acme", directory } };
+    const deployed = {
+      acme: { policy: "exclusive", directory: { objects: 16, epoch: 2 }, jurisdiction: null } as const,
+    };
+    const found = problemsOf({ ...VALID, vars, deployed });
+    expect(found).toEqual(problems.map((problem) => expect.stringContaining(problem)));
+  });
+
   it("refuses to move an app to another jurisdiction", ({ expect }) => {
     const vars = { APP_ACME: { appId: "acme", jurisdiction: "eu" } };
     expect(problemsOf({ ...VALID, vars })).toEqual([
@@ -155,7 +174,13 @@ describe("npm run check:config", () => {
     const deployed = async () => JSON.parse(await readFile(join(file, "../deployed.json"), "utf8"));
     await write("");
     expect((await check({ config: file, record: true })).problems).toEqual([]);
-    const settings = { policy: "exclusive", fcmInstallations: true, uidCase: "sensitive", jurisdiction: null };
+    const settings = {
+      policy: "exclusive",
+      fcmInstallations: true,
+      uidCase: "sensitive",
+      directory: { objects: 16, epoch: 1 },
+      jurisdiction: null,
+    };
     expect(await deployed()).toEqual({ acme: settings });
     await write('policy = "shared"');
     const refused = await check({ config: file, record: true });

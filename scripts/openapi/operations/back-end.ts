@@ -178,4 +178,24 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
     example: { status: "ok", ms: 12 },
     refusals: [403],
   },
+  {
+    id: "rebuildDirectory",
+    method: "post",
+    path: "/v3/push_tokens/rebuild",
+    caller: ["fullAccess"],
+    summary: "Make the directory anew, a step at a time",
+    description:
+      "Up to 40 users give the directory their state, whatever it has, and it forgets whom it knows for nothing. Repeat with the " +
+      "`cursor` of the reply until there is none: `npm run directory -- --rebuild` does. Safe to repeat, and to do while the registry " +
+      "serves. `done` of `of` objects have been walked.",
+    body: { schema: schemas.rebuildBody, example: {} },
+    data: z.strictObject({
+      users: z.int(),
+      done: z.optional(z.int()),
+      of: z.optional(z.int()),
+      cursor: z.optional(z.string()),
+    }),
+    example: { users: 12, done: 1, of: 272, cursor: "1:16/owners/1/" },
+    refusals: [400, 403, 413, 415],
+  },
 ];

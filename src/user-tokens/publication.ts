@@ -98,7 +98,10 @@ export class Publication {
     try {
       for (let attempt = 0; attempt < PUBLISH_ATTEMPTS; attempt += 1) {
         const snapshot = this.#snapshot();
-        if (snapshot === null) return false;
+        if (snapshot === null) {
+          log.error("a user is to be shown whose uid is not known");
+          return false;
+        }
         const put = this.#directory(snapshot.uid).put(snapshot, { erase: this.#store.isErasing });
         const outcome = await withTimeout(put, Math.max(0, until - Date.now()));
         if (outcome.ok) {

@@ -5,12 +5,10 @@ import { DurableObject } from "cloudflare:workers";
 import type { Registration, Session } from "../domain/registration.ts";
 import type { Kept, Marks, UserTokensRpc } from "../durable/claims.ts";
 import { log } from "../log.ts";
-import { claimAll } from "./claiming.ts";
 import { collect } from "./collection.ts";
 import { erase } from "./erasure.ts";
-import type { Operation, Operations } from "./in-flight.ts";
+import type { Operations } from "./in-flight.ts";
 import {
-  type ContestedToken,
   type DeliveryReport,
   type EndAllSessionsRequest,
   type EndSessionRequest,
@@ -18,7 +16,6 @@ import {
   type EraseRequest,
   type FeedbackReport,
   type FeedbackResult,
-  type HeldSlot,
   type ListOutcome,
   type ListRequest,
   type MuteOutcome,
@@ -42,6 +39,7 @@ import {
 import type { Publication } from "./publication.ts";
 import { bySession, exported, live } from "./reading.ts";
 import { reconcile } from "./reconciliation.ts";
+import { registerInTurn } from "./registering.ts";
 import { createRooms, type Rooms } from "./rooms.ts";
 import type { SessionEnds } from "./session-ends.ts";
 import type { Slots } from "./slots.ts";
@@ -104,40 +102,8 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
       return await this.#acknowledge({ ok: true, changed: false, held, contested: [] });
     }
     const operation = this.#operations.begin(request.session, request.tokens);
-    const outcome = await this.#operations.inTurn(() => this.#registerInTurn(request, operation));
+    const outcome = await this.#operations.inTurn(() => registerInTurn(this.#rooms, request, operation));
     return await this.#acknowledge(outcome);
-  }
-
-  async #registerInTurn(request: RegisterRequest, operation: Operation): Promise<RegisterOutcome> {
-    let held: readonly HeldSlot[] = [];
-    try {
-      const contested = await claimAll(this.#rooms, request, operation);
-      const outcome = this.#storeGranted(request, operation, contested);
-      if (outcome.ok) held = outcome.held;
-      return outcome;
-    } finally {
-      this.#operations.end(operation);
-      operation.settle();
-      const ended = new Map([...operation.granted].map(([hash, { version }]) => [hash, version]));
-      for (const [hash, version] of operation.owed) if (!ended.has(hash)) ended.set(hash, version);
-      this.#publication.forget([...ended].map(([hash, version]) => ({ hash, version })));
-      const notHeld = operation.taken.filter(({ hash }) => !held.some((slot) => slot.hash === hash));
-      this.#slots.recordTaken(request, notHeld, Date.now());
-    }
-  }
-
-  /** The second look, because the claims let other calls in; then the write. No await: nothing comes in between. */
-  #storeGranted(request: RegisterRequest, operation: Operation, contested: ContestedToken[]): RegisterOutcome {
-    const now = Date.now();
-    const reason = this.#ends.refusal(request.session, now);
-    if (reason !== null) return { ok: false, reason };
-    if (operation.cancelled) return { ok: true, changed: true, held: [], contested };
-    if (operation.granted.size === 0) return { ok: true, changed: false, held: [], contested };
-    const { stored, gone } = this.#slots.fill(request, operation, now);
-    this.#operations.end(operation);
-    this.#publication.forget(gone);
-    const held = stored.map(({ kind, hash, registeredAt }) => ({ kind, hash, registeredAt }));
-    return { ok: true, changed: true, held, contested };
   }
 
   /**

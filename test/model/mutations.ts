@@ -2,6 +2,7 @@
 import type { Edit } from "./native.ts";
 
 const USER = "user-tokens/user-tokens.do.ts";
+const REGISTERING = "user-tokens/registering.ts";
 const SLOTS = "user-tokens/slots.ts";
 const ENDS = "user-tokens/session-ends.ts";
 const IN_FLIGHT = "user-tokens/in-flight.ts";
@@ -21,7 +22,7 @@ export const MUTATIONS = {
   ],
   "a registration does not look again for removals": [
     {
-      file: USER,
+      file: REGISTERING,
       find: "if (operation.cancelled) return { ok: true, changed: true, held: [], contested };",
       replace: "",
     },
@@ -29,8 +30,8 @@ export const MUTATIONS = {
   "registrations of one user do not take turns": [
     {
       file: USER,
-      find: "return await this.#operations.inTurn(() => this.#registerInTurn(request, operation));",
-      replace: "return await this.#registerInTurn(request, operation);",
+      find: "const outcome = await this.#operations.inTurn(() => registerInTurn(this.#rooms, request, operation));",
+      replace: "const outcome = await registerInTurn(this.#rooms, request, operation);",
     },
   ],
 

@@ -65,6 +65,15 @@ function goingOn(error: unknown, cursor: string | undefined): unknown {
   return new CommandError(`${error.message}\nWhat was done is done. Go on with --rebuild --from ${cursor}`);
 }
 
+async function forget(registry: Registry, output: Output, given: string): Promise<number> {
+  const [, epoch, objects] = /^(\d+):(\d+)$/.exec(given) ?? [];
+  if (epoch === undefined) throw new UsageError(`--forget must be EPOCH:OBJECTS, such as 1:16, not ${given}`);
+  const body = { epoch: Number(epoch), objects: Number(objects) };
+  await registry.call("POST", "/v3/push_tokens/forget_epoch", body);
+  output.result(body, () => output.say(`Done: epoch ${epoch} holds nothing any more.`));
+  return 0;
+}
+
 export const command = defineCommand({
   name: "directory",
   summary:
@@ -72,6 +81,11 @@ export const command = defineCommand({
     "The registry serves meanwhile, and nothing that is right is changed.",
   options: {
     rebuild: flag("Do it. It takes a call for every 40 tokens."),
+    forget: text({
+      help: "Delete what an earlier epoch holds, given as epoch and number of objects, after the rebuild of a later one.",
+      placeholder: "EPOCH:OBJECTS",
+      default: null,
+    }),
     from: text({
       help: "Go on where an earlier run ended, which printed this text.",
       placeholder: "CURSOR",
@@ -81,17 +95,23 @@ export const command = defineCommand({
     repeats: number({ help: "How often a call that fails is repeated.", min: 0, max: 20, default: 6 }),
     ...REGISTRY_OPTIONS,
   },
-  examples: ["--rebuild --url https://push.example.com --app-id acme"],
+  examples: [
+    "--rebuild --url https://push.example.com --app-id acme",
+    "--forget 1:16 --url https://push.example.com --app-id acme",
+  ],
   hasJson: true,
   async run(values, { output }) {
-    if (!values.rebuild) throw new UsageError("say --rebuild; there is nothing else that this command does");
+    if (values.rebuild === (values.forget !== null)) throw new UsageError("say --rebuild, or --forget EPOCH:OBJECTS");
     const registry = registryOf(values);
+    if (values.forget !== null) return await forget(registry, output, values.forget);
     const rebuilt = await rebuild(registry, output, { from: values.from, repeats: values.repeats, waitMs: 500 });
     output.result(rebuilt, () => {
       output.say(
         `Done: ${rebuilt.users} answers of users, in ${rebuilt.calls} calls. The directory has what they have.`,
       );
-      output.say("If directory.complete is false in the app's table, set it to true now, and deploy.");
+      output.say(
+        "If directory.complete is false in the app's table, set it to true now, and deploy; then --forget the epoch before.",
+      );
     });
     return 0;
   },

@@ -15,7 +15,14 @@
 import type { App } from "./config/apps.ts";
 import type { Owner, REPEATABLE_BY_OWNERS } from "./durable/claims.ts";
 import { inJurisdiction } from "./durable/jurisdiction.ts";
-import { directoryName, ownersShardName, tokenOwnersName, userHash, userTokensName } from "./durable/names.ts";
+import {
+  type DirectorySettings,
+  directoryName,
+  ownersShardName,
+  tokenOwnersName,
+  userHash,
+  userTokensName,
+} from "./durable/names.ts";
 import type { DirectoryRpc, REPEATABLE_BY_DIRECTORY } from "./durable/snapshots.ts";
 import { TimeoutError, withTimeout } from "./durable/timeout.ts";
 import { ApiError, unavailable } from "./http/errors.ts";
@@ -109,9 +116,10 @@ export function askDirectory<T>(
   app: App,
   shard: number,
   question: (directory: AskedDirectory) => Promise<T>,
+  directory: DirectorySettings = app.directory,
 ): Promise<T> {
   const namespace = inJurisdiction(env.DIRECTORY, app.jurisdiction);
-  const stub = (): AskedDirectory => namespace.getByName(directoryName(app.appId, app.directory, shard));
+  const stub = (): AskedDirectory => namespace.getByName(directoryName(app.appId, directory, shard));
   return call(stub, question, { mayRepeat: true, timeoutMs: LOOKUP_TIMEOUT_MS }) as Promise<T>;
 }
 

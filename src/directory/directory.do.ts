@@ -85,4 +85,9 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
   async count(after: number | null, limit: number, since: number, now: number): Promise<DirectoryCounts> {
     return countPage(this.#store.page(after, limit + 1), limit, since, now);
   }
+
+  /** Deletes everything here. Of an epoch that is over: nobody reads or writes it any more. */
+  async clear(): Promise<void> {
+    await this.#store.deleteAll();
+  }
 }

@@ -44,6 +44,12 @@ export class DirectoryStore {
     return this.#tables.exists;
   }
 
+  /** As {@link LazyTables.deleteAll}. */
+  async deleteAll(): Promise<void> {
+    this.#floor = undefined;
+    await this.#tables.deleteAll();
+  }
+
   row(uid: string): UserRow | undefined {
     const base = baseOf(uid);
     const found = this.#exec(

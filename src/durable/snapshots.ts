@@ -51,12 +51,19 @@ export interface DirectoryCounts {
   next: number | null;
 }
 
-/** Methods of a directory object that may run twice, or late: versions tell what is late, and the rest are reads. */
-export const REPEATABLE_BY_DIRECTORY = ["put", "read", "page", "count"] as const satisfies (keyof DirectoryRpc)[];
+/** Methods of a directory object that may run twice, or late: versions tell what is late. */
+export const REPEATABLE_BY_DIRECTORY = [
+  "put",
+  "read",
+  "page",
+  "count",
+  "clear",
+] as const satisfies (keyof DirectoryRpc)[];
 
 export interface DirectoryRpc {
   put(snapshot: Snapshot, options?: { erase?: boolean }): Promise<PutOutcome>;
   read(uids: readonly string[], bytesMax: number): Promise<DirectoryEntry[]>;
   page(after: number | null, limit: number, bytesMax: number): Promise<DirectoryPage>;
+  clear(): Promise<void>;
   count(after: number | null, limit: number, since: number, now: number): Promise<DirectoryCounts>;
 }

@@ -8,6 +8,7 @@ import {
   AUTH_TOKEN_SECONDS_MIN,
   BATCH_MAX,
   CODE_LENGTH_MAX,
+  DIRECTORY_OBJECTS_MAX,
   EPOCH_MS_MIN,
   REPORT_AHEAD_MS_MAX,
   RESTORABLE_MS,
@@ -157,6 +158,17 @@ export const feedbackBody = z.object({ items: batch(each(feedbackItem)) });
 /** `POST /v3/push_tokens/rebuild`. Without `cursor`, from the beginning. */
 export const rebuildBody = z.object({
   cursor: z.nullish(z.string("must be a string")),
+});
+
+/** `POST /v3/push_tokens/forget_epoch`: a setting of the directory that is over. */
+export const forgetEpochBody = z.object({
+  epoch: z.int("must be a whole number").check(z.minimum(1, "must be at least 1")),
+  objects: z
+    .int("must be a whole number")
+    .check(
+      z.minimum(1, "must be at least 1"),
+      z.maximum(DIRECTORY_OBJECTS_MAX, `must not be above ${DIRECTORY_OBJECTS_MAX}`),
+    ),
 });
 
 /** `POST /v3/push_tokens/owner`. Without `kind` every kind is looked at. */

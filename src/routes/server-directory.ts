@@ -34,6 +34,18 @@ export const serverDirectory = new Hono<AppEnv>()
     if (next === null) return c.json({ data: { users } });
     const done = next.walk === "owners" ? next.shard : OWNER_SHARDS + next.shard;
     return c.json({ data: { users, done, of: OWNER_SHARDS + app.directory.objects, cursor: written(app, next) } });
+  })
+  .post("/forget_epoch", knownApp, backEnd("fullAccess"), body(schemas.forgetEpochBody), async (c) => {
+    const { app } = c.var;
+    const over = c.req.valid("json");
+    if (over.epoch >= app.directory.epoch) {
+      throw invalid({ epoch: [`The epoch field must be below ${app.directory.epoch}, which is in use.`] });
+    }
+    const shards = Array.from({ length: over.objects }, (_, shard) => shard);
+    await mapBounded(shards, OBJECT_CONCURRENCY, async (shard) => {
+      await askDirectory(c.env, app, shard, (directory) => directory.clear(), over);
+    });
+    return c.json({ data: { success: true } });
   });
 
 async function showOwners(env: Env, app: App, { shard, after }: Extract<Place, { walk: "owners" }>): Promise<Step> {

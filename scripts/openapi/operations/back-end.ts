@@ -198,4 +198,18 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
     example: { users: 12, done: 1, of: 272, cursor: "1:16/owners/1/" },
     refusals: [400, 403, 413, 415],
   },
+  {
+    id: "forgetEpoch",
+    method: "post",
+    path: "/v3/push_tokens/forget_epoch",
+    caller: ["fullAccess"],
+    summary: "Delete what an earlier epoch of the directory holds",
+    description:
+      "After `directory.epoch` was raised and the directory was made anew: the objects of the epoch before still hold uids and tokens, " +
+      "also of users who are erased later. `npm run directory -- --forget 1:16` does it, for epoch 1 with 16 objects.",
+    body: { schema: schemas.forgetEpochBody, example: { epoch: 1, objects: 16 } },
+    data: success,
+    example: { success: true },
+    refusals: [400, 403, 413, 415],
+  },
 ];

@@ -1,6 +1,6 @@
 // The wire: what calls of ours accept. Unknown fields are ignored.
 import * as z from "zod/mini";
-import { atLeast, matching, textOr, whole } from "../config/values.ts";
+import { atLeast, atMost, matching, textOr, whole } from "../config/values.ts";
 import { KIND_NAMES, PLATFORMS, type SuccessorField, type TokenField } from "../domain/kinds.ts";
 import { PUSH_PLATFORM_NAMES } from "../domain/push-platforms.ts";
 import { uidProblem } from "../domain/uids.ts";
@@ -162,13 +162,11 @@ export const rebuildBody = z.object({
 
 /** `POST /v3/push_tokens/forget_epoch`: a setting of the directory that is over. */
 export const forgetEpochBody = z.object({
-  epoch: z.int("must be a whole number").check(z.minimum(1, "must be at least 1")),
-  objects: z
-    .int("must be a whole number")
-    .check(
-      z.minimum(1, "must be at least 1"),
-      z.maximum(DIRECTORY_OBJECTS_MAX, `must not be above ${DIRECTORY_OBJECTS_MAX}`),
-    ),
+  epoch: whole("must be a whole number").check(atLeast(1, "must be at least 1")),
+  objects: whole("must be a whole number").check(
+    atLeast(1, "must be at least 1"),
+    atMost(DIRECTORY_OBJECTS_MAX, `must not be above ${DIRECTORY_OBJECTS_MAX}`),
+  ),
 });
 
 /** `POST /v3/push_tokens/owner`. Without `kind` every kind is looked at. */

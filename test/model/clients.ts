@@ -2,7 +2,8 @@
 import type { Policy, PushToken, Rules, Session } from "../../src/domain/registration.ts";
 import type { Marks } from "../../src/durable/claims.ts";
 import { DAY_MS, UNCONFIRMED_FENCE_MS } from "../../src/limits.ts";
-import type { RestoreOutcome } from "../../src/user-tokens/outcomes.ts";
+import type { DirectorySettings } from "../../src/durable/names.ts";
+import type { RestoreOutcome, Unavailable } from "../../src/user-tokens/outcomes.ts";
 import { type Action, type Operation, Oracle } from "./oracle.ts";
 import { APP, type Call, type Reply, type World } from "./world.ts";
 
@@ -14,6 +15,8 @@ export interface Setup {
   refreshes: boolean;
   /** A takeover limit that a schedule can meet: 1 per user. */
   limited: boolean;
+  /** Directory objects. */
+  objects: number;
 }
 
 /** The policies of a schedule, one after the other. */
@@ -43,6 +46,7 @@ export class Clients {
   /** The longest session that the app allows, in days. */
   #longestDays = 1;
   #sessionCount = 0;
+  #epoch = 1;
 
   constructor(world: World, setup: Setup, registrationsMax: number) {
     this.#world = world;
@@ -51,9 +55,11 @@ export class Clients {
     world.deploy(this.#configuration);
     this.oracle = new Oracle(world, {
       exclusive: setup.policy !== "shared",
+      alwaysExclusive: setup.policy === "exclusive",
       ...howSessionsEnd(setup),
       rules: this.rules,
       registrationsMax,
+      directory: this.#directory,
     });
     world.observe(this.oracle);
   }
@@ -78,8 +84,20 @@ export class Clients {
     const { identity } = this.setup;
     const jwt = { algorithms: ["HS256"], issuer: "model", sessionClaim: "sid", maximumSessionDays: this.#longestDays };
     const authTokens = { defaultSeconds: 60, maximumSeconds: (this.#longestDays * DAY_MS) / 1000 };
-    const app = { appId: APP, identity, retentionDays: 20, authTokens, ...(identity === "jwt" ? { jwt } : {}) };
+    const directory = { ...this.#directory, complete: this.#epoch === 1 };
+    const app = { appId: APP, identity, retentionDays: 20, authTokens, directory, ...(identity === "jwt" ? { jwt } : {}) };
     return { APP_MODEL: app };
+  }
+
+  get #directory(): DirectorySettings {
+    return { objects: this.setup.objects, epoch: this.#epoch };
+  }
+
+  /** Other directory objects, which know nobody yet. */
+  raiseEpoch(): void {
+    this.#epoch += 1;
+    this.#world.deploy(this.#configuration);
+    this.oracle.directoryRaised(this.#directory);
   }
 
   /** From now on the app has this policy. */
@@ -138,12 +156,13 @@ export class Clients {
     return facts.some((row) => row.fact === "fence" && row.key === "" && Number(row.until) > this.#world.now());
   }
 
-  /** Sends what the Worker would send; a client that gets an error repeats it up to `repeats` times. */
+  /** Sends what the Worker would send; a client that gets an error, or 503, repeats it up to `repeats` times. */
   send(user: string, action: Action, repeats = 0): Call | null {
     const [method, ...args] = this.#request(user, action);
     if (method === undefined) return null;
     const answered = (outcome: Reply["outcome"]) => {
-      if (!outcome.ok && repeats > 0) this.send(user, action, repeats - 1);
+      const isUnavailable = outcome.ok && (outcome.value as Partial<Unavailable> | undefined)?.reason === "unavailable";
+      if ((!outcome.ok || isUnavailable) && repeats > 0) this.send(user, action, repeats - 1);
     };
     const call = this.#world.send(`${APP}:${user}`, String(method), args, answered);
     this.oracle.sent(call, user, action);
@@ -161,13 +180,14 @@ export class Clients {
       case "endSession": {
         const { id, issuedAt, usableUntil } = action.session;
         const fence = { ms: rules.fenceMs, atLeastUntil: usableUntil, open: this.setup.identity === "cometchat" };
-        return ["endSession", { session: id, issuedAt, fence, ...ending }];
+        const { onlyIfKnown = false } = action;
+        return ["endSession", { session: id, issuedAt, fence, onlyIfKnown, ...ending }];
       }
       case "endAllSessions":
       case "erase":
-        return [action.do, ending];
+        return [action.do, { uid: user, ...ending }];
       case "reconcile":
-        return [action.do, { ...ending, marks: action.marks }];
+        return [action.do, { uid: user, ...ending, marks: action.marks }];
       case "unregister": {
         const slots = this.#tickets(user, action.session, action.tokens);
         return slots.length === 0 ? [] : ["unregister", { session: action.session.id, slots }];

@@ -1,4 +1,4 @@
-// Loads the objects' own source for the model: src/user-tokens and src/token-owners as they are, in Node, with the modules,
+// Loads the objects' own source for the model: src/user-tokens, src/token-owners and src/directory as they are, in Node, with the modules,
 // the clock and the timers of the model in place of the platform's. A variant is the same source with a few named lines
 // replaced: smaller limits, or a mutation. A line that is not there is an error, so that no variant is silently the original.
 //
@@ -23,6 +23,7 @@ export type ObjectClass = new (ctx: unknown, env: unknown) => object;
 export interface Protocol {
   UserTokens: ObjectClass;
   TokenOwners: ObjectClass;
+  Directory: ObjectClass;
   /** Whether the runtime may deliver a call of the method more than once. */
   isRetryable(target: ObjectClass, method: string): boolean;
 }
@@ -97,7 +98,7 @@ function edited(file: string, source: string, edits: readonly Edit[]): string {
   return result;
 }
 
-/** The two classes, with `edits` applied to their source and to whatever they import. */
+/** The classes, with `edits` applied to their source and to whatever they import. */
 export async function loadProtocol(edits: readonly Edit[] = []): Promise<Protocol> {
   for (const { file, find } of edits)
     edited(file, readFileSync(fileURLToPath(SOURCE + file), "utf8"), [{ file, find, replace: "" }]);
@@ -107,6 +108,7 @@ export async function loadProtocol(edits: readonly Edit[] = []): Promise<Protoco
   return {
     UserTokens: await load("user-tokens/user-tokens.do.ts", "UserTokens"),
     TokenOwners: await load("token-owners/token-owners.do.ts", "TokenOwners"),
+    Directory: await load("directory/directory.do.ts", "Directory"),
     isRetryable: (target, method) => isRetryable((target.prototype as Record<string, Method>)[method] as Method),
   };
 }

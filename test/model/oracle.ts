@@ -3,15 +3,17 @@
 
 import type { PushToken, Rules, Session } from "../../src/domain/registration.ts";
 import type { ClaimOutcome, ClaimRequest, Marks } from "../../src/durable/claims.ts";
+import type { DirectorySettings } from "../../src/durable/names.ts";
 import { UNCONFIRMED_FENCE_MS } from "../../src/limits.ts";
 import type { RegisterOutcome } from "../../src/user-tokens/outcomes.ts";
+import { Lookups } from "./lookups.ts";
 import { APP, type Call, type ModelObject, type Observer, type Reply, Violation, type World } from "./world.ts";
 
 export type Action =
   | { do: "register"; session: Session; tokens: PushToken[] }
   | { do: "remove"; session: Session; all: boolean }
   | { do: "unregister"; session: Session; tokens: PushToken[] }
-  | { do: "endSession"; session: Session }
+  | { do: "endSession"; session: Session; onlyIfKnown?: boolean }
   | { do: "endAllSessions" }
   | { do: "reconcile"; marks: Marks }
   | { do: "erase" }
@@ -62,6 +64,8 @@ interface Obligation {
 export interface Promised {
   /** One owner per token, for what was registered under that policy. */
   exclusive: boolean;
+  /** There is no other policy. */
+  alwaysExclusive: boolean;
   /** Auth tokens carry a time that can be trusted. */
   trustedTime: boolean;
   /** A session may get another auth token. */
@@ -69,12 +73,15 @@ export interface Promised {
   rules: Rules;
   /** The most registrations of a user. */
   registrationsMax: number;
+  /** Which directory objects are meant, at first. */
+  directory: DirectorySettings;
 }
 
 export class Oracle implements Observer {
   readonly operations: Operation[] = [];
   readonly #world: World;
   readonly #promised: Promised;
+  readonly #lookups: Lookups;
   readonly #byCall = new Map<Call, Operation>();
   readonly #rows = new Map<string, HeldRow[]>();
   readonly #owners = new Map<string, OwnerRow[]>();
@@ -95,6 +102,10 @@ export class Oracle implements Observer {
   readonly #released = new Map<string, number>();
   /** What users held, and which sessions their objects knew, when the operation arrived. */
   readonly #heldAtArrival = new Map<Operation, HeldRow[]>();
+  /** The same after the turn of its arrival, of calls that mute. */
+  readonly #heldOnceArrived = new Map<Operation, HeldRow[]>();
+  /** Calls that arrived while their user's object waited for the directory: what seems under way there may have been decided. */
+  readonly #publishing = new Set<Operation>();
   /** By `user hash`: tokens of which an acknowledged erasure left no owner entry. */
   readonly #erased = new Map<string, number>();
   /** Users whose data went back to an earlier moment, and were not reconciled yet. */
@@ -111,6 +122,7 @@ export class Oracle implements Observer {
   constructor(world: World, promised: Promised) {
     this.#world = world;
     this.#promised = promised;
+    this.#lookups = new Lookups(world, promised.directory, promised.alwaysExclusive);
   }
 
   // What happens
@@ -136,8 +148,18 @@ export class Oracle implements Observer {
     return operation;
   }
 
+  writing(object: ModelObject): void {
+    if (isOfUser(object)) this.#lookups.writing(object);
+  }
+
+  written(object: ModelObject): void {
+    if (object.name.includes(":directory:")) this.#lookups.published(object);
+    else if (isOfUser(object)) this.#lookups.written(object);
+  }
+
   arrived(call: Call): void {
     const { step } = this.#world;
+    if (this.#byCall.has(call) || call.method === "release") this.#lookups.arrived(call);
     if (call.method === "release") {
       const [hash] = call.args;
       const key = `${userOf(call.to)} ${hash}`;
@@ -149,6 +171,8 @@ export class Oracle implements Observer {
     operation.arrivedAt = step;
     const { user, action } = operation;
     this.#heldAtArrival.set(operation, this.#rows.get(user) ?? []);
+    if (action.do === "mute") this.#heldOnceArrived.set(operation, call.to.storage.rows("registrations").map(toHeldRow));
+    if (this.#world.isWaitingFor(call.to, "put")) this.#publishing.add(operation);
     if (action.do === "erase") {
       this.#uncounted.add(user);
       // A claim that an earlier life of the object sent may still make an entry.
@@ -175,9 +199,10 @@ export class Oracle implements Observer {
     if (operation === undefined) return;
     operation.finishedAt = this.#world.step;
     if (reply?.outcome.ok !== true) return;
-    const outcome = reply.outcome.value as { ok?: boolean } | undefined;
-    operation.refused = outcome?.ok === false && operation.action.do !== "erase";
-    if (operation.action.do === "mute" && !operation.refused) this.#checkMuted(call.to, operation.action);
+    const outcome = reply.outcome.value as { ok?: boolean; reason?: string } | undefined;
+    // Where another object did not answer in time, what was committed stands.
+    operation.refused = outcome?.ok === false && outcome.reason !== "unavailable";
+    if (outcome?.ok === true) this.#checkMuted(operation);
     operation.grantedAt = new Map(
       [...this.#granted].filter(([key]) => key.startsWith(`${operation.user} `)).map(([key, at]) => [hashOf(key), at]),
     );
@@ -196,12 +221,26 @@ export class Oracle implements Observer {
           throw new Violation(`${user} took ${taken} tokens within the window`);
       }
     }
+    if (call.method === "release" && outcome.ok) this.#lookups.acknowledged(call);
     const operation = this.#byCall.get(call);
     if (operation === undefined || !outcome.ok) return;
     operation.answer = outcome;
     if ((outcome.value as { ok?: boolean } | undefined)?.ok === false) return;
     this.#acknowledged(operation);
+    this.#shownFromNowOn(call, operation);
     this.#check(operation.user);
+    this.#lookups.check();
+  }
+
+  #shownFromNowOn(call: Call, operation: Operation): void {
+    const { action } = operation;
+    // Reading acknowledges nothing.
+    if (action.do === "list") return;
+    this.#lookups.acknowledged(call);
+    if (action.do !== "register") return;
+    for (const { kind, token } of action.tokens) {
+      if (!isContested(operation, { kind })) this.#lookups.registered(call, { session: action.session.id, kind, token });
+    }
   }
 
   #acknowledged(operation: Operation): void {
@@ -223,6 +262,7 @@ export class Oracle implements Observer {
         this.#clear(action.all ? user : `${user} ${action.session.id}`, arrivedAt);
         return;
       case "endSession":
+        if ((operation.answer?.value as { known: boolean }).known === false && action.onlyIfKnown) return;
         this.#clear(`${user} ${action.session.id}`, arrivedAt);
         this.#ended.set(action.session.id, { at: this.#world.now(), how: "logout" });
         return;
@@ -249,10 +289,13 @@ export class Oracle implements Observer {
     }
   }
 
-  #checkMuted(user: ModelObject, { session, muted }: Action & { do: "mute" }): void {
-    for (const row of user.storage.rows("registrations").map(toHeldRow)) {
-      if (row.session === session.id && row.muted !== muted) throw new Violation(`${row.hash} is not muted`);
-    }
+  /** What the session held once the call had arrived; what comes later is muted like the rest of the session. */
+  #checkMuted(operation: Operation): void {
+    if (operation.action.do !== "mute") return;
+    const { session, muted } = operation.action;
+    const held = (this.#heldOnceArrived.get(operation) ?? []).filter((row) => row.session === session.id);
+    const other = held.find((row) => row.muted !== muted);
+    if (other !== undefined) throw new Violation(`${other.hash} is ${muted ? "not muted" : "still muted"}`);
   }
 
   #formerOwners(owners: ModelObject, hash: string): string[] {
@@ -266,11 +309,13 @@ export class Oracle implements Observer {
     this.#rows.set(userOf(object), object.storage.rows("registrations").map(toHeldRow));
     this.#uncounted.add(userOf(object));
     this.#restoredAt.set(userOf(object), this.#world.step);
+    this.#lookups.restored(object);
   }
 
   /** What was acknowledged since the restored moment is gone, but that sessions ended. */
   #reconciled(user: string): void {
     this.#restoring.delete(user);
+    this.#lookups.reconciled(user);
     for (const key of this.#obligations.keys()) if (key.startsWith(`${user} `)) this.#obligations.delete(key);
     for (const key of this.#cleared.keys()) if (key.split(" ")[0] === user) this.#cleared.delete(key);
   }
@@ -298,13 +343,21 @@ export class Oracle implements Observer {
         other.arrivedAt !== null &&
         other.arrivedAt < (arrivedAt ?? 0) &&
         (other.finishedAt === null || other.finishedAt >= (arrivedAt ?? 0)) &&
-        !other.refused;
+        !other.refused &&
+        !this.#publishing.has(operation);
       if (held.some((row) => row.session === id) || isUnderWay)
         this.#ended.set(id, { at: this.#world.now(), how: action.do });
     }
   }
 
+  /** Other directory objects are meant from now on. */
+  directoryRaised(directory: DirectorySettings): void {
+    this.#lookups.raised(directory);
+  }
+
   committed(object: ModelObject): void {
+    this.#lookups.check();
+    if (object.name.includes(":directory:")) return;
     if (object.name.includes(":owners:")) {
       this.#readOwners(object);
       for (const user of this.#rows.keys()) this.#checkOwners(user);
@@ -473,7 +526,13 @@ export class Oracle implements Observer {
       this.#check(user);
       this.#checkOwners(user);
     }
+    this.#lookups.check();
+    this.#lookups.rest();
   }
+}
+
+function isOfUser({ name }: ModelObject): boolean {
+  return !name.includes(":", APP.length + 1);
 }
 
 function userOf(object: ModelObject): string {
@@ -498,7 +557,7 @@ function toHeldRow(row: Record<string, unknown>): HeldRow {
 }
 
 /** Whether the answer named the token as one that could not be stored. */
-function isContested({ answer }: Operation, { kind }: PushToken): boolean {
+function isContested({ answer }: Operation, { kind }: Pick<PushToken, "kind">): boolean {
   const outcome = answer?.value as RegisterOutcome | undefined;
   return outcome?.ok === true && outcome.contested.some((token) => token.kind === kind);
 }

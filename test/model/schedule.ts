@@ -4,13 +4,14 @@ import fc from "fast-check";
 import { KIND_NAMES, type Kind } from "../../src/domain/kinds.ts";
 import type { Policy, PushToken } from "../../src/domain/registration.ts";
 import { identityOf, storedForm } from "../../src/domain/token.ts";
-import { tokenOwnersName } from "../../src/durable/names.ts";
+import { directoryName, tokenOwnersName } from "../../src/durable/names.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../src/limits.ts";
 import type { RegisterOutcome } from "../../src/user-tokens/outcomes.ts";
 import { Clients, policiesOf, type Setup } from "./clients.ts";
 import type { Protocol } from "./native.ts";
 import type { Action } from "./oracle.ts";
 import { ModelStorage } from "./storage.ts";
-import { APP, CRASHES, Violation, World } from "./world.ts";
+import { APP, CRASHES, type ModelObject, Violation, World } from "./world.ts";
 
 export const USERS = ["ann", "bob", "eve", "joe"] as const;
 
@@ -42,10 +43,12 @@ const SCRIPT = {
   "remove all": 1,
   unregister: 1,
   endSession: 3,
+  endDevice: 1,
   endAllSessions: 1,
   reconcile: 1,
   restore: 1,
   settings: 1,
+  "new directory": 1,
   mute: 1,
   erase: 2,
   feedback: 1,
@@ -96,6 +99,7 @@ export const schedules: fc.Arbitrary<Schedule> = fc.noBias(
       identity: fc.constantFrom("issued", "jwt", "cometchat"),
       refreshes: fc.boolean(),
       limited: fc.nat({ max: 7 }).map((n) => n === 7),
+      objects: fc.integer({ min: 1, max: 2 }),
     }),
     small: fc.nat({ max: 7 }).map((n) => n === 7),
     cold: fc.nat({ max: 7 }).map((n) => n === 7),
@@ -130,6 +134,7 @@ export class Runner {
   /** The objects make their tables themselves, at their first write. */
   async #makeTables(): Promise<void> {
     const world = new World(this.#protocol, (name) => this.#storage(this.#warm, name), false);
+    const nobody = { uid: "nobody", version: 1, format: 1, tokens: "[]", registrations: 0, muted: 0, shownSince: 0 };
     const claim = { user: "nobody", policy: "shared", mayTake: true };
     const calls = [
       ...USERS.map((user) =>
@@ -142,6 +147,11 @@ export class Runner {
       ),
       ...TOKENS.map(({ hash }) =>
         world.send(tokenOwnersName(APP, hash), "claim", [{ ...claim, hash, until: Number.MAX_SAFE_INTEGER }], () => {}),
+      ),
+      ...[1, 2].flatMap((objects) =>
+        [0, objects - 1].map((shard) =>
+          world.send(directoryName(APP, { objects, epoch: 1 }, shard), "put", [nobody], () => {}),
+        ),
       ),
     ];
     for (const call of calls) await world.arrive(call);
@@ -185,6 +195,8 @@ class Run {
   readonly #counts: Record<string, number>;
   #line = 0;
   #faults: number;
+  /** When what users take from others was last counted anew, epoch ms. */
+  #window: number;
 
   constructor(world: World, clients: Clients, schedule: Schedule, counts: Record<string, number>) {
     this.#world = world;
@@ -192,6 +204,7 @@ class Run {
     this.#schedule = schedule;
     this.#counts = counts;
     this.#faults = schedule.faults;
+    this.#window = world.now();
   }
 
   async run(): Promise<void> {
@@ -218,13 +231,13 @@ class Run {
     const pending = world.calls.length + world.replies.length;
     if (what >= 13 && this.#faults > 0) return this.#fault(which);
     if (what === 12 && world.hasTimer) return this.#timer();
-    if (what === 11 && this.#jump(which)) return this.#alarm(which);
+    if (what === 11 && (await this.#time(which))) return true;
     const mayInvoke = this.#line < this.#schedule.script.length && !this.#awaitsRest();
     if (what >= 8 && mayInvoke) return this.#invoke();
     if (pending > 0) return this.#deliver(which);
     if (mayInvoke) return this.#invoke();
     if (world.hasTimer) return this.#timer();
-    return false;
+    return this.#nearAlarm();
   }
 
   /** A change of policy is declared when nothing of the old one is on its way. */
@@ -289,32 +302,66 @@ class Run {
     }
     const objects = [...world.objects.values()];
     const object = objects[rest % Math.max(1, objects.length)];
-    if (object !== undefined) {
+    if (which % 8 === 6 && object !== undefined && object.storage.alarm !== null && object.alarmRuns === null) {
+      this.#count("lost alarms");
+      world.loseAlarm(object, (rest >> 4) % 2 === 0);
+    } else if (object !== undefined) {
       this.#count("crashes between events");
       world.crash(object);
     }
     return true;
   }
 
-  /** Whether time may go on to an object's alarm, days away: only when nothing is on its way that takes seconds. */
-  #jump(which: number): boolean {
+  /** The alarms that are set, the next one first. */
+  #alarms(): { at: number; object: ModelObject }[] {
+    return [...this.#world.objects.values()]
+      .flatMap((object) => {
+        const at = object.storage.nextAlarm;
+        return at === null || object.alarmRuns !== null ? [] : [{ at, object }];
+      })
+      .sort((a, b) => a.at - b.at);
+  }
+
+  /** Time goes on to an alarm, or to shortly before it. `false`: it does not, for something comes first. */
+  async #time(which: number): Promise<boolean> {
     const world = this.#world;
-    return (
-      world.calls.length + world.replies.length === 0 && !world.hasTimer && this.#alarms().length > 0 && which % 2 === 0
-    );
+    const [next] = this.#alarms();
+    const isNear = next !== undefined && next.at <= world.now() + HOUR_MS;
+    if (isNear && next.at <= world.timerDue && which % 4 > 0) return this.#alarm(next);
+    if (world.calls.length + world.replies.length > 0 || world.hasTimer) return false;
+    if (isNear) world.pass(Math.max(0, next.at - 1 - (which >> 2) % MINUTE_MS - world.now()));
+    else if (next === undefined || which % 2 === 1) return this.#days(next);
+    else {
+      // Of alarms that are days away any may be the next.
+      const alarms = this.#alarms();
+      return this.#alarm(alarms[(which >> 1) % alarms.length]);
+    }
+    return true;
   }
 
-  #alarms() {
-    return [...this.#world.objects.values()].filter((object) => object.storage.alarm !== null && !object.alarmRuns);
+  /** Days go by, or the time until the next alarm. */
+  async #days(next: { at: number; object: ModelObject } | undefined): Promise<boolean> {
+    const at = this.#world.now() + 7 * DAY_MS;
+    if (next !== undefined && next.at <= at) return this.#alarm(next);
+    this.#count("days");
+    this.#world.pass(7 * DAY_MS);
+    return true;
   }
 
-  async #alarm(which: number): Promise<boolean> {
-    const alarms = this.#alarms();
-    const object = alarms[(which >> 1) % alarms.length];
-    if (object === undefined) return false;
-    this.#count("alarms");
-    this.#clients.oracle.windowOver();
-    await this.#world.fireAlarm(object);
+  /** At rest only those alarms are left that are days away. */
+  async #nearAlarm(): Promise<boolean> {
+    const [next] = this.#alarms();
+    return next !== undefined && next.at <= this.#world.now() + HOUR_MS && this.#alarm(next);
+  }
+
+  async #alarm(alarm: { at: number; object: ModelObject } | undefined): Promise<boolean> {
+    if (alarm === undefined) return false;
+    this.#count(alarm.at % MINUTE_MS === 0 ? "alarms" : "near alarms");
+    await this.#world.fireAlarm(alarm.object);
+    if (this.#world.now() >= this.#window + HOUR_MS) {
+      this.#window = this.#world.now();
+      this.#clients.oracle.windowOver();
+    }
     return true;
   }
 
@@ -331,8 +378,9 @@ class Run {
     }
     this.#count(line.do);
     if (this.#restores) this.#world.object(`${APP}:${user}`).storage.remember();
-    if (line.do === "settings") {
-      this.#clients.changeSettings();
+    if (line.do === "settings" || line.do === "new directory") {
+      if (line.do === "settings") this.#clients.changeSettings();
+      else this.#clients.raiseEpoch();
       return true;
     }
     if (line.do === "restore" || line.do === "reconcile") {
@@ -364,6 +412,8 @@ class Run {
       case "endSession":
       case "list":
         return { do: line.do, session };
+      case "endDevice":
+        return { do: "endSession", session, onlyIfKnown: true };
       case "mute":
         return { do: "mute", session, muted: line.repeats === 0 };
       case "feedback":
@@ -375,6 +425,7 @@ class Run {
       case "reconcile":
       case "restore":
       case "settings":
+      case "new directory":
         throw new Error(`${line.do} is no single call`);
     }
   }

@@ -22,16 +22,24 @@ export class ModelStorage {
   #empty: Snapshot = null;
   /** The alarm that is set, epoch ms. */
   alarm: number | null = null;
-  #alarmBefore: number | null = null;
+  #alarmBefore: { at: number | null; isLost: boolean } = { at: null, isLost: false };
+  /** The platform lost the alarm; none was set since. It may still say that one is. */
+  isAlarmLost = false;
+  /** Something was written since the last commit. */
+  #isWritten = false;
+
+  /** Told of each transaction. */
+  onTransaction: () => void = () => {};
 
   readonly sql = {
     exec: (query: string, ...bindings: Value[]) => this.#exec(query, bindings),
     databaseSize: 4096,
   };
 
-  #exec(query: string, bindings: Value[]): { toArray(): Row[]; one(): Row } {
+  #exec(query: string, bindings: Value[]): Iterable<Row> & { toArray(): Row[]; one(): Row } {
     const rows = this.#run(query, bindings);
     return {
+      [Symbol.iterator]: () => rows.values(),
       toArray: () => rows,
       one: () => {
         const [row] = rows;
@@ -63,7 +71,8 @@ export class ModelStorage {
   #begin(): void {
     if (this.#inTurn) return;
     this.#inTurn = true;
-    this.#alarmBefore = this.alarm;
+    this.#isWritten = true;
+    this.#alarmBefore = { at: this.alarm, isLost: this.isAlarmLost };
     this.#statement("BEGIN").run();
   }
 
@@ -75,6 +84,7 @@ export class ModelStorage {
     try {
       const result = write();
       this.#statement(`RELEASE ${name}`).run();
+      if (this.#savepoints === 1) this.onTransaction();
       return result;
     } catch (error) {
       this.#statement(`ROLLBACK TO ${name}`).run();
@@ -90,14 +100,17 @@ export class ModelStorage {
     return this.alarm;
   }
 
-  async setAlarm(at: number): Promise<void> {
+  /** With `allowUnconfirmed` answers need not wait for it; here nothing else is sent in such a turn. */
+  async setAlarm(at: number, _options: { allowUnconfirmed?: boolean } = {}): Promise<void> {
     this.#begin();
     this.alarm = at;
+    this.isAlarmLost = false;
   }
 
   /** On workerd the database file goes at once, and what is written after it is another commit. */
   async deleteAll(): Promise<void> {
     this.commit();
+    this.#isWritten = true;
     const tables = this.#tables();
     this.#tableNames = null;
     for (const table of tables) this.#database.exec(`DROP TABLE ${table}`);
@@ -145,18 +158,35 @@ export class ModelStorage {
 
   // For the world
 
-  commit(): void {
+  /** Whether anything was written. */
+  commit(): boolean {
     if (this.#inTurn) this.#statement("COMMIT").run();
     this.#inTurn = false;
+    const isWritten = this.#isWritten;
+    this.#isWritten = false;
+    return isWritten;
   }
 
   rollback(): void {
     if (this.#inTurn) {
       this.#statement("ROLLBACK").run();
       this.#tableNames = null;
-      this.alarm = this.#alarmBefore;
+      this.alarm = this.#alarmBefore.at;
+      this.isAlarmLost = this.#alarmBefore.isLost;
     }
     this.#inTurn = false;
+    this.#isWritten = false;
+  }
+
+  /** When the alarm will go off; `null`: it will not. */
+  get nextAlarm(): number | null {
+    return this.isAlarmLost ? null : this.alarm;
+  }
+
+  /** The platform loses the alarm. `quietly`: it still says that it is set. */
+  loseAlarm(quietly: boolean): void {
+    this.isAlarmLost = true;
+    if (!quietly) this.alarm = null;
   }
 
   /** Begins the turn of an alarm: it is no longer set, unless the turn is rolled back. */
@@ -171,6 +201,7 @@ export class ModelStorage {
     this.snapshots.length = 0;
     this.#toRestore = null;
     this.alarm = null;
+    this.isAlarmLost = false;
     if (cold) this.#goTo(null);
     else if (this.#tables().includes("facts")) {
       for (const table of this.#tables()) {

@@ -5,7 +5,7 @@ import type { Action } from "./oracle.ts";
 import type { Runner } from "./schedule.ts";
 import { APP, type Call, type Crash, type Reply, type World } from "./world.ts";
 
-const SETUP: Setup = { policy: "exclusive", identity: "issued", refreshes: false, limited: false };
+const SETUP: Setup = { policy: "exclusive", identity: "issued", refreshes: false, limited: false, objects: 1 };
 
 export class Story {
   readonly world: World;

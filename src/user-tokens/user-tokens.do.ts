@@ -164,7 +164,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     const rows = this.#store.registrations.ofSession(session);
     const isUnderWay = this.#operations.sessions().includes(session);
     const known = rows.length > 0 || isUnderWay || this.#ends.isFencedUnlike(session, fence);
-    if (onlyIfKnown && !known) return { removed: 0, known };
+    if (onlyIfKnown && !known) return await this.#acknowledge({ removed: 0, known });
     this.#ends.end(request, now);
     const cancelled = this.#operations.cancel((operation) => operation.session === session);
     this.#publication.forget(this.#slots.empty(rows, "ended", now));

@@ -43,8 +43,6 @@ export class Slots {
   readonly #store: UserTokensStore;
   readonly #platform: PlatformOf;
   readonly #alarm: Alarm;
-  /** The highest version given since this object woke: it outlasts what is deleted. */
-  #lastVersion = 0;
 
   constructor(store: UserTokensStore, platform: PlatformOf, alarm: Alarm) {
     this.#store = store;
@@ -313,10 +311,9 @@ export class Slots {
 
   /** A first one is ahead of the clock, for the directory refuses newcomers below what it last had of someone who went. */
   #nextVersion({ versionMin }: Draft, now: number): number {
-    const { version } = this.#store;
+    const { version, highestVersion } = this.#store;
     const least = version === 0 ? now + VERSION_AHEAD_MS : now;
-    this.#lastVersion = Math.max(least, version + 1, this.#lastVersion + 1, versionMin);
-    return this.#lastVersion;
+    return Math.max(least, highestVersion + 1, versionMin);
   }
 }
 

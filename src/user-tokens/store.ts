@@ -48,6 +48,7 @@ export class UserTokensStore {
   #ends: { fences: Map<string, Fence>; validFrom: ValidFrom | undefined } | undefined;
   /** As stored; read once, then kept in step here. `null`: there is none. */
   #shown: Shown | null | undefined;
+  #highestVersion = 0;
 
   constructor(storage: DurableObjectStorage, migrations: readonly Migration[] = MIGRATIONS) {
     this.#tables = new LazyTables(storage, migrations);
@@ -214,6 +215,11 @@ export class UserTokensStore {
     return this.shown()?.version ?? 0;
   }
 
+  /** The highest {@link version} that this instance knew of: it outlasts what is deleted. */
+  get highestVersion(): number {
+    return Math.max(this.#highestVersion, this.version);
+  }
+
   /** The record of changes at `now`, oldest first. */
   changes(now: number): Change[] {
     const record = this.#record();
@@ -245,6 +251,7 @@ export class UserTokensStore {
     const fact = this.#facts.one("changes");
     if (fact === undefined) return undefined;
     const [shown, ...changes] = JSON.parse(fact.value);
+    if (shown !== null) this.#highestVersion = Math.max(this.#highestVersion, shown[0]);
     return { shown: shown && { version: shown[0], generation: shown[1] }, changes, until: fact.until };
   }
 
@@ -252,6 +259,7 @@ export class UserTokensStore {
     const value = JSON.stringify([shown && [shown.version, shown.generation], ...changes]);
     this.#facts.set("changes", { value, until });
     this.#shown = shown;
+    this.#highestVersion = Math.max(this.#highestVersion, shown?.version ?? 0);
   }
 
   // Erasure

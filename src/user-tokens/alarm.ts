@@ -65,12 +65,14 @@ export class Alarm {
 
   /**
    * Sees to it that an alarm is set, for an object that has something to collect. Every write is looked at within
-   * CHANGES_KEPT_MS, and the alarm finds the exact time itself; one that is late is taken for lost.
+   * CHANGES_KEPT_MS, and the alarm finds the exact time itself; one that is late is taken for lost. `isDue` is asked where one must
+   * be set: whether it must be a near one.
    */
-  async arm(now: number): Promise<void> {
+  async arm(now: number, isDue = () => false): Promise<void> {
     await this.read();
-    if (this.#at == null) await this.setFar(now + CHANGES_KEPT_MS);
-    else if (this.#at > now - ALARM_LATE_MS) return;
+    if (this.#at != null && this.#at > now - ALARM_LATE_MS) return;
+    if (isDue()) this.setNear(now);
+    else if (this.#at == null) await this.setFar(now + CHANGES_KEPT_MS);
     else if (this.isFar) await this.setFar(now);
     else this.setNear(now);
   }

@@ -37,9 +37,9 @@ export async function collect(rooms: Rooms): Promise<void> {
 async function sleep(rooms: Rooms, retentionMs: number, sessionMs: number): Promise<void> {
   const { store, ends, operations, publication, alarm } = rooms;
   const now = Date.now();
-  // A change may have come meanwhile: its near alarm is set, and does what is left here.
+  // A change may have come meanwhile: the near alarm does what is left here.
   if (!publication.isSettled || store.isErasing) {
-    await alarm.arm(now);
+    alarm.setNear(now);
     return;
   }
   const expiries = store.registrations.all().map((row) => row.refreshedAt + retentionMs);

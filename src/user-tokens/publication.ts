@@ -58,7 +58,8 @@ export class Publication {
       if (this.#confirmed === undefined) await this.#look();
       const mine = this.#store.version;
       while ((this.#confirmed ?? 0) < mine) if (!(await this.publish())) return false;
-      await this.#alarm.arm(Date.now());
+      // A change may have come since, and its alarm gone off.
+      await this.#alarm.arm(Date.now(), () => !this.isSettled || this.#store.isErasing);
     }
     this.#sayWhatEnded();
     return true;
@@ -122,7 +123,8 @@ export class Publication {
     const { ctx } = this.#platform();
     // A commit of its own, which no answer waits for. If it is lost, the near alarm publishes once more in vain.
     const rested = new Promise<void>((resolve) => setTimeout(resolve, 0)).then(async () => {
-      if (this.isSettled && this.#store.exists && !this.#alarm.isFar) await this.#alarm.setFarAgain(Date.now());
+      const isDone = this.isSettled && this.#store.exists && !this.#store.isErasing;
+      if (isDone && !this.#alarm.isFar) await this.#alarm.setFarAgain(Date.now());
     });
     ctx.waitUntil(rested);
     this.#sayWhatEnded();

@@ -46,7 +46,9 @@ export class Publication {
    * who claims one then is not to be shown beside this user.
    */
   forget(claims: readonly EndedClaim[]): void {
-    if (claims.length > 0) this.#ended.push({ version: this.#store.version, claims });
+    // What is held now may end under a later version: whoever ends it says so.
+    const ended = claims.filter(({ hash }) => !this.#store.registrations.holds(hash));
+    if (ended.length > 0) this.#ended.push({ version: this.#store.version, claims: ended });
   }
 
   /**

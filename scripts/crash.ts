@@ -5,6 +5,7 @@ import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { countRung, type MovedAlarm, moveAlarms } from "./crash/alarms.ts";
+import { type CommitsResult, commitsRecipe } from "./crash/commits.ts";
 import { problemsOnDisk } from "./crash/disk.ts";
 import { LAST_DEEDS, People } from "./crash/people.ts";
 import { Phones } from "./crash/phones.ts";
@@ -149,14 +150,16 @@ export const command = defineCommand({
       defaultSays: "a temporary directory",
     }),
     only: choice({
-      help: "One thing alone. erasure: users whose sessions were ended are erased, with the kill some milliseconds later.",
+      help:
+        "One thing alone. erasure: users whose sessions were ended are erased, with the kill some milliseconds later. " +
+        "commits: users write without a pause; the files must say of each change that the directory lacks that it does.",
       placeholder: "WHAT",
-      choices: ["erasure"] as const,
+      choices: ["erasure", "commits"] as const,
       default: null,
     }),
-    users: number({ help: "With --only erasure: users that are erased at once per round.", min: 1, default: 8 }),
+    users: number({ help: "With --only: users that act at once per round.", min: 1, default: 8 }),
   },
-  examples: ["--rounds 20 --seed 7", "--only erasure --rounds 400"],
+  examples: ["--rounds 20 --seed 7", "--only erasure --rounds 400", "--only commits --rounds 400 --users 16"],
   notes:
     "Exit code 1: something acknowledged was lost, something removed came back, a session that had ended acted again, a token " +
     "had two holders, or an unanswered request took effect by half.",
@@ -175,17 +178,23 @@ export const command = defineCommand({
       output.result({ seed, ...result }, () => tellRecipe(seed, result, output));
       return result.violations.length === 0 ? 0 : 1;
     }
+    if (only === "commits") {
+      const result = await commitsRecipe({ ...options, users });
+      output.result({ seed, ...result }, () => tellCommits(seed, result, output));
+      return result.violations.length === 0 ? 0 : 1;
+    }
     const result = await crashTest(options);
     output.result({ seed, ...result }, () => tell(seed, result, output));
     return result.violations.length === 0 ? 0 : 1;
   },
 });
 
+function list(counts: Record<string, number>): string {
+  const all = Object.entries(counts).map(([name, count]) => `${name} ${rounded(count)}`);
+  return all.length === 0 ? "none" : all.join(", ");
+}
+
 function tell(seed: number, result: CrashResult, output: Output): void {
-  const list = (counts: Record<string, number>) => {
-    const all = Object.entries(counts).map(([name, count]) => `${name} ${rounded(count)}`);
-    return all.length === 0 ? "none" : all.join(", ");
-  };
   output.say(`seed ${seed}: ${rounded(result.rounds)} kills, slowest start ${rounded(result.slowestStartMs)} ms`);
   output.say(`acknowledged: ${list(result.acknowledged)}`);
   output.say(`cut off by a kill: ${list(result.unanswered)}`);
@@ -202,6 +211,14 @@ function tellRecipe(seed: number, result: RecipeResult, output: Output): void {
   output.say(
     `ended sessions: ${rounded(endedSessionsTried)} tried, ${endedSessionsBack} registered, in ${roundsBroken} of ${rounds} rounds`,
   );
+  tellViolations(result.violations, output);
+}
+
+function tellCommits(seed: number, result: CommitsResult, output: Output): void {
+  output.say(`seed ${seed}: ${rounded(result.rounds)} kills during writes`);
+  output.say(`acknowledged: ${list(result.acknowledged)}`);
+  output.say(`cut off by a kill: ${list(result.unanswered)}`);
+  output.say(`users' files: ${rounded(result.filesRead)} read; of ${rounded(result.behind)} the directory was behind`);
   tellViolations(result.violations, output);
 }
 

@@ -46,7 +46,7 @@ export function countRung(data: string, className: string, moved: readonly Moved
   });
 }
 
-function alarmsIn(metadata: DatabaseSync): MovedAlarm[] {
+export function alarmsIn(metadata: DatabaseSync): MovedAlarm[] {
   const select = metadata.prepare("SELECT actor_id, scheduled_time FROM _cf_ALARM");
   select.setReadBigInts(true);
   return select.all().map((row) => ({ object: String(row.actor_id), at: BigInt(String(row.scheduled_time)) }));
@@ -59,7 +59,7 @@ function setOwnAlarm(own: DatabaseSync, before: bigint, at: bigint): boolean {
   return own.prepare("UPDATE _cf_METADATA SET value = ? WHERE key = 1 AND value = ?").run(at, before).changes === 1;
 }
 
-function withDatabase<T>(file: string, use: (database: DatabaseSync) => T): T {
+export function withDatabase<T>(file: string, use: (database: DatabaseSync) => T): T {
   const database = new DatabaseSync(file);
   try {
     return use(database);

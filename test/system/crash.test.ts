@@ -1,5 +1,6 @@
 // Short runs of the crash test (`npm run crash` for long ones): workerd under load, killed and restarted.
 import { describe, inject, it } from "vitest";
+import { commitsRecipe } from "../../scripts/crash/commits.ts";
 import { erasureRecipe } from "../../scripts/crash/recipe.ts";
 import { crashTest } from "../../scripts/crash.ts";
 
@@ -15,6 +16,16 @@ describe("after kill -9 under load", () => {
     expect(result.endedSessionsTried).toBeGreaterThan(0);
     expect(result.tokensChecked).toBeGreaterThan(0);
     expect(result.alarmsRung).toBeGreaterThan(0);
+  });
+
+  it("in the middle of writes, each change that the directory lacks has its version and its near alarm", {
+    timeout: 180_000,
+  }, async ({ expect }) => {
+    const result = await commitsRecipe({ rounds: 16, users: 16, seed: 20_261_127, bundle: inject("bundle") });
+    expect(result.violations).toEqual([]);
+    expect(result.rounds).toBe(16);
+    // Else no kill came between a change and its publication, and nothing was tried.
+    expect(result.behind).toBeGreaterThan(0);
   });
 
   it("in the middle of an erasure, sessions that had ended stay out", { timeout: 180_000 }, async ({ expect }) => {

@@ -7,6 +7,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { countRung, type MovedAlarm, moveAlarms } from "./crash/alarms.ts";
 import { type CommitsResult, commitsRecipe } from "./crash/commits.ts";
 import { problemsOnDisk } from "./crash/disk.ts";
+import { inStep } from "./crash/in-step.ts";
+import { Lookups } from "./crash/lookups.ts";
 import { LAST_DEEDS, People } from "./crash/people.ts";
 import { Phones } from "./crash/phones.ts";
 import { erasureRecipe, type RecipeResult } from "./crash/recipe.ts";
@@ -26,6 +28,8 @@ const LAST_DEED_MS_MAX = 15;
 /** So many alarms ring in each round, at moments up to so long after the start: some before the kill, some after it. */
 const ALARMS_PER_ROUND = 40;
 const ALARMS_WITHIN_MS = 2500;
+/** What the last answers left to the background ends within this time. */
+const REST_MS = 1000;
 
 export interface CrashOptions extends RunOptions {
   rounds: number;
@@ -43,6 +47,13 @@ export interface CrashResult {
   endedSessionsBack: number;
   alarmsRung: number;
   tokensChecked: number;
+  /** Users whose tokens were compared in lookups; of them, those of whom something was shown that may not be, or was missing. */
+  lookupsCompared: number;
+  staleInLookups: number;
+  missingInLookups: number;
+  /** Users' files read after kills; of them, those whose last change the directory lacked, with a near alarm as it must be. */
+  filesRead: number;
+  directoryBehind: number;
   slowestStartMs: number;
   /** Promises that were broken; empty is the only good value. */
   violations: string[];
@@ -51,7 +62,9 @@ export interface CrashResult {
 /** Runs the crash test on a server of its own. */
 export async function crashTest(options: CrashOptions): Promise<CrashResult> {
   const run = new Run(options);
-  const [phones, people] = [new Phones(run), new People(run)];
+  const lookups = new Lookups(run);
+  const [phones, people] = [new Phones(run, lookups), new People(run, lookups)];
+  const files = new Files(run);
   const alarms = new Alarms(run);
   try {
     for (let round = 0; round < options.rounds; round += 1) {
@@ -62,13 +75,17 @@ export async function crashTest(options: CrashOptions): Promise<CrashResult> {
         people.renew(round / ROUNDS_PER_GENERATION);
       }
       await loadAndKill(run, phones, people);
+      await files.read(`kill ${round + 1}`);
       alarms.count();
       alarms.move();
       options.progress?.at(round + 1, `${run.violations.length} violations`);
     }
+    alarms.moveAll();
     await run.start();
     await check(phones, people);
+    await sleep(ALARMS_WITHIN_MS + REST_MS);
     await run.stop();
+    await files.read("at rest", { isAtRest: true });
     run.violations.push(...(await problemsOnDisk(run.data, run.app.appId, people.erased)));
   } finally {
     options.progress?.end();
@@ -83,6 +100,11 @@ export async function crashTest(options: CrashOptions): Promise<CrashResult> {
     endedSessionsBack: people.endedSessionsBack,
     alarmsRung: alarms.rung,
     tokensChecked: phones.tokensChecked,
+    lookupsCompared: lookups.compared,
+    staleInLookups: lookups.stale,
+    missingInLookups: lookups.missing,
+    filesRead: files.count,
+    directoryBehind: files.behind,
     slowestStartMs: Math.round(Math.max(...run.startsMs)),
     violations: run.violations,
   };
@@ -112,6 +134,24 @@ async function check(phones: Phones, people: People): Promise<void> {
   await people.check();
 }
 
+/** The files of users' objects and of the directory, compared while the server is down. */
+class Files {
+  count = 0;
+  behind = 0;
+  readonly #run: Run;
+
+  constructor(run: Run) {
+    this.#run = run;
+  }
+
+  async read(when: string, options: { isAtRest?: boolean } = {}): Promise<void> {
+    const { users, behind, problems } = await inStep(this.#run.data, options);
+    this.count += users;
+    this.behind += behind;
+    this.#run.violations.push(...problems.map((problem) => `${when}: ${problem}`));
+  }
+}
+
 /** Alarms that ring in the next round; both steps are taken while the server is down. */
 class Alarms {
   rung = 0;
@@ -127,9 +167,13 @@ class Alarms {
     this.rung += countRung(this.#run.data, "UserTokens", this.#moved);
   }
 
-  move(): void {
-    const settings = { count: ALARMS_PER_ROUND, spreadMs: ALARMS_WITHIN_MS, random: this.#run.random };
+  move(count = ALARMS_PER_ROUND): void {
+    const settings = { count, spreadMs: ALARMS_WITHIN_MS, random: this.#run.random };
     this.#moved = moveAlarms(this.#run.data, "UserTokens", settings);
+  }
+
+  moveAll(): void {
+    this.move(Number.POSITIVE_INFINITY);
   }
 }
 
@@ -139,7 +183,7 @@ export const command = defineCommand({
   name: "crash",
   summary:
     "Kills the server under load, again and again, and compares what it serves afterwards with what its clients were told: " +
-    "registrations, removals, takeovers, logouts, ends of sessions, erasures, reconciliations and alarms.",
+    "registrations, removals, takeovers, logouts, mutes, ends of sessions, erasures, reconciliations, alarms and lookups.",
   options: {
     rounds: number({ help: "How many kills.", min: 1, default: 100 }),
     seed: number({ help: "The dice of the load.", min: 0, default: null, defaultSays: "by the clock" }),
@@ -162,7 +206,8 @@ export const command = defineCommand({
   examples: ["--rounds 20 --seed 7", "--only erasure --rounds 400", "--only commits --rounds 400 --users 16"],
   notes:
     "Exit code 1: something acknowledged was lost, something removed came back, a session that had ended acted again, a token " +
-    "had two holders, or an unanswered request took effect by half.",
+    "had two holders, an unanswered request took effect by half, a lookup showed what was gone or not what was there, or the " +
+    "directory was behind without an alarm that says so.",
   hasJson: true,
   async run({ rounds, seed: given, data, only, users }, { output }) {
     const seed = given ?? Date.now() % 1_000_000;
@@ -200,6 +245,11 @@ function tell(seed: number, result: CrashResult, output: Output): void {
   output.say(`cut off by a kill: ${list(result.unanswered)}`);
   output.say(`answered with 500 or above: ${list(result.failures)}`);
   output.say(`alarms that rang: ${rounded(result.alarmsRung)}; tokens compared: ${rounded(result.tokensChecked)}`);
+  const { lookupsCompared, staleInLookups, missingInLookups, filesRead, directoryBehind } = result;
+  output.say(
+    `lookups: ${rounded(lookupsCompared)} users compared, ${staleInLookups} stale, ${missingInLookups} missing; ` +
+      `users' files: ${rounded(filesRead)} read, of ${rounded(directoryBehind)} the directory was behind`,
+  );
   output.say(`ended sessions: ${rounded(result.endedSessionsTried)} tried, ${result.endedSessionsBack} registered`);
   tellViolations(result.violations, output);
 }

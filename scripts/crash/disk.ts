@@ -6,7 +6,7 @@ import { tokenHash, userHash } from "../../src/durable/names.ts";
 import { rowsOf } from "../lib/sqlite.ts";
 import type { Erased } from "./people.ts";
 
-/** Held ⇒ owned on record, and owner objects know nothing of who was erased; answers what is wrong. */
+/** Held ⇒ owned on record, and owner and directory objects know nothing of who was erased; answers what is wrong. */
 export async function problemsOnDisk(data: string, appId: string, erased: readonly Erased[]): Promise<string[]> {
   const copy = await mkdtemp(join(tmpdir(), "push-token-registry-crash-"));
   try {
@@ -15,7 +15,9 @@ export async function problemsOnDisk(data: string, appId: string, erased: readon
     for (const { hash, user } of await rowsOf(copy, "TokenOwners", "owners", "hash, user")) {
       owners.set(String(hash), [...(owners.get(String(hash)) ?? []), String(user)]);
     }
-    return [...(await unowned(copy, appId, owners)), ...(await leftOfErased(appId, erased, owners))];
+    const shown = new Set((await rowsOf(copy, "Directory", "users", "uid")).map(({ uid }) => String(uid)));
+    const stillShown = erased.filter(({ uid }) => shown.has(uid)).map(({ uid }) => `${uid}, who was erased, is shown`);
+    return [...(await unowned(copy, appId, owners)), ...(await leftOfErased(appId, erased, owners)), ...stillShown];
   } finally {
     await rm(copy, { recursive: true });
   }

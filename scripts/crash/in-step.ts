@@ -2,7 +2,7 @@
 // behind, the user's object must say so: by a near alarm, in its own file and in workerd's list of alarms.
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { objectFiles } from "../lib/sqlite.ts";
 import { alarmsIn, withDatabase } from "./alarms.ts";
 

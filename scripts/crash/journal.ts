@@ -68,3 +68,8 @@ export function distinct(states: readonly State[]): State[] {
   const byText = new Map(states.map((state) => [JSON.stringify([...state].sort()), state]));
   return [...byText.values()];
 }
+
+/** What a client sends to register tokens. */
+export function bodyOf(tokens: readonly DeviceToken[]): Record<string, string> {
+  return Object.fromEntries(tokens.map(({ kind, value }) => [`${kind}Token`, value]));
+}

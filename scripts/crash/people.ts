@@ -2,7 +2,9 @@
 // session has ended must find it ended after any kill; whoever was told that a user is erased must find nothing of before.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "../lib/load.ts";
-import { distinct, emptied, type Known, registered, type Session, type State } from "./journal.ts";
+import type { Session, State } from "./journal.ts";
+import type { Lookups } from "./lookups.ts";
+import { ended, holdsAny, launched, muted, Person } from "./person.ts";
 import type { Run } from "./run.ts";
 
 const PEOPLE = 16;
@@ -12,7 +14,9 @@ const ENDED_TRIED = 12;
 
 /** How much of what a person does is what. */
 const DICE = [
-  [0.36, "registration"],
+  [0.28, "registration"],
+  [0.34, "lookup"],
+  [0.4, "mute"],
   [0.48, "login"],
   [0.6, "logout"],
   [0.68, "end of one session"],
@@ -31,34 +35,9 @@ export const LAST_DEEDS = [
   "end of all sessions",
   "end of one session",
   "logout",
+  "mute",
   "reconciliation",
 ] as const satisfies readonly Deed[];
-
-class Person {
-  readonly uid: string;
-  /** The token of the phone; a rotation changes it, an erasure does not. */
-  token = "";
-  /** Sessions that may act. */
-  live: Session[] = [];
-  /** Sessions whose end was asked for and not acknowledged: they may act or not. */
-  doubtful: Session[] = [];
-  /** Sessions whose end was acknowledged, the latest last. */
-  ended: { session: Session; by: string; round: number }[] = [];
-  /** Every state in which the tokens may be. */
-  states: State[] = [new Map()];
-  /** Something was stored: until then a reconciliation finds nothing that a restore could have revived, and ends no session. */
-  isKnown = false;
-  /** Nothing of before this moment may be on record (epoch ms). */
-  erasedAt = 0;
-  /** Tokens whose registration may have been cut off by a kill: an owner object may know them, and nobody else does. */
-  readonly uncertain = new Set<string>();
-  /** An erasure was acknowledged, and no registration was begun since. */
-  isErased = false;
-
-  constructor(uid: string) {
-    this.uid = uid;
-  }
-}
 
 /** What ends with an operation: which sessions may no longer act, and which tokens go. */
 interface Ending {
@@ -73,14 +52,16 @@ export class People {
   /** Ended sessions that registered; 0 is the only good value. */
   endedSessionsBack = 0;
   readonly #run: Run;
+  readonly #lookups: Lookups;
   #people: Person[] = [];
   #sessions = 0;
   #generation = 0;
   #lastDeed: Deed | null = null;
   #lastDeedsBegun = 0;
 
-  constructor(run: Run) {
+  constructor(run: Run, lookups: Lookups) {
     this.#run = run;
+    this.#lookups = lookups;
   }
 
   /** Other people, from now on. */
@@ -119,6 +100,10 @@ export class People {
         return await this.#logIn(person);
       case "registration":
         return await this.#register(person, this.#run.oneOf(person.live));
+      case "lookup":
+        return await this.#lookUp(person);
+      case "mute":
+        return await this.#mute(person, this.#run.oneOf(person.live));
       case "logout":
         return await this.#logOut(person, this.#run.oneOf(person.live));
       case "end of one session":
@@ -143,38 +128,57 @@ export class People {
 
   async #register(person: Person, session: Session): Promise<void> {
     if (person.token === "" || this.#run.random() < 0.4) person.token = this.#run.newTokenValue();
-    const token = { kind: "fcm", value: person.token } as const;
-    const done = person.states.map((state) => registered(state, session, [token], KNOWN));
+    const value = person.token;
+    const done = person.states.map((state) => launched(state, session, value));
     person.isErased = false;
-    person.uncertain.add(token.value);
-    person.states = distinct([...person.states, ...done]);
+    person.uncertain.add(value);
+    person.mayBe(done);
     const { status, text } = await this.#run.counted("registration", () =>
-      this.#run.calls.asClient(session, "POST", "/v2/tokens", { fcmToken: token.value }),
+      this.#run.calls.asClient(session, "POST", "/v2/tokens", { fcmToken: value }),
     );
     if (status >= 500) return;
-    person.uncertain.delete(token.value);
+    person.uncertain.delete(value);
     if (status === 200) {
-      person.states = distinct(done);
+      person.is(done);
       person.isKnown = true;
     } else this.#run.violations.push(`a live session of ${person.uid} was answered ${status}: ${text}`);
+  }
+
+  /** Senders see a person's tokens, but for those of a muted session. */
+  async #lookUp(person: Person): Promise<void> {
+    const served = await this.#lookups.of([person.uid]);
+    this.#lookups.judge(person.shown, person.uid, served.get(person.uid) ?? [], "a lookup");
+  }
+
+  /** The session is muted, or heard again. */
+  async #mute(person: Person, session: Session): Promise<void> {
+    const isMuted = this.#run.random() < 0.6;
+    const done = person.states.map((state) => muted(state, session, isMuted));
+    person.mayBe(done);
+    const { status, text } = await this.#run.counted("mute", () =>
+      this.#run.calls.asClient(session, "PATCH", `/v3.0/me/devices/${sidOf(session)}`, { muted: isMuted }),
+    );
+    // 404: the session holds nothing.
+    if (status === 200) person.is(done);
+    else if (status === 404) person.is(person.states.filter((state) => !holdsAny(state, session)));
+    else if (status < 500) this.#run.violations.push(`a mute by ${person.uid} was answered ${status}: ${text}`);
   }
 
   async #logOut(person: Person, session: Session): Promise<void> {
     await this.#end(person, {
       name: "logout",
       sessions: [session],
-      emptied: (state) => emptied(state, (holder) => holder === session.id),
+      emptied: (state) => ended(state, session),
       send: () => this.#run.calls.asClient(session, "DELETE", "/v3.0/me"),
     });
   }
 
   async #endOne(person: Person, session: Session): Promise<void> {
-    const sid = JSON.parse(Buffer.from(session.authToken.split(".")[1] ?? "", "base64url").toString()).sid;
     await this.#end(person, {
       name: "end of one session",
       sessions: [session],
-      emptied: (state) => emptied(state, (holder) => holder === session.id),
-      send: () => this.#run.calls.asServer("DELETE", `/v3/users/${person.uid}/sessions/${sid}`),
+      emptied: (state) => ended(state, session),
+      send: () => this.#run.calls.asServer("DELETE", `/v3/users/${person.uid}/sessions/${sidOf(session)}`),
     });
   }
 
@@ -205,8 +209,7 @@ export class People {
     if (session === undefined) return;
     const value = this.#run.newTokenValue();
     person.uncertain.add(value);
-    const meanwhile = person.states.map((state) => registered(state, session, [{ kind: "fcm", value }], KNOWN));
-    person.states = distinct([...person.states, ...meanwhile]);
+    person.mayBe(person.states.map((state) => launched(state, session, value)));
     const registration = this.#run.calls
       .asClient(session, "POST", "/v2/tokens", { fcmToken: value })
       .catch(() => undefined);
@@ -231,7 +234,7 @@ export class People {
     person.live = person.live.filter((session) => !covered.has(session));
     person.doubtful = [...person.doubtful.filter((session) => !covered.has(session)), ...covered];
     const done = person.states.map(ending.emptied);
-    person.states = distinct([...person.states, ...done]);
+    person.mayBe(done);
     const { status, text } = await this.#run.counted(ending.name, ending.send);
     if (status >= 500) return false;
     if (status !== 200) {
@@ -239,7 +242,7 @@ export class People {
       return false;
     }
     person.isKnown = true;
-    person.states = distinct(done);
+    person.is(done);
     person.doubtful = person.doubtful.filter((session) => !covered.has(session));
     for (const session of covered) person.ended.push({ session, by: ending.name, round: this.#run.startsMs.length });
     return true;
@@ -247,10 +250,15 @@ export class People {
 
   /** Compares what is served with what was acknowledged, and lets ended sessions try to register. */
   async check(): Promise<void> {
+    const shown = await this.#lookups.of(this.#people.map(({ uid }) => uid));
+    for (const person of this.#people) {
+      this.#lookups.judge(person.shown, person.uid, shown.get(person.uid) ?? [], "a lookup after the kill");
+    }
     for (const [i, person] of this.#people.entries()) {
       const isWhole = (await this.#checkHeld(person)) && (await this.#checkSessions(person));
       // What is held is unknown now, and one fault must not be reported twice.
-      if (!isWhole) this.#people[i] = new Person(`person-${this.#generation}-${i}-${this.#sessions}`);
+      if (isWhole) person.isServed(shown.get(person.uid) ?? []);
+      else this.#people[i] = new Person(`person-${this.#generation}-${i}-${this.#sessions}`);
     }
   }
 
@@ -260,16 +268,11 @@ export class People {
     // 404: nothing at all is held.
     const { registrations, changes } =
       status === 404 ? { registrations: [], changes: [] } : (JSON.parse(text).data as Exported);
-    const held = new Set(registrations.map(({ token }) => token));
-    const fits = person.states.filter(
-      (state) => state.size === held.size && [...state.keys()].every((t) => held.has(t)),
-    );
-    if (fits.length === 0) {
-      const allowed = person.states.map((state) => `[${[...state.keys()].join(", ")}]`);
-      violations.push(`${person.uid} holds [${[...held].join(", ")}], but only possible: ${allowed.join(" or ")}`);
+    const wrong = person.narrow(new Map(registrations.map(({ token, muted: isMuted = false }) => [token, isMuted])));
+    if (wrong !== null) {
+      violations.push(wrong);
       return false;
     }
-    person.states = fits;
     const old = changes.find(({ at }) => at < person.erasedAt);
     if (old === undefined) return true;
     violations.push(`the record of ${person.uid} shows a change of before an acknowledged erasure: ${old.change}`);
@@ -309,9 +312,10 @@ export type Erased = Readonly<Pick<Person, "uid" | "uncertain">>;
 
 /** What the check reads of an export. */
 interface Exported {
-  registrations: { token: string }[];
+  registrations: { token: string; muted?: boolean }[];
   changes: { at: number; change: string }[];
 }
 
-/** All tokens of these people are of one kind, and none passes between them. */
-const KNOWN: Known = { kindOf: () => "fcm", uidOf: () => "" };
+function sidOf({ authToken }: Session): string {
+  return JSON.parse(Buffer.from(authToken.split(".")[1] ?? "", "base64url").toString()).sid;
+}

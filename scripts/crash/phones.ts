@@ -5,6 +5,7 @@ import { type Answer, tokensIn } from "../lib/load.ts";
 import { Device } from "./device.ts";
 import {
   begun,
+  bodyOf,
   type DeviceToken,
   distinct,
   emptied,
@@ -13,6 +14,7 @@ import {
   type Session,
   type State,
 } from "./journal.ts";
+import type { Lookups, Served } from "./lookups.ts";
 import type { Run } from "./run.ts";
 
 const USERS = 30;
@@ -31,6 +33,8 @@ interface User {
 
 interface Operation {
   name: string;
+  /** Tokens that are the user's alone where it was acknowledged. */
+  takes?: readonly string[];
   /** The states that follow where it was acknowledged, and where no reply came. */
   done: (state: State) => State[];
   begun: (state: State) => State[];
@@ -41,6 +45,7 @@ export class Phones {
   deadSessionsTried = 0;
   tokensChecked = 0;
   readonly #run: Run;
+  readonly #lookups: Lookups;
   readonly #devices: Device[] = [];
   readonly #dead: Session[] = [];
   /** Tokens that are surely with nobody. */
@@ -49,8 +54,9 @@ export class Phones {
   #contested: string[] = [];
   #sessions = 0;
 
-  constructor(run: Run) {
+  constructor(run: Run, lookups: Lookups) {
     this.#run = run;
+    this.#lookups = lookups;
   }
 
   /** Other users and other phones, from now on. */
@@ -64,8 +70,7 @@ export class Phones {
 
   /** Devices of an earlier generation are left alone: what they hold must stay, what they do not hold must not return. */
   #retireDevice(device: Device): void {
-    const held = new Set(device.states.flatMap((state) => [...state.keys()]));
-    for (const value of device.everyToken) if (!held.has(value)) this.#retired.add(value);
+    for (const value of device.everyToken) if (!device.isAbout(value)) this.#retired.add(value);
   }
 
   /** Everybody acts until the server is killed. */
@@ -88,7 +93,8 @@ export class Phones {
     if (dice < 0.3)
       await this.#register(device, session, device.tokens.length > 0 ? device.tokens : this.#fresh(device));
     else if (dice < 0.5) await this.#register(device, session, this.#fresh(device));
-    else if (dice < 0.65) await this.#read(device, session);
+    else if (dice < 0.58) await this.#read(device, session);
+    else if (dice < 0.65) await this.#lookUp(device);
     else if (dice < 0.75) await this.#remove(device, session);
     else if (dice < 0.85) await this.#logOut(device, session);
     else if (dice < 0.9) await this.#registerWhileLoggingOut(device, session);
@@ -115,6 +121,7 @@ export class Phones {
   async #register(device: Device, session: Session, tokens: readonly DeviceToken[]): Promise<void> {
     await this.#operation(device, session, {
       name: "registration",
+      takes: tokens.map(({ value }) => value),
       done: (state) => [registered(state, session, tokens, device)],
       begun: (state) => begun(state, session, tokens, device),
       send: () => this.#run.calls.asClient(session, "POST", "/v2/tokens", bodyOf(tokens)),
@@ -176,22 +183,28 @@ export class Phones {
     // Removals of all tokens of a user may come before the operation, although they were asked for later, and after it.
     const after = (follow: (state: State) => State[]): State[] => {
       const users = overlapping();
-      const removed = (states: State[]) => withRemovals(states, users, device);
+      const removed = (states: State[]) => device.withRemovals(states, users);
       return distinct(removed(removed(before).flatMap(follow)));
     };
     device.begun += 1;
     device.busy = true;
     device.states = after(operation.begun);
-    let follow = operation.begun;
+    device.mayBeShown();
+    let isDone = false;
     try {
       const { status, text } = await this.#run.counted(operation.name, operation.send);
-      if (status === 200) follow = operation.done;
-      else if (status < 500) {
+      isDone = status === 200;
+      if (status < 500 && !isDone) {
         this.#run.violations.push(`a live session of ${session.uid} was answered ${status}: ${text}`);
       }
     } finally {
       device.busy = false;
-      device.states = after(follow);
+      device.states = after(isDone ? operation.done : operation.begun);
+      device.mayBeShown();
+      if (isDone) {
+        device.isShown(session.uid);
+        for (const token of operation.takes ?? []) device.shown.isOnlyOf(session.uid, token);
+      }
       device.retire(this.#retired);
     }
   }
@@ -214,14 +227,19 @@ export class Phones {
     const affected = this.#devices.map((each) => ({ each, begun: each.begun, busy: each.busy }));
     const remove = (each: Device) =>
       each.states.map((state) => emptied(state, (holder) => each.uidOf(holder) === session.uid));
-    for (const { each } of affected) each.states = distinct([...each.states, ...remove(each)]);
+    for (const { each } of affected) {
+      each.states = distinct([...each.states, ...remove(each)]);
+      each.mayBeShown();
+    }
     try {
       const { status } = await this.#run.counted("removal of all", () =>
         this.#run.calls.asClient(session, "DELETE", "/v2/tokens", { all: true }),
       );
       if (status !== 200) return;
       for (const { each, begun, busy } of affected) {
-        if (!busy && each.begun === begun) each.states = distinct(remove(each));
+        if (busy || each.begun !== begun) continue;
+        each.states = distinct(remove(each));
+        each.isShown(session.uid);
       }
       device.retire(this.#retired);
     } finally {
@@ -236,21 +254,18 @@ export class Phones {
     const turns = user?.turns;
     const reply = await this.#run.calls.asClient(session, "GET", "/v2/tokens");
     if (reply.status !== 200 || user?.turns !== turns || (user?.removals ?? 0) > 0) return;
-    const listed = new Set(tokensIn(reply));
-    const fits = device.states.some((state) =>
-      device.everyToken.every((token) => {
-        const holder = state.get(token);
-        return (holder !== undefined && device.uidOf(holder) === session.uid) === listed.has(token);
-      }),
-    );
-    if (fits) return;
-    const mine = device.everyToken.filter((token) => listed.has(token));
-    const allowed = device.states.map((state) =>
-      [...state].filter(([, holder]) => device.uidOf(holder) === session.uid).map(([token]) => token),
-    );
-    this.#run.violations.push(
-      `a read of ${session.uid} shows ${JSON.stringify(mine)}; but only possible: ${allowed.map((each) => JSON.stringify(each)).join(" or ")}`,
-    );
+    const wrong = device.contradicts(session.uid, tokensIn(reply));
+    if (wrong !== null) this.#run.violations.push(wrong);
+  }
+
+  /** Senders see what is known of the phone's tokens, whoever may hold them. */
+  async #lookUp(device: Device): Promise<void> {
+    const users = this.#users
+      .filter(({ uid }) => device.uids.includes(uid))
+      .map((user) => ({ user, uid: user.uid, turns: user.turns }));
+    const served = await this.#lookups.of(users.map(({ uid }) => uid));
+    const known = users.filter(({ user, turns }) => user.turns === turns && user.removals === 0);
+    device.judge(this.#lookups, new Map(known.map(({ uid }) => [uid, served.get(uid) ?? []])), "a lookup");
   }
 
   /** One of the clients that want the same token at the same time. */
@@ -272,40 +287,41 @@ export class Phones {
 
   // What is served after the restart
 
-  /** Compares what is served with what may be, and tries what must be refused. */
+  /** Compares what is served with what may be, and tries what must be refused. Lookups come first: nobody has called yet. */
   async check(): Promise<void> {
     const { violations } = this.#run;
-    const holders = new Map<string, string[]>();
-    const uids = new Set(this.#users.map(({ uid }) => uid));
+    const uids = this.#users.map(({ uid }) => uid);
+    const shown = await this.#lookups.of(uids);
+    this.#checkHolders("shown", shown);
+    for (const device of this.#devices) device.judge(this.#lookups, shown, "a lookup after the kill");
+    const held = new Map<string, readonly string[]>();
     for (const uid of uids) {
       const login = await this.#run.calls.login(uid);
-      for (const token of tokensIn(await this.#run.calls.asClient(login, "GET", "/v2/tokens"))) {
-        holders.set(token, [...(holders.get(token) ?? []), uid]);
-      }
+      held.set(uid, tokensIn(await this.#run.calls.asClient(login, "GET", "/v2/tokens")));
     }
+    const holders = this.#checkHolders("held", held);
     this.tokensChecked += holders.size;
-    for (const [token, users] of holders) {
-      if (users.length > 1) violations.push(`${token} has the holders ${users.join(", ")}`);
-      if (this.#retired.has(token)) violations.push(`${token} came back after its removal`);
-    }
     for (const device of this.#devices) {
-      const fits = device.states.filter((state) =>
-        device.everyToken.every((token) => {
-          const holder = state.get(token);
-          return (holder === undefined ? "" : device.uidOf(holder)) === (holders.get(token)?.[0] ?? "");
-        }),
-      );
-      if (fits.length === 0) {
-        const served = device.everyToken.map((token) => `${token}: ${holders.get(token)?.join(", ") ?? "nobody"}`);
-        const allowed = device.states.map((s) => JSON.stringify([...s].map(([t, h]) => [t, device.uidOf(h)])));
-        violations.push(`served: ${served.join("; ")}; but only possible: ${allowed.join(" or ")}`);
-        device.states = [device.stateOf((token) => holders.get(token)?.[0])];
-        continue;
-      }
-      device.states = fits;
+      const wrong = device.narrow((token) => holders.get(token));
+      if (wrong !== null) violations.push(wrong);
+      device.isServed(shown);
     }
     await this.#checkDead();
     await this.#checkContested();
+  }
+
+  /** Every token with its holder: there is one, and none of a token that was removed. */
+  #checkHolders(how: "shown" | "held", served: Served): Map<string, string> {
+    const holders = new Map<string, string>();
+    for (const [uid, tokens] of served) {
+      for (const token of tokens) {
+        const other = holders.get(token);
+        if (other !== undefined) this.#run.violations.push(`${token} is ${how} for ${other} and for ${uid}`);
+        if (this.#retired.has(token)) this.#run.violations.push(`${token} is ${how} again after its removal`);
+        holders.set(token, uid);
+      }
+    }
+    return holders;
   }
 
   /** Sessions that logged out try to register. */
@@ -331,15 +347,4 @@ export class Phones {
       await this.#run.calls.asClient(login, "DELETE", "/v2/tokens", { all: false });
     }
   }
-}
-
-function bodyOf(tokens: readonly DeviceToken[]): Record<string, string> {
-  return Object.fromEntries(tokens.map(({ kind, value }) => [`${kind}Token`, value]));
-}
-
-/** The states, and what removals of all tokens of some of the users make of them. */
-function withRemovals(states: State[], uids: readonly string[], device: Device): State[] {
-  const all = [...states];
-  for (const uid of uids) all.push(...all.map((state) => emptied(state, (holder) => device.uidOf(holder) === uid)));
-  return all;
 }

@@ -5,7 +5,9 @@ import { erasureRecipe } from "../../scripts/crash/recipe.ts";
 import { crashTest } from "../../scripts/crash.ts";
 
 describe("after kill -9 under load", () => {
-  it("nothing acknowledged is lost, nothing removed is back, no token has two holders", async ({ expect }) => {
+  it("nothing acknowledged is lost or missing in a lookup, nothing removed is back or shown, no token has two holders", async ({
+    expect,
+  }) => {
     const result = await crashTest({ rounds: 4, seed: 20_261_124, bundle: inject("bundle") });
     expect(result.violations).toEqual([]);
     expect(result.rounds).toBe(4);
@@ -15,6 +17,10 @@ describe("after kill -9 under load", () => {
     expect(Object.keys(result.unanswered)).not.toEqual([]);
     expect(result.endedSessionsTried).toBeGreaterThan(0);
     expect(result.tokensChecked).toBeGreaterThan(0);
+    expect(result).toMatchObject({ staleInLookups: 0, missingInLookups: 0 });
+    expect(result.acknowledged).toHaveProperty("mute");
+    expect(result.lookupsCompared).toBeGreaterThan(100);
+    expect(result.filesRead).toBeGreaterThan(100);
     expect(result.alarmsRung).toBeGreaterThan(0);
   });
 

@@ -45,12 +45,13 @@ export class Alarm {
   }
 
   /**
-   * Sets a near alarm, unless one is set. Without an `await` between it and the SQL of a change, both are one commit: it must be
+   * Sets a near alarm, unless one is set that is still to come. Without an `await` between it and the SQL of a change, both are one commit: it must be
    * called in that very stretch.
    */
   setNear(now: number): void {
     if (this.#at != null && !isWholeMinute(this.#at) && this.#at > now) return;
     if (this.isFar) this.#far = this.#at ?? null;
+    else if (this.#at === undefined) this.#readFar();
     this.#setNow(near(now + NEAR_ALARM_MS));
   }
 
@@ -90,6 +91,15 @@ export class Alarm {
     this.#failures += 1;
     this.#at = near(now + delay);
     await this.#platform().ctx.storage.setAlarm(this.#at);
+  }
+
+  /** What a near alarm is about to replace, in a new instance. The question is asked before that one is set, and answered later. */
+  #readFar(): void {
+    const { ctx } = this.#platform();
+    const found = ctx.storage.getAlarm().then((at) => {
+      if (at !== null && isWholeMinute(at)) this.#far ??= at;
+    });
+    ctx.waitUntil(found);
   }
 
   #setNow(at: number): void {

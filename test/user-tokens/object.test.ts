@@ -479,6 +479,22 @@ describe("the alarm", () => {
     expect(await alarmOf(await userObject("test", client.uid))).toBe(first);
   });
 
+  it("is not moved by a change with which the object wakes", async ({ expect }) => {
+    const client = await login();
+    await client.register({ fcmToken: uniqueToken() });
+    const object = await userObject("test", client.uid);
+    await alarmOf(object);
+    await runDurableObjectAlarm(object);
+    // Much later than that of an object that was just written to for the first time.
+    const before = await alarmOf(object);
+    expect(before).toBeGreaterThan(Date.now() + CHANGES_KEPT_MS + 2 * DAY_MS);
+    for (const change of [() => client.register({ fcmToken: uniqueToken() }), () => client.delete()]) {
+      await evictDurableObject(object);
+      expect((await change()).status).toBe(200);
+      expect(await alarmOf(object)).toBe(before);
+    }
+  });
+
   it("is at another minute of the day for another user, and the same one for the same", async ({ expect }) => {
     const minutes = new Map<string, Set<number>>();
     for (let i = 0; i < 20; i++) {

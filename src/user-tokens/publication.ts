@@ -59,7 +59,11 @@ export class Publication {
     if (this.#store.exists) {
       if (this.#confirmed === undefined) await this.#look();
       const mine = this.#store.version;
-      while ((this.#confirmed ?? 0) < mine) if (!(await this.publish())) return false;
+      while ((this.#confirmed ?? 0) < mine) {
+        if (await this.publish()) continue;
+        this.#alarm.setNear(Date.now());
+        return false;
+      }
       // A change may have come since, and its alarm gone off.
       await this.#alarm.arm(Date.now(), () => !this.isSettled || this.#store.isErasing);
     }

@@ -149,17 +149,27 @@ export async function crash(object: DurableObjectStub): Promise<void> {
 /** Puts `fault` between a user's object and the owner objects, until the object is evicted or reset. */
 export async function breakOwnersFor(app: string, uid: string, fault: Fault): Promise<{ calls: string[] }> {
   const faulty = withFault(env.TOKEN_OWNERS, fault);
-  await runInDurableObject(await userObject(app, uid), (instance) => {
-    Object.assign(instance, { env: { ...env, TOKEN_OWNERS: faulty.namespace } });
-  });
+  await rebind(await userObject(app, uid), { TOKEN_OWNERS: faulty.namespace });
+  return faulty;
+}
+
+/** Puts `fault` between a user's object and the directory, until the object is evicted or reset. */
+export async function breakDirectoryFor(app: string, uid: string, fault: Fault): Promise<{ calls: string[] }> {
+  const faulty = withFault(env.DIRECTORY, fault);
+  await rebind(await userObject(app, uid), { DIRECTORY: faulty.namespace });
   return faulty;
 }
 
 /** Puts `fault` between the owner object of a token and the users' objects. */
 export async function breakUsersFor(stub: DurableObjectStub, fault: Fault): Promise<{ calls: string[] }> {
   const faulty = withFault(env.USER_TOKENS, fault);
-  await runInDurableObject(stub, (instance) => {
-    Object.assign(instance, { env: { ...env, USER_TOKENS: faulty.namespace } });
-  });
+  await rebind(stub, { USER_TOKENS: faulty.namespace });
   return faulty;
+}
+
+/** The object's other bindings stay as they are. */
+async function rebind(stub: DurableObjectStub, bindings: object): Promise<void> {
+  await runInDurableObject(stub, (instance) => {
+    Object.assign(instance, { env: { ...Reflect.get(instance, "env"), ...bindings } });
+  });
 }

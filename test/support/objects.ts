@@ -30,6 +30,12 @@ export function directoryObject(appId: string, uid: string) {
   return env.DIRECTORY.getByName(directoryName(appId, directory, directoryShard(directory, uid)));
 }
 
+/** The tokens that the directory shows of a user, the muted ones too. */
+export async function shownOf(appId: string, uid: string): Promise<string[]> {
+  const [entry] = await directoryObject(appId, uid).read([uid], Number.MAX_SAFE_INTEGER);
+  return entry === undefined ? [] : JSON.parse(entry.tokens ?? "").map(({ token }: { token: string }) => token);
+}
+
 /** The rules that the Worker passes to the objects of a test app. */
 export function rulesOf(appId: string): Rules {
   return appOf(appId).rules;

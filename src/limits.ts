@@ -159,18 +159,36 @@ export const RESTORABLE_MS = 30 * DAY_MS;
 /** A restore that was begun and never reconciled is forgotten after this; its marks stay as long as they need. */
 export const KEPT_MARKS_MS = 30 * DAY_MS;
 
-/** Users in one lookup, and reports in one batch of feedback. */
+/** Reports in one batch of feedback. */
 export const BATCH_MAX = 500;
+/** Users in one lookup, and on one page of all users. */
+export const LOOKUP_USERS_MAX = 1000;
+/** Users on one page of all users, where the caller does not say. */
+export const USERS_PER_PAGE = 100;
 /** Twice the longest word of a provider or of one of its libraries; more is a message, not a code. */
 export const CODE_LENGTH_MAX = 100;
 /** A batch of reports with the longest tokens, and room for the rest. */
 export const BATCH_BODY_BYTES_MAX = 4 * 1024 * 1024;
-/** A reply to a lookup: an isolate has 128 MB for all of its requests, and builds the reply several times over. */
+/** A reply to a lookup, and a page of all users: an isolate has 128 MB for all of its requests, and builds the reply several times over. */
 export const LOOKUP_BYTES_MAX = 8 * 1024 * 1024;
-/** The most that a token's other fields (all but the token and its labels) need in a lookup's reply: names, session, times. */
-export const SENDER_TOKEN_BYTES = 600;
-/** A lookup waits this long for one user's object: it is named in `errors`, and the others are answered. */
+/** The most that a lookup's reply says of one user beside the uid and the tokens: an error's code and message. */
+export const LOOKUP_USER_BYTES = 256;
+/**
+ * A lookup waits this long for a directory object: then its users' own objects are asked, and as long for them. Who is not answered
+ * for is named in `errors`.
+ */
 export const LOOKUP_TIMEOUT_MS = 1.5 * SECOND_MS;
+/**
+ * Users' own objects that one lookup or page asks, in all: with the 16 calls of directory objects before them, and a few to spare,
+ * these are the 50 subrequests of Cloudflare's free plan.
+ */
+export const FALLBACK_CALLS_MAX = 32;
+/** Calls of directory objects by one page, and by one count: as many as an app has objects by default. */
+export const DIRECTORY_CALLS_MAX = 16;
+/** Users that a directory object counts in one go. 100,000 users are spread over 16 objects with some hundred more on one. */
+export const COUNT_STEP_USERS = 7000;
+/** The ages by which registrations are counted, in days. FCM's own limit on Android is the last. */
+export const AGE_DAYS = [30, 90, 180, 270] as const;
 /** Calls of objects that one request has under way at once: a burst at many cold objects is paced. */
 export const OBJECT_CONCURRENCY = 32;
 /** The earliest time that can be meant in milliseconds (2001-09-09): a smaller number is in seconds, and a mistake. */

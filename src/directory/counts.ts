@@ -1,15 +1,10 @@
 // How many users and registrations a directory object knows, a part at a time: nothing else is served meanwhile.
 import type { SenderToken } from "../domain/sender-token.ts";
-import { type DirectoryCounts, type DirectoryEntry, SNAPSHOT_FORMAT } from "../durable/snapshots.ts";
+import { type DirectoryCounts, type DirectoryEntry, type DirectoryRow, SNAPSHOT_FORMAT } from "../durable/snapshots.ts";
 import { DAY_MS } from "../limits.ts";
 
 /** Counts `limit` of the rows; users of whom nothing was refreshed after `since` (epoch ms) hold nothing any more. */
-export function countPage(
-  rows: Iterable<DirectoryEntry & { id: number }>,
-  limit: number,
-  since: number,
-  now: number,
-): DirectoryCounts {
+export function countPage(rows: Iterable<DirectoryRow>, limit: number, since: number, now: number): DirectoryCounts {
   const counts: DirectoryCounts = {
     users: 0,
     registrations: 0,

@@ -6,6 +6,7 @@ import {
   type DirectoryCounts,
   type DirectoryEntry,
   type DirectoryPage,
+  type DirectoryRow,
   type DirectoryRpc,
   type PutOutcome,
   REPEATABLE_BY_DIRECTORY,
@@ -69,14 +70,14 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
 
   /** The users after `after`, `limit` at most; fewer where their tokens would have more than `bytesMax` characters. */
   async page(after: number | null, limit: number, bytesMax: number): Promise<DirectoryPage> {
-    const entries: DirectoryEntry[] = [];
+    const entries: DirectoryRow[] = [];
     let bytes = 0;
     let last: number | null = null;
-    for (const { id, ...entry } of this.#store.page(after, limit + 1)) {
-      bytes += entry.tokens?.length ?? 0;
+    for (const row of this.#store.page(after, limit + 1)) {
+      bytes += row.tokens?.length ?? 0;
       if (entries.length === limit || (entries.length > 0 && bytes > bytesMax)) return { entries, next: last };
-      entries.push(entry);
-      last = id;
+      entries.push(row);
+      last = row.id;
     }
     return { entries, next: null };
   }

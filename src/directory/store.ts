@@ -11,7 +11,7 @@ import { cheapHash } from "../domain/hash.ts";
 import { FactsTable } from "../durable/facts-table.ts";
 import { LazyTables } from "../durable/lazy-tables.ts";
 import type { Migration } from "../durable/migrate.ts";
-import type { DirectoryEntry, Snapshot } from "../durable/snapshots.ts";
+import type { DirectoryEntry, DirectoryRow, Snapshot } from "../durable/snapshots.ts";
 import { MIGRATIONS } from "./migrations.ts";
 
 type SqlRow = Record<string, SqlStorageValue>;
@@ -19,7 +19,21 @@ type SqlRow = Record<string, SqlStorageValue>;
 /** Users of one hash: of a million users of one object, two share one in one case of seventy. */
 const PLACES = 256;
 
-const ENTRY = "users.id, uid, format, tokens, muted, shown_since";
+/** Users whom one statement looks for: it may have 100 bindings. */
+const ASKED_AT_ONCE = 32;
+
+/**
+ * Finds each of so many users by its first id and its uid. A subquery, because it ends at the row that it finds: it reads one row
+ * for each user, where a join reads the row after it too, and `json_each` and `IN` a row of their own. So it has one value.
+ */
+const ENTRIES = `
+  WITH asked (base, uid) AS (VALUES ${Array.from({ length: ASKED_AT_ONCE }, () => "(?, ?)").join(", ")})
+  SELECT uid, (
+    SELECT format || ' ' || muted || ' ' || shown_since || ' ' || tokens FROM users
+    WHERE id >= asked.base AND id < asked.base + ${PLACES} AND users.uid = asked.uid LIMIT 1
+  ) AS found FROM asked`;
+
+const ENTRY = "id, uid, format, tokens, muted, shown_since";
 
 /** As many dashes as the column's value has bytes. */
 const DASHES = (column: string) => `replace(hex(zeroblob(length(CAST(${column} AS BLOB)))), '00', '-')`;
@@ -103,19 +117,20 @@ export class DirectoryStore {
     });
   }
 
-  /** The rows of these users, those who have one, in no particular order. */
+  /** The rows of these users, those who have one. */
   *entries(uids: readonly string[]): Iterable<DirectoryEntry> {
-    if (!this.#tables.exists) return;
-    const asked = new Set(uids);
-    const found = this.#tables.sql.exec<SqlRow>(
-      `SELECT ${ENTRY} FROM json_each(?) AS base CROSS JOIN users ON users.id >= base.value AND users.id < base.value + ${PLACES}`,
-      JSON.stringify([...new Set(uids.map(baseOf))]),
-    );
-    for (const row of found) if (asked.has(String(row.uid))) yield toEntry(row);
+    for (let i = 0; i < uids.length; i += ASKED_AT_ONCE) {
+      const asked = uids.slice(i, i + ASKED_AT_ONCE);
+      const bindings: (string | number | null)[] = asked.flatMap((uid) => [baseOf(uid), uid]);
+      for (let place = asked.length; place < ASKED_AT_ONCE; place += 1) bindings.push(null, null);
+      for (const { uid, found } of this.#exec(ENTRIES, ...bindings)) {
+        if (found !== null) yield { uid: String(uid), ...fromText(String(found)) };
+      }
+    }
   }
 
   /** All rows after `id` in the order of their ids, `limit` at most. */
-  *page(after: number | null, limit: number): Iterable<DirectoryEntry & { id: number }> {
+  *page(after: number | null, limit: number): Iterable<DirectoryRow> {
     if (!this.#tables.exists) return;
     const found = this.#tables.sql.exec<SqlRow>(
       `SELECT ${ENTRY} FROM users WHERE id > ? ORDER BY id LIMIT ?`,
@@ -159,7 +174,7 @@ export class DirectoryStore {
     }
   }
 
-  #exec(statement: string, ...bindings: (string | number)[]): SqlRow[] {
+  #exec(statement: string, ...bindings: (string | number | null)[]): SqlRow[] {
     return this.#tables.exists ? this.#tables.sql.exec<SqlRow>(statement, ...bindings).toArray() : [];
   }
 }
@@ -167,6 +182,13 @@ export class DirectoryStore {
 /** The first of the ids for users of this uid's hash. Below 2^53. */
 function baseOf(uid: string): number {
   return Math.floor(cheapHash(uid) / PLACES) * PLACES;
+}
+
+/** The value of {@link ENTRIES}. */
+function fromText(found: string): Omit<DirectoryEntry, "uid"> {
+  const [format = "", muted = "", shownSince = ""] = found.split(" ", 3);
+  const tokens = found.slice(format.length + muted.length + shownSince.length + 3);
+  return { format: Number(format), tokens, muted: Number(muted), shownSince: Number(shownSince) };
 }
 
 function toEntry(row: SqlRow): DirectoryEntry {

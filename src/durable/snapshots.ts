@@ -31,9 +31,14 @@ export interface DirectoryEntry extends Pick<Snapshot, "uid" | "format" | "muted
   tokens: string | null;
 }
 
-/** A part of all users, in the directory object's own order. */
+/** With its place among the rows of its object. */
+export interface DirectoryRow extends DirectoryEntry {
+  id: number;
+}
+
+/** A part of all users, in the order of their ids. */
 export interface DirectoryPage {
-  entries: DirectoryEntry[];
+  entries: DirectoryRow[];
   /** Where the next page begins; `null`: this is the last. */
   next: number | null;
 }

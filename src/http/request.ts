@@ -87,6 +87,23 @@ export function flagOf(c: Context, name: string): boolean | undefined {
   return given[0] === undefined ? undefined : given[0] === "true";
 }
 
+/**
+ * The query by `schema`, and what was `read` of it already; a parameter that says nothing is absent.
+ * @throws {ApiError} 400 with the parameters that are wrong, or come with different values
+ */
+export function queryOf<T extends z.ZodMiniType>(
+  c: Context,
+  schema: T,
+  read: Record<string, unknown> = {},
+): z.output<T> {
+  const given = Object.entries(c.req.queries()).map(([name, sent]) => {
+    const [value, ...others] = new Set(sent.filter((each) => !isNothing(each)));
+    if (others.length > 0) throw invalid({ [name]: [`The ${name} parameter is sent with different values.`] });
+    return [name, value];
+  });
+  return parsed(schema, { ...Object.fromEntries(given), ...read });
+}
+
 /** What limits count a client by: {@link networkOf} its address; `undefined` where no edge says it. */
 export function addressOf(c: Context): string | undefined {
   const address = header(c, "cf-connecting-ip");
@@ -190,9 +207,13 @@ async function readBody<T extends z.ZodMiniType>(
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new ApiError("ERR_BAD_REQUEST", "The body must be a JSON object.");
   }
-  const parsed = schema.safeParse(value);
-  if (!parsed.success) throw invalid(toDetails(parsed.error));
-  return parsed.data;
+  return parsed(schema, value);
+}
+
+function parsed<T extends z.ZodMiniType>(schema: T, value: unknown): z.output<T> {
+  const result = schema.safeParse(value);
+  if (!result.success) throw invalid(toDetails(result.error));
+  return result.data;
 }
 
 /** What is wrong with a value, by field. */

@@ -10,6 +10,7 @@ import {
   CODE_LENGTH_MAX,
   DIRECTORY_OBJECTS_MAX,
   EPOCH_MS_MIN,
+  LOOKUP_USERS_MAX,
   REPORT_AHEAD_MS_MAX,
   RESTORABLE_MS,
   TOKEN_LENGTH_MAX,
@@ -96,10 +97,10 @@ export const mintBody = z.object({
 
 const kind = anyCase(KIND_NAMES, `must be one of ${KIND_NAMES.join(", ")}`);
 
-const batch = <T extends z.ZodMiniType>(item: T) =>
+const batch = <T extends z.ZodMiniType>(item: T, max: number) =>
   z
     .array(item, "must be a list")
-    .check(z.minLength(1, "must not be empty"), z.maxLength(BATCH_MAX, `must not hold more than ${BATCH_MAX}`));
+    .check(z.minLength(1, "must not be empty"), z.maxLength(max, `must not hold more than ${max}`));
 
 /** `POST /v3/users/{uid}/restore`: epoch milliseconds, in the last 30 days. */
 export const restoreBody = z.object({
@@ -115,7 +116,32 @@ export const restoreBody = z.object({
 const includeMuted = z.nullish(z.boolean("must be true or false"));
 
 /** `POST /v3/push_tokens/lookup`. Each uid is looked at by itself: one that is impossible does not cost the others. */
-export const lookupBody = z.object({ uids: batch(each(uid)), includeMuted });
+export const lookupBody = z.object({ uids: batch(each(uid), LOOKUP_USERS_MAX), includeMuted });
+
+/** Of the page before. */
+const cursor = z.nullish(z.string("must be a string"));
+
+/** `GET /v3/push_tokens`. In a query, a number is text. */
+export const listAllQuery = z.object({
+  cursor,
+  limit: z.nullish(
+    z.pipe(
+      z.transform((value) => (typeof value === "string" ? Number(value) : value)),
+      z
+        .int("must be a whole number")
+        .check(
+          z.minimum(1, "must be at least 1"),
+          z.maximum(LOOKUP_USERS_MAX, `must not be above ${LOOKUP_USERS_MAX}`),
+        ),
+    ),
+  ),
+  platform: z.nullish(anyCase(PLATFORMS, `must be one of ${PLATFORMS.join(", ")}`)),
+  kind: z.nullish(kind),
+  includeMuted,
+});
+
+/** `GET /v3/push_tokens/counts`. */
+export const countsQuery = z.object({ cursor });
 
 /** A time that a sender reports; a clock may be ahead, a time in seconds is a mistake. */
 const reportedTime = whole("must be epoch milliseconds").check(
@@ -153,7 +179,7 @@ export const feedbackItem = z.object({
 });
 
 /** `POST /v3/push_tokens/feedback`. Each item is looked at by itself: one that is wrong does not cost the others. */
-export const feedbackBody = z.object({ items: batch(each(feedbackItem)) });
+export const feedbackBody = z.object({ items: batch(each(feedbackItem), BATCH_MAX) });
 
 /** `POST /v3/push_tokens/rebuild`. Without `cursor`, from the beginning. */
 export const rebuildBody = z.object({

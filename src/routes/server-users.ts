@@ -17,7 +17,7 @@ import * as schemas from "../http/schemas.ts";
 import { sessionIdOf, uidOf } from "../http/uids.ts";
 import { OBJECT_CONCURRENCY } from "../limits.ts";
 import { askUser, ownersOf, tellUser } from "../objects.ts";
-import { listUser } from "../sender/lookup.ts";
+import { listUser } from "../sender/own-objects.ts";
 import type { UserExport } from "../user-tokens/outcomes.ts";
 import { serverRecovery } from "./server-recovery.ts";
 

@@ -7,8 +7,11 @@ import { ApiError } from "../http/errors.ts";
 import { toDetails } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { log } from "../log.ts";
+import { type CountOptions, type Counts, countAll } from "./counts.ts";
 import { type FeedbackAnswer, type FeedbackItem, reportFeedback } from "./feedback.ts";
-import { type LookupResult, listUser, lookupUsers, type ReadOptions, type UserPushTokens } from "./lookup.ts";
+import { type ListAllOptions, listAll, type UsersPage } from "./list-all.ts";
+import { type LookupResult, lookupUsers } from "./lookup.ts";
+import { listUser, type ReadOptions, type UserPushTokens } from "./own-objects.ts";
 
 /** What the binding's `props` say. */
 export interface PushTokensProps {
@@ -31,10 +34,21 @@ export class PushTokens extends WorkerEntrypoint<Env, PushTokensProps> {
     return listUser(this.env, this.#app("list"), asked, read);
   }
 
-  /** As `POST /v3/push_tokens/lookup`; up to 500 users. */
+  /** As `POST /v3/push_tokens/lookup`; up to 1,000 users. */
   async lookup(uids: string[], options: ReadOptions = {}): Promise<LookupResult> {
     const { uids: asked, ...read } = parse(schemas.lookupBody, { ...options, uids });
-    return lookupUsers(this.env, this.#app("lookup"), asked, read);
+    return JSON.parse(await lookupUsers(this.env, this.#app("lookup"), asked, read));
+  }
+
+  /** As `GET /v3/push_tokens`: a page of all users, with the `cursor` of the next one. */
+  async listAll(options: ListAllOptions = {}): Promise<UsersPage> {
+    const read = parse(schemas.listAllQuery, options);
+    return JSON.parse(await listAll(this.env, this.#app("listAll"), read));
+  }
+
+  /** As `GET /v3/push_tokens/counts`. */
+  async counts(options: CountOptions = {}): Promise<Counts> {
+    return countAll(this.env, this.#app("counts"), parse(schemas.countsQuery, options));
   }
 
   /** As `POST /v3/push_tokens/feedback`; up to 500 items, an answer for each in their order. */

@@ -1,0 +1,81 @@
+// What the directory says of users, and whom it leaves to their own objects: who has a token that may have expired, who is shown
+// in a form that this release does not know, who is not there while the directory is not complete, and whom an object of it that
+// is silent may know. What it says is passed on as the JSON text that it is: nothing is parsed where all of it is shown.
+import type { App } from "../config/apps.ts";
+import type { SenderToken } from "../domain/sender-token.ts";
+import { mapBounded } from "../durable/concurrency.ts";
+import { directoryShard } from "../durable/names.ts";
+import { type DirectoryEntry, SNAPSHOT_FORMAT } from "../durable/snapshots.ts";
+import type { ErrorCode } from "../http/errors.ts";
+import { LOOKUP_BYTES_MAX, OBJECT_CONCURRENCY } from "../limits.ts";
+import { log } from "../log.ts";
+import { askDirectory } from "../objects.ts";
+import { askOwnObjects, isWanted, type Wanted } from "./own-objects.ts";
+
+/** Why a user is not answered for. */
+export interface Failure {
+  code: ErrorCode | "ERR_RESPONSE_TOO_LARGE";
+  message: string;
+}
+
+export const TOO_LARGE: Failure = {
+  code: "ERR_RESPONSE_TOO_LARGE",
+  message: "The reply would be too large. Ask for this user in a smaller batch.",
+};
+
+/** The tokens of each user as JSON text, or why there is no answer. The uids are those under which the app knows its users. */
+export async function readUsers(
+  env: Env,
+  app: App,
+  uids: readonly string[],
+  wanted: Wanted,
+): Promise<Map<string, string | Failure>> {
+  const now = Date.now();
+  const shards = [...Map.groupBy(uids, (uid) => directoryShard(app.directory, uid))];
+  // Users are not spread evenly: each object may answer twice its share of what a reply may hold.
+  const bytesMax = Math.ceil((2 * LOOKUP_BYTES_MAX) / Math.max(2, shards.length));
+  const answers = new Map<string, string | Failure | null>();
+  await mapBounded(shards, OBJECT_CONCURRENCY, async ([shard, ofShard]) => {
+    const rows = await readShard(env, app, shard, ofShard, bytesMax);
+    for (const uid of ofShard) answers.set(uid, rows !== null && app.directory.complete ? "[]" : null);
+    for (const row of rows ?? [])
+      answers.set(row.uid, row.tokens === null ? TOO_LARGE : shownIn(row, app, wanted, now));
+  });
+  const left = uids.filter((uid) => answers.get(uid) === null);
+  const own = await askOwnObjects(env, app, left, wanted);
+  return new Map([...answers].map(([uid, answer]) => [uid, answer ?? own.get(uid) ?? "[]"]));
+}
+
+/** `null`: the directory object did not answer. */
+async function readShard(env: Env, app: App, shard: number, uids: readonly string[], bytesMax: number) {
+  try {
+    return await askDirectory(env, app, shard, (directory) => directory.read(uids, bytesMax));
+  } catch (error) {
+    log.warn("a directory object failed: its users' own objects are asked", { app: app.appId, error });
+    return null;
+  }
+}
+
+/** What a row shows, as JSON text; `null`: only the user's own object knows. */
+export function shownIn(
+  { format, tokens, muted, shownSince }: DirectoryEntry,
+  app: App,
+  wanted: Wanted,
+  now: number,
+): string | null {
+  if (format !== SNAPSHOT_FORMAT || tokens === null || shownSince + app.rules.retentionMs <= now) return null;
+  const isAll = (muted === 0 || wanted.includeMuted === true) && wanted.kind == null && wanted.platform == null;
+  if (isAll) return tokens;
+  return JSON.stringify((JSON.parse(tokens) as SenderToken[]).filter((token) => isWanted(token, wanted)));
+}
+
+/** A user as the replies of many have it. */
+export function userText(uid: string, tokens: string): string {
+  return `{"uid":${JSON.stringify(uid)},"pushTokens":${tokens}}`;
+}
+
+const encoder = new TextEncoder();
+
+export function bytesOf(text: string): number {
+  return encoder.encode(text).byteLength;
+}

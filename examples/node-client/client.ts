@@ -20,7 +20,7 @@ export function createRegistryClient({ url, appId, apiKey }: RegistryOptions) {
       const response = await api.v3.users[":uid"].auth_tokens.$post({ param: { uid }, json: {} });
       return (await dataOf(response)).authToken;
     },
-    /** The push tokens of up to 500 users. */
+    /** The push tokens of up to 1,000 users. */
     async lookup(uids: string[]) {
       return dataOf(await api.v3.push_tokens.lookup.$post({ json: { uids } }));
     },

@@ -137,7 +137,14 @@ function toOperation(operation: ApiOperation): OpenApiOperation {
       ),
     },
   };
-  if (names.length > 0) described.parameters = names.map(toParameter);
+  const query = Object.entries(operation.query ?? {}).map(([name, of]) => ({
+    name,
+    in: "query",
+    required: false,
+    ...of,
+  }));
+  const parameters = [...names.map(toParameter), ...query];
+  if (parameters.length > 0) described.parameters = parameters;
   if (operation.body !== undefined) {
     described.requestBody =
       "text" in operation.body

@@ -17,6 +17,7 @@ import * as schemas from "../http/schemas.ts";
 import { sessionIdOf, uidOf } from "../http/uids.ts";
 import { OBJECT_CONCURRENCY } from "../limits.ts";
 import { askUser, ownersOf, tellUser } from "../objects.ts";
+import { shownOf } from "../sender/directory-reads.ts";
 import { listUser } from "../sender/own-objects.ts";
 import type { UserExport } from "../user-tokens/outcomes.ts";
 import { serverRecovery } from "./server-recovery.ts";
@@ -92,14 +93,15 @@ export const serverUsers = new Hono<AppEnv>()
     const { app } = c.var;
     const uid = uidOf(app, c.req.param("uid"));
     const held = await askUser(c.env, app, uid, (user) => user.export());
-    if (isNothing(held)) throw new ApiError("ERR_UID_NOT_FOUND", "Nothing is held about this user.");
+    const shown = await shownOf(c.env, app, uid);
+    if (isNothing(held) && shown === null) throw new ApiError("ERR_UID_NOT_FOUND", "Nothing is held about this user.");
     const me = await userHash(app.appId, uid);
     const owners = await mapBounded(held.registrations, OBJECT_CONCURRENCY, async ({ hash }) => {
       const entries = await ownersOf(c.env, app, hash);
       // Under policy `shared` a token may have other owners: their entries are about them.
       return entries.filter(({ user }) => user === me).map(({ version }) => ({ tokenHash: hash, user: me, version }));
     });
-    return c.json({ data: { ...held, uid, owners: owners.flat() } });
+    return c.json({ data: { ...held, uid, owners: owners.flat(), directory: shown } });
   })
   .delete("/:uid", knownApp, backEnd("fullAccess"), body(schemas.eraseBody), async (c) => {
     const { app } = c.var;

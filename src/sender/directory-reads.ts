@@ -69,6 +69,18 @@ export function shownIn(
   return JSON.stringify((JSON.parse(tokens) as SenderToken[]).filter((token) => isWanted(token, wanted)));
 }
 
+/**
+ * What the directory holds of the user, whether or not it is still shown; `null`: nothing.
+ * @throws {ApiError} 503 where it does not answer
+ */
+export async function shownOf(env: Env, app: App, uid: string) {
+  const shard = directoryShard(app.directory, uid);
+  const [row] = await askDirectory(env, app, shard, (directory) => directory.read([uid], LOOKUP_BYTES_MAX));
+  if (row === undefined) return null;
+  const { format, tokens, shownSince } = row;
+  return { format, shownSince, pushTokens: format === SNAPSHOT_FORMAT ? JSON.parse(tokens ?? "[]") : tokens };
+}
+
 /** A user as the replies of many have it. */
 export function userText(uid: string, tokens: string): string {
   return `{"uid":${JSON.stringify(uid)},"pushTokens":${tokens}}`;

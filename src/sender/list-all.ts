@@ -45,7 +45,7 @@ export async function listAll(env: Env, app: App, { cursor, limit, ...wanted }: 
     const known = tokens ?? answers.get(uid);
     if (known instanceof ApiError) throw known;
     const text = known === undefined || known === "[]" ? "" : userText(uid, known);
-    bytes += bytesOf(text);
+    bytes += bytesOf(text) + 1;
     // Who was not asked, or does not fit, begins the next page.
     if (last !== null && (known === undefined || bytes > LOOKUP_BYTES_MAX)) return pageText(users, cursorOf(app, last));
     if (text !== "") users.push(text);

@@ -9,6 +9,7 @@ import {
   BATCH_MAX,
   BODY_BYTES_MAX,
   DAY_MS,
+  LOOKUP_USERS_MAX,
   REGISTRATIONS_PER_USER_MAX,
 } from "../../src/limits.ts";
 import { API_KEYS } from "../support/apps.ts";
@@ -301,10 +302,11 @@ describe("API4 unrestricted resource consumption", () => {
     expect(tokens).not.toContain(oldest);
   });
 
-  it("a back end's batch of more than 500 is refused", async ({ expect }) => {
-    const uids = Array.from({ length: BATCH_MAX + 1 }, (_, i) => `u${i}`);
+  it("a back end's batch of more than 500 reports, or 1,000 users, is refused", async ({ expect }) => {
+    const uids = Array.from({ length: LOOKUP_USERS_MAX + 1 }, (_, i) => `u${i}`);
     expect((await serverCall("POST", "/v3/push_tokens/lookup", { body: { uids } })).status).toBe(400);
-    const items = uids.map((token) => ({ token, kind: "fcm", code: "UNREGISTERED" }));
+    expect((await serverCall("GET", `/v3/push_tokens?limit=${uids.length}`)).status).toBe(400);
+    const items = uids.slice(0, BATCH_MAX + 1).map((token) => ({ token, kind: "fcm", code: "UNREGISTERED" }));
     expect((await serverCall("POST", "/v3/push_tokens/feedback", { body: { items } })).status).toBe(400);
   });
 
@@ -346,7 +348,7 @@ describe("API5 broken function level authorization", () => {
 
   // By hand: whoever describes a new call for one of these scopes says here too that the scope may call it.
   it.for([
-    ["sender", ["findOwner", "listSessions", "listUserTokens", "lookup", "reportFeedback"]],
+    ["sender", ["countAll", "findOwner", "listAll", "listSessions", "listUserTokens", "lookup", "reportFeedback"]],
     ["authOnly", ["mintAuthToken"]],
   ] as const)("a back end with the scope %s may call %s, and nothing else", async ([scope, allowed], { expect }) => {
     const headers = { apikey: API_KEYS[scope] };

@@ -71,7 +71,7 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
     summary: "Everything held about a user",
     description:
       "Registrations, fences, muted sessions that hold nothing, the record of the last 50 changes, what was taken from other users " +
-      "this hour, and who owns the tokens on record.",
+      "this hour, who owns the tokens on record, and what the directory shows to senders.",
     data: z.strictObject({
       uid: z.string(),
       validFrom: time,
@@ -95,6 +95,13 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
         }),
       ),
       owners: z.array(z.strictObject({ tokenHash: z.string(), user: z.string(), version: z.int() })),
+      directory: z
+        .nullable(z.strictObject({ format: z.int(), shownSince: time, pushTokens: z.unknown() }))
+        .check(
+          z.describe(
+            "As `pushTokens` of a lookup, muted ones included; text where a later release wrote it in a format of its own.",
+          ),
+        ),
     }),
     example: {
       uid: "alice",
@@ -122,6 +129,7 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
         { at: NOW, change: "registered", kind: "fcm", platform: "android", session: SESSION, token: "a1B2c3D4" },
       ],
       owners: [],
+      directory: null,
     },
     refusals: [400, 403, 404],
   },

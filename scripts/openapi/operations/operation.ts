@@ -9,6 +9,8 @@ export interface ApiOperation {
   caller: "client" | "anybody" | readonly ("fullAccess" | "sender" | "authOnly")[];
   /** Whether a back end may call it too, with an API key and the client's auth token. */
   orBackEnd?: true;
+  /** What its query may say, by name. */
+  query?: Readonly<Record<string, { description: string; schema: object }>>;
   summary: string;
   description: string;
   body?: { schema: z.ZodMiniType; example: unknown } | { text: string; example: string };

@@ -1,9 +1,16 @@
 // What senders ask and report: back ends with an API key of scope sender or fullAccess.
 import * as z from "zod/mini";
+import { KIND_NAMES, PLATFORMS } from "../../../src/domain/kinds.ts";
 import * as schemas from "../../../src/http/schemas.ts";
-import { BATCH_MAX } from "../../../src/limits.ts";
+import { LOOKUP_USERS_MAX, USERS_PER_PAGE } from "../../../src/limits.ts";
 import type { ApiOperation } from "./operation.ts";
 import { device, kind, NOW, platform, SENDER_TOKEN, SESSION, TOKEN, time, userPushTokens } from "./shared.ts";
+
+const MUTED = {
+  includeMuted: { description: "Also devices that their user muted.", schema: { type: "boolean", default: false } },
+};
+const CURSOR = { description: "Of the reply before; none for the first page.", schema: { type: "string" } };
+const counted = z.int();
 
 export const SENDER_OPERATIONS: readonly ApiOperation[] = [
   {
@@ -15,6 +22,7 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
     description:
       "Has a weak `ETag` over its content: send it back as `If-None-Match` to get 304 without a body. " +
       "Devices that their user muted are left out; `?includeMuted=true` names them too.",
+    query: MUTED,
     data: userPushTokens,
     example: { uid: "alice", pushTokens: [SENDER_TOKEN] },
     refusals: [400, 403],
@@ -24,12 +32,14 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
     method: "post",
     path: "/v3/push_tokens/lookup",
     caller: ["fullAccess", "sender"],
-    summary: `The same for up to ${BATCH_MAX} users in one request`,
+    summary: `The same for up to ${LOOKUP_USERS_MAX} users in one request`,
     description:
       "In the order asked for, each uid once and named as it was asked for (with identity `cometchat`, any case of a uid is " +
-      "the same user). A uid that no user can have, and a user whose object fails, are named in `errors`; the rest is served. " +
-      "Devices that their user muted are left out unless `includeMuted` is true. On " +
-      "Cloudflare's free plan a request may reach 50 objects: ask for fewer users at once there.",
+      "the same user). It shows every change that was acknowledged. `refreshedAt` is at least what it says: it may be up to 90 " +
+      "days (or a third of the retention, if that is less) older than in the user's own list. Devices that their user muted are " +
+      "left out unless `includeMuted` is true. Who cannot be served is named in `errors`, and the rest is served: " +
+      "`ERR_BAD_REQUEST`, no user can have this uid; `ERR_OPERATION_FAILED`, ask for this user again; `ERR_RESPONSE_TOO_LARGE`, " +
+      "ask in a smaller batch (a reply has at most 8 MiB).",
     body: { schema: schemas.lookupBody, example: { uids: ["alice", "bob"] } },
     data: z.strictObject({
       users: z.array(userPushTokens),
@@ -43,6 +53,71 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
       errors: [],
     },
     refusals: [400, 403, 413, 415],
+  },
+  {
+    id: "listAll",
+    method: "get",
+    path: "/v3/push_tokens",
+    caller: ["fullAccess", "sender"],
+    summary: "What may be pushed for all users now, page by page",
+    description:
+      "Ask again with each reply's `cursor` until there is none. Each user who holds tokens from the first page to the last " +
+      "stands in exactly one page, and each page is as true as a lookup; the order means nothing. Users of whom nothing is left " +
+      "after the filters are left out, so a page may hold fewer users than `limit`, even none, and have a `cursor`. A reply has at " +
+      "most 8 MiB. 400 for a cursor from before the directory was rebuilt: begin again without it. 503 where something does not " +
+      "answer, for a list cannot name whom it lacks; and while the directory is being rebuilt.",
+    query: {
+      cursor: CURSOR,
+      limit: {
+        description: "Users per page, at most.",
+        schema: { type: "integer", minimum: 1, maximum: LOOKUP_USERS_MAX, default: USERS_PER_PAGE },
+      },
+      platform: { description: "Only tokens of this platform.", schema: { type: "string", enum: PLATFORMS } },
+      kind: { description: "Only tokens of this kind.", schema: { type: "string", enum: KIND_NAMES } },
+      ...MUTED,
+    },
+    data: z.strictObject({
+      users: z.array(userPushTokens),
+      cursor: z.optional(z.string().check(z.describe("Where the next page begins; absent on the last one."))),
+    }),
+    example: { users: [{ uid: "alice", pushTokens: [SENDER_TOKEN] }], cursor: "MToxNjozOjEyODMy" },
+    refusals: [400, 403],
+  },
+  {
+    id: "countAll",
+    method: "get",
+    path: "/v3/push_tokens/counts",
+    caller: ["fullAccess", "sender"],
+    summary: "How many users and registrations there are",
+    description:
+      "Muted devices are counted too. Of more than 100,000 users a part is counted: ask again with `cursor` until there is none, " +
+      "and add up. What the directory knows of a device's last launch is up to 90 days older than the truth: so are the ages, and " +
+      "what has expired is counted until its user's object has removed it. 400 and 503 as for the list.",
+    query: { cursor: CURSOR },
+    data: z.strictObject({
+      users: counted.check(z.describe("Who hold a registration.")),
+      registrations: counted,
+      muted: counted,
+      byKind: z.record(kind, counted),
+      byPlatform: z.record(platform, counted),
+      byAge: z
+        .record(z.string(), counted)
+        .check(
+          z.describe(
+            "By the days since the last launch: `30` is less than 30 days, `90` is 30 to 89, `180` is 90 to 179, `270` is 180 to 269, `more` is the rest.",
+          ),
+        ),
+      cursor: z.optional(z.string()),
+    }),
+    example: {
+      users: 2,
+      registrations: 3,
+      muted: 0,
+      byKind: { fcm: 2, apns: 1, voip: 0 },
+      byPlatform: { ios: 1, web: 0, android: 2 },
+      byAge: { 30: 2, 90: 1, 180: 0, 270: 0, more: 0 },
+    },
+    refusals: [400, 403],
   },
   {
     id: "reportFeedback",

@@ -1,12 +1,9 @@
 // What senders read: one user, many users, by HTTP and by the service binding.
 import { env, exports } from "cloudflare:workers";
 import { describe, it, vi } from "vitest";
-import { createApp } from "../../src/app.ts";
-import { userHash, userTokensName } from "../../src/durable/names.ts";
-import { LOOKUP_BYTES_MAX, OBJECT_TIMEOUT_MS, TOKEN_LENGTH_MAX } from "../../src/limits.ts";
-import { API_KEYS } from "../support/apps.ts";
 import { login, type Reply, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
-import { type Fault, silent, withFault } from "../support/faults.ts";
+import { serverCallWith, show } from "../support/directory.ts";
+import { withFault } from "../support/faults.ts";
 
 function list(uid: string, headers: Record<string, string> = {}, app = "test"): Promise<Reply> {
   return serverCall("GET", `/v3/users/${encodeURIComponent(uid)}/push_tokens`, { headers }, app);
@@ -127,79 +124,47 @@ describe("POST /v3/push_tokens/lookup", () => {
     expect(body.data.users[2]).toEqual((await list(a.uid)).body.data);
   });
 
-  it("takes 500 users with the longest uids there are", async ({ expect }) => {
-    const uids = Array.from({ length: 500 }, (_, i) => `${i}-`.padEnd(255, "ü"));
+  it("takes 1,000 users with the longest uids there are", async ({ expect }) => {
+    const uids = Array.from({ length: 1000 }, (_, i) => `${i}-`.padEnd(255, "ü"));
     const { status, body } = await lookup(uids);
     expect(status).toBe(200);
     expect(body.data.users.map(({ uid }: { uid: string }) => uid)).toEqual(uids);
   });
 
-  it("names a user whose object fails, and serves the rest in order", async ({ expect }) => {
-    const users = [await registered(), await registered(), await registered()];
-    const broken = userTokensName("test", await userHash("test", users[1]?.uid ?? ""));
-    const reply = await lookupWith(
-      failingFor(new Set([broken])),
-      users.map(({ uid }) => uid),
-    );
-    expect(reply.data.users).toMatchObject([{ uid: users[0]?.uid }, { uid: users[2]?.uid }]);
-    const failed = { code: "ERR_OPERATION_FAILED", message: expect.stringContaining("Repeat it.") };
-    expect(reply.data.errors).toEqual([{ uid: users[1]?.uid, ...failed }]);
+  it("shows every change that was acknowledged, in the order and form of the single read", async ({ expect }) => {
+    const uid = uniqueUid();
+    const looked = async () => {
+      const { users, errors } = (await lookup([uid])).body.data;
+      expect([users, errors]).toEqual([[(await list(uid)).body.data], []]);
+      return users[0].pushTokens;
+    };
+    const [phone, tablet] = [await login(uid), await login(uid)];
+    await phone.register({ fcmToken: uniqueToken(), platform: "ios", device: { name: "Zoë’s “phone”" } });
+    await tablet.register({ apnsToken: uniqueToken(), voipToken: uniqueToken(), timezone: "Asia/Kolkata" });
+    expect(await looked()).toHaveLength(3);
+    await phone.register({ fcmToken: uniqueToken() });
+    expect(await looked()).toHaveLength(3);
+    await tablet.delete();
+    expect(await looked()).toHaveLength(1);
+    await phone.logout();
+    expect(await looked()).toEqual([]);
   });
 
-  it("serves what a plan's subrequests allow, and names the rest", async ({ expect }) => {
-    const uids = Array.from({ length: 60 }, uniqueUid);
-    let calls = 0;
-    const limited = withFault(env.USER_TOKENS, (call) => {
-      calls += 1;
-      return calls <= 50 ? call() : Promise.reject(new Error("Too many subrequests by single Worker invocation."));
-    });
-    const reply = await lookupWith(limited.namespace, uids);
-    expect(reply.data.users.map(({ uid }) => uid)).toEqual(uids.slice(0, 50));
-    expect(reply.data.errors).toEqual(
-      uids.slice(50).map((uid) => ({ uid, code: "ERR_OPERATION_FAILED", message: expect.any(String) })),
-    );
-    expect(limited.calls).toHaveLength(60);
-  });
-
-  it("stops at 8 MiB, and names who did not fit", async ({ expect }) => {
-    const largest = Array.from({ length: 32 }, (_, i) => ({
-      ...{ kind: "fcm", session: `s${i}`, platform: "web", labels: {}, registeredAt: 1, refreshedAt: 1 },
-      ...{ token: "x".repeat(TOKEN_LENGTH_MAX), hash: "", version: 1, claimed: true, suspectAt: null, muted: false },
-    }));
-    const asked = withFault(env.USER_TOKENS, async () => ({ ok: true, registrations: largest }));
-    const uids = Array.from({ length: 120 }, uniqueUid);
-    const reply = await lookupWith(asked.namespace, uids);
-    expect(JSON.stringify(reply).length).toBeLessThan(LOOKUP_BYTES_MAX);
-    expect(reply.data.users.length).toBeGreaterThan(40);
-    expect(reply.data.users.length + reply.data.errors.length).toBe(uids.length);
-    expect(new Set(reply.data.errors.map(({ code }) => code))).toEqual(new Set(["ERR_RESPONSE_TOO_LARGE"]));
-    // Nor does the isolate hold more of them: nobody is asked in vain but those who were under way.
-    expect(asked.calls.length).toBeLessThanOrEqual(reply.data.users.length + 32);
-  });
-
-  it("does not wait for a silent object longer than the others can be had", async ({ expect }) => {
+  it("asks no user's object", async ({ expect }) => {
     const { uid, token } = await registered();
-    const silentUid = uniqueUid();
-    const silentName = userTokensName("test", await userHash("test", silentUid));
-    const startedAt = performance.now();
-    const reply = await lookupWith(failingFor(new Set([silentName]), silent), [silentUid, uid]);
-    expect(reply.data.users).toMatchObject([{ uid, pushTokens: [{ token }] }]);
-    expect(reply.data.errors).toMatchObject([{ uid: silentUid, code: "ERR_OPERATION_FAILED" }]);
-    expect(performance.now() - startedAt).toBeLessThan(OBJECT_TIMEOUT_MS / 2);
+    const { namespace, calls } = withFault(env.USER_TOKENS, (call) => call());
+    const { body } = await serverCallWith({ USER_TOKENS: namespace }, "POST", "/v3/push_tokens/lookup", {
+      body: { uids: [uid, uniqueUid()] },
+    });
+    expect(body.data.users).toMatchObject([{ pushTokens: [{ token }] }, { pushTokens: [] }]);
+    expect(calls).toEqual([]);
   });
 
-  it("has at most 32 objects asked at once", async ({ expect }) => {
-    let [underWay, most] = [0, 0];
-    const counted = withFault(env.USER_TOKENS, async (call) => {
-      underWay += 1;
-      most = Math.max(most, underWay);
-      await scheduler.wait(1);
-      const answer = await call();
-      underWay -= 1;
-      return answer;
-    });
-    await lookupWith(counted.namespace, Array.from({ length: 100 }, uniqueUid));
-    expect(most).toBe(32);
+  it("passes on what the directory shows as the text that it is", async ({ expect }) => {
+    const uid = uniqueUid();
+    const tokens = ` [ {"of": "a later release of this format", "n": 1.0} ] `;
+    await show("test", uid, { tokens });
+    expect((await lookup([uid])).text).toContain(`{"uid":"${uid}","pushTokens":${tokens}}`);
   });
 
   it("refuses lists that are missing, empty, too long or hold what is no uid, and names the field", async ({
@@ -209,7 +174,7 @@ describe("POST /v3/push_tokens/lookup", () => {
       [undefined, "uids"],
       ["alice", "uids"],
       [[], "uids"],
-      [Array.from({ length: 501 }, (_, i) => `u${i}`), "uids"],
+      [Array.from({ length: 1001 }, (_, i) => `u${i}`), "uids"],
     ];
     for (const [uids, field] of wrong) {
       const reply = await lookup(uids);
@@ -239,34 +204,6 @@ describe("POST /v3/push_tokens/lookup", () => {
       errors: [{ uid: named, code: "ERR_BAD_REQUEST", message: expect.stringMatching(/uid .*must/) }],
     });
   });
-
-  function failingFor(
-    names: ReadonlySet<string>,
-    fault: Fault = () => Promise.reject(new Error("Network connection lost.")),
-  ): typeof env.USER_TOKENS {
-    const faulty = withFault(env.USER_TOKENS, fault);
-    return new Proxy(env.USER_TOKENS, {
-      get(target, property) {
-        if (property !== "getByName") return Reflect.get(target, property);
-        return (name: string) => (names.has(name) ? faulty.namespace : target).getByName(name);
-      },
-    });
-  }
-
-  async function lookupWith(namespace: typeof env.USER_TOKENS, uids: string[]) {
-    const response = await createApp().request(
-      "https://registry.test/v3/push_tokens/lookup",
-      {
-        method: "POST",
-        headers: { appId: "test", apikey: API_KEYS.sender },
-        body: JSON.stringify({ uids }),
-      },
-      { ...env, USER_TOKENS: namespace },
-    );
-    return (await response.json()) as {
-      data: { users: { uid: string }[]; errors: { uid: string; code: string }[] };
-    };
-  }
 });
 
 describe("the service binding", () => {
@@ -276,11 +213,13 @@ describe("the service binding", () => {
     await bound("test").list(uid);
     await bound("test").lookup([uid]);
     await bound("test").feedback([{ token, kind: "fcm", code: "UNAVAILABLE", uid }]);
+    await bound("test").listAll();
+    await bound("test").counts();
     const written = lines.mock.calls.flat().map(String);
     lines.mockRestore();
     const calls = written.map((line) => JSON.parse(line)).filter(({ message }) => message === "binding call");
     expect(calls).toEqual(
-      ["list", "lookup", "feedback"].map((each) => ({
+      ["list", "lookup", "feedback", "listAll", "counts"].map((each) => ({
         level: "info",
         message: "binding call",
         app: "test",
@@ -297,6 +236,12 @@ describe("the service binding", () => {
     const binding = bound("test");
     expect(await binding.list(uid)).toEqual((await list(uid)).body.data);
     expect(await binding.lookup([uid, uid])).toEqual((await lookup([uid, uid])).body.data);
+    const query = "limit=1&platform=android&kind=fcm&includeMuted=true";
+    const asked = { limit: 1, platform: "android", kind: "fcm", includeMuted: true } as const;
+    const page = await serverCall("GET", `/v3/push_tokens?${query}`);
+    expect(await binding.listAll(asked)).toEqual(page.body.data);
+    expect(await binding.listAll()).toEqual((await serverCall("GET", "/v3/push_tokens")).body.data);
+    expect(await binding.counts()).toEqual((await serverCall("GET", "/v3/push_tokens/counts")).body.data);
     const items = [
       { token, kind: "fcm" as const, code: "UNREGISTERED", uid },
       { token: uniqueToken(), kind: "fcm" as const, code: "UNREGISTERED" },
@@ -322,6 +267,9 @@ describe("the service binding", () => {
       [() => bound("test").lookup([]), "ERR_BAD_REQUEST", "uids"],
       [() => bound("test").lookup("alice" as never), "ERR_BAD_REQUEST", "uids"],
       [() => bound("test").feedback([]), "ERR_BAD_REQUEST", "items"],
+      [() => bound("test").listAll({ limit: 0 }), "ERR_BAD_REQUEST", "limit"],
+      [() => bound("test").listAll({ cursor: "x" }), "ERR_BAD_REQUEST", "validate"],
+      [() => bound("test").counts({ cursor: "x" }), "ERR_BAD_REQUEST", "validate"],
       [() => bound().list("alice"), "AUTH_ERR_EMPTY_APPID", "props"],
       [() => bound("nobody").list("alice"), "AUTH_ERR_INVALID_APPID", "no app"],
       [() => bound("broken").list("alice"), "ERR_OPERATION_FAILED", "configuration"],

@@ -1,0 +1,49 @@
+// What it may cost to read many users: calls of objects and rows, by SQLite's own counters.
+import { describe, it } from "vitest";
+import { serverCall, uniqueUid } from "../support/client.ts";
+import { DIRECTORY_OBJECTS, show } from "../support/directory.ts";
+import { metered } from "../support/meter.ts";
+
+const tokens = JSON.stringify([{ token: "x".repeat(142), kind: "fcm", platform: "web", refreshedAt: Date.now() }]);
+
+async function shownUsers(count: number): Promise<string[]> {
+  const uids = Array.from({ length: count }, uniqueUid);
+  for (const uid of uids) await show("test", uid, { tokens });
+  return uids;
+}
+
+const times = (count: number, call: string) => Array.from({ length: count }, () => call);
+
+describe("the cost of", () => {
+  it("a lookup is one call of each directory object, a row read per user, and no row written", async ({ expect }) => {
+    const uids = await shownUsers(500);
+    const lookup = (asked: string[]) =>
+      metered(() => serverCall("POST", "/v3/push_tokens/lookup", { body: { uids: asked } }));
+    const known = await lookup(uids);
+    expect(known.calls).toEqual(times(DIRECTORY_OBJECTS, "Directory.read"));
+    expect(known.rowsRead).toBeLessThanOrEqual(500 + 16);
+    expect(known.rowsWritten).toBe(0);
+    const unknown = await lookup(Array.from({ length: 1000 }, uniqueUid));
+    expect(unknown.calls).toEqual(times(DIRECTORY_OBJECTS, "Directory.read"));
+    expect(unknown.rowsRead).toBeLessThanOrEqual(1000 + 16);
+    expect(unknown.rowsWritten).toBe(0);
+    const one = await lookup(uids.slice(0, 1));
+    expect(one).toMatchObject({ calls: ["Directory.read"], rowsRead: 1, rowsWritten: 0 });
+  });
+
+  it("a page of all users is a row read per user and one per object, and so are the counts", async ({ expect }) => {
+    await shownUsers(100);
+    const page = await metered(() => serverCall("GET", "/v3/push_tokens?limit=100"));
+    expect(page.calls.length).toBeLessThanOrEqual(DIRECTORY_OBJECTS);
+    expect(new Set(page.calls)).toEqual(new Set(["Directory.page"]));
+    expect(page.rowsRead).toBeLessThanOrEqual(100 + DIRECTORY_OBJECTS);
+    expect(page.rowsWritten).toBe(0);
+    let users = 0;
+    const counts = await metered(async () => {
+      users = (await serverCall("GET", "/v3/push_tokens/counts")).body.data.users;
+    });
+    expect(counts.calls).toEqual(times(DIRECTORY_OBJECTS, "Directory.count"));
+    expect(counts.rowsRead).toBeLessThanOrEqual(users);
+    expect(counts.rowsWritten).toBe(0);
+  });
+});

@@ -235,8 +235,11 @@ describe("a page", () => {
     const tokens = JSON.stringify([{ token: "字".repeat(TOKEN_BYTES_PER_USER_MAX) }]);
     for (const uid of uids) await show("keys-all", uid, { tokens });
     const bytes: number[] = [];
+    const { namespace, calls } = directory((call) => call());
     const get: Get = async (path) => {
-      const reply = await of("keys-all", WITH_KEYS_ALL)(path);
+      const reply = await of("keys-all", { ...WITH_KEYS_ALL, DIRECTORY: namespace })(path);
+      const names = calls.splice(0).map(({ name }) => name);
+      expect(names).toEqual([...new Set(names)]);
       bytes.push(new TextEncoder().encode(reply.text).byteLength);
       return reply;
     };

@@ -31,12 +31,17 @@ export async function lookupUsers(env: Env, app: App, uids: readonly unknown[], 
   const fail = (uid: string, { code, message }: Failure) => errors.push({ uid, code, message });
   for (const [uid, user] of asked) {
     const tokens = typeof user === "string" ? (known.get(user) ?? "[]") : user;
-    if (typeof tokens !== "string") fail(uid, tokens);
-    else if (bytes + bytesOf(tokens) > LOOKUP_BYTES_MAX) fail(uid, TOO_LARGE);
-    else {
-      bytes += bytesOf(tokens);
-      users.push(userText(uid, tokens));
+    if (typeof tokens !== "string") {
+      fail(uid, tokens);
+      continue;
     }
+    const size = bytesOf(tokens);
+    if (bytes + size > LOOKUP_BYTES_MAX) {
+      fail(uid, TOO_LARGE);
+      continue;
+    }
+    bytes += size;
+    users.push(userText(uid, tokens));
   }
   return `{"users":[${users.join()}],"errors":${JSON.stringify(errors)}}`;
 }

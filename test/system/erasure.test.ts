@@ -2,12 +2,12 @@
 // stay in a free page or in the write-ahead log would be found.
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { inject, it } from "vitest";
+import { describe, inject, it } from "vitest";
 import { type Server, serve } from "../../scripts/lib/workerd.ts";
 import { tokenHash, tokenOwnersName, userHash } from "../../src/durable/names.ts";
 import { API_KEYS, testBindings } from "../support/apps.ts";
 
-it("leaves neither uid, nor token, nor hash of the user in the files of both classes once the server has ended", async ({
+it("leaves neither uid, nor token, nor hash of the user in the files of users and owners once the server has ended", async ({
   expect,
 }) => {
   const server = await serve({ bundle: inject("bundle"), bindings: testBindings });
@@ -33,7 +33,13 @@ it("leaves neither uid, nor token, nor hash of the user in the files of both cla
 
     // The objects end with the process, and with them their write-ahead logs, which hold older pages as long as the server runs.
     await server.stop();
-    for (const trace of [uid, user, ...tokens.slice(0, 2)]) expect(await filesWith(server, trace), trace).toEqual([]);
+    for (const trace of [uid, user, ...tokens.slice(0, 2)]) {
+      const left = [
+        ...(await filesWith(server, trace, "UserTokens")),
+        ...(await filesWith(server, trace, "TokenOwners")),
+      ];
+      expect(left, trace).toEqual([]);
+    }
     // An owner object's file may still name a token by its hash, without a user.
     for (const trace of hashes.slice(0, 2)) expect(await filesWith(server, trace, "UserTokens"), trace).toEqual([]);
     for (const kept of [neighboursToken, await userHash("test", "neighbour"), tokens[2] ?? ""]) {
@@ -42,6 +48,56 @@ it("leaves neither uid, nor token, nor hash of the user in the files of both cla
   } finally {
     await server.stop();
   }
+});
+
+describe("what the directory's files hold of an erased user", () => {
+  it("is nothing, where all tokens came with one call", async ({ expect }) => {
+    const server = await serve({ bundle: inject("bundle"), bindings: testBindings });
+    try {
+      const uid = "user-to-be-erased";
+      const traces = [uid, "first-token-of-the-erased-user", "second-token-of-the-erased-user"];
+      await register(server, await login(server, "neighbour"), "token-of-the-neighbour");
+      const tokens = { fcmToken: traces[1], voipToken: traces[2] };
+      await call(server, "POST", "/v2/tokens", { authToken: await login(server, uid) }, tokens);
+      for (const trace of traces) expect(await filesWith(server, trace, "Directory"), trace).not.toEqual([]);
+      expect(await call(server, "DELETE", `/v3/users/${uid}`)).toEqual({ success: true });
+      await server.stop();
+      for (const trace of traces) expect(await filesWith(server, trace), trace).toEqual([]);
+      expect(await filesWith(server, "token-of-the-neighbour", "Directory")).not.toEqual([]);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  it("is nothing, where the erasure begins while the registration is published", async ({ expect }) => {
+    const server = await serve({ bundle: inject("bundle"), bindings: testBindings });
+    try {
+      const users = await Promise.all(
+        Array.from({ length: 40 }, async (_, i) => {
+          const uid = `user-${i}-to-be-erased`;
+          return { uid, authToken: await login(server, uid) };
+        }),
+      );
+      let acknowledged = 0;
+      // All at once. Each is acknowledged, cancelled or refused, as it comes before the erasure or after its beginning.
+      const registrations = users.map(async ({ uid, authToken }) => {
+        const tokens = { fcmToken: `fcm-of-${uid}`, voipToken: `voip-of-${uid}` };
+        const registration = call(server, "POST", "/v2/tokens", { authToken }, tokens);
+        await registration.then(
+          () => (acknowledged += 1),
+          () => undefined,
+        );
+      });
+      for (const { uid } of users) expect(await call(server, "DELETE", `/v3/users/${uid}`)).toEqual({ success: true });
+      await Promise.all(registrations);
+      expect(acknowledged).toBeGreaterThan(0);
+      expect(acknowledged).toBeLessThan(users.length);
+      await server.stop();
+      for (const { uid } of users) expect(await filesWith(server, uid), uid).toEqual([]);
+    } finally {
+      await server.stop();
+    }
+  });
 });
 
 /** A token that the same owner object knows, so that the erased one's row has had a neighbour in its page. */

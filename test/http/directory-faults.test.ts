@@ -3,6 +3,7 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { describe, it, vi } from "vitest";
 import { tokenHash } from "../../src/durable/names.ts";
+import type { Snapshot } from "../../src/durable/snapshots.ts";
 import {
   ALARM_RETRY_MAX_MS,
   ALARM_RETRY_MIN_MS,
@@ -27,7 +28,7 @@ import {
   silent,
   userObject,
 } from "../support/faults.ts";
-import { alarmOf, ownerObject, shownOf } from "../support/objects.ts";
+import { alarmOf, directoryObject, ownerObject, shownOf } from "../support/objects.ts";
 
 const { connectionLost, overloaded, reset } = platformErrors;
 
@@ -354,6 +355,49 @@ describe("the owner object of a token that goes", () => {
     await mend(session);
     await ring(session);
     expect(calls).toContain("erase");
+  });
+});
+
+describe("an erasure that meets a publication", () => {
+  const erase = ({ uid }: TestSession) => serverCall("DELETE", `/v3/users/${uid}`);
+  /** The user's rows in the directory object. */
+  const rows = ({ app, uid }: TestSession) =>
+    runInDurableObject(directoryObject(app, uid), (_, { storage }) =>
+      storage.sql.exec("SELECT tokens FROM users WHERE uid = ?", uid).toArray(),
+    );
+
+  it.for([
+    ["the directory has not taken yet", false],
+    ["the directory has taken, and not confirmed", true],
+  ] as const)("that %s waits for its own, and leaves nothing", async ([, after], { expect }) => {
+    const session = await login();
+    const held = holdBack({ after });
+    await breakDirectory(session, first(1, held.fault));
+    const registration = session.register({ fcmToken: uniqueToken(), voipToken: uniqueToken() });
+    await held.reached();
+    const erasure = erase(session);
+    await vi.waitFor(async () => expect(await read(session)).toEqual([]));
+    held.open();
+    expect((await erasure).status).toBe(200);
+    expect((await registration).status).toBe(200);
+    expect(await rows(session)).toEqual([]);
+  });
+
+  it("that comes late leaves nothing either", async ({ expect }) => {
+    const session = await login();
+    const late: Snapshot[] = [];
+    const delayed: Fault = (_, __, [snapshot]) => {
+      late.push(snapshot as Snapshot);
+      return Promise.reject(connectionLost());
+    };
+    await breakDirectory(session, first(1, delayed));
+    expect((await session.register({ fcmToken: uniqueToken() })).status).toBe(503);
+    expect((await erase(session)).status).toBe(200);
+    expect(late).toHaveLength(1);
+    for (const snapshot of late) {
+      expect(await directoryObject("test", session.uid).put(snapshot)).toMatchObject({ ok: false });
+    }
+    expect(await rows(session)).toEqual([]);
   });
 });
 

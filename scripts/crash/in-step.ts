@@ -54,6 +54,11 @@ export async function inStep(data: string, { isAtRest = false } = {}): Promise<S
   return step;
 }
 
+/** Tokens that the directory shows for two users. The files may be a copy. */
+export async function shownTwice(data: string): Promise<string[]> {
+  return (await directoryRows(data)).problems;
+}
+
 async function directoryRows(data: string): Promise<{ rows: Map<string, DirectoryRow>; problems: string[] }> {
   const rows = new Map<string, DirectoryRow>();
   const holders = new Map<string, string>();

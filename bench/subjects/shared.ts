@@ -6,6 +6,8 @@ import {
   KINDS,
   type Login,
   login,
+  pageAsked,
+  pageOf,
   type Row,
   registered,
   replyHeaders,
@@ -25,6 +27,8 @@ export interface Registry<E> {
   removeSession(env: E, login: Login): Promise<void>;
   removeAll(env: E, login: Login): Promise<void>;
   lookup(env: E, uids: string[]): Promise<Row[]>;
+  /** All tokens of the next `limit` users after this one, in the order of their uids. */
+  page?(env: E, after: string, limit: number): Promise<Row[]>;
 }
 
 export function platformOf(kind: Token["kind"]): string {
@@ -61,6 +65,12 @@ export function createSubject<E extends SubjectEnv>(registry: Registry<E>) {
     await checkApiKey(c.env.API_KEY_SHA256, c.req.header("apikey"));
     const { uids } = await c.req.json<{ uids: string[] }>();
     return c.json(found(uids, await registry.lookup(c.env, uids)), 200, replyHeaders());
+  });
+  app.get("/v3/push_tokens", async (c) => {
+    if (registry.page === undefined) return c.notFound();
+    await checkApiKey(c.env.API_KEY_SHA256, c.req.header("apikey"));
+    const { limit, after } = pageAsked(c.req.query());
+    return c.json(pageOf(limit, await registry.page(c.env, after, limit)), 200, replyHeaders());
   });
   return app;
 }

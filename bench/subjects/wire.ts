@@ -15,6 +15,8 @@ export interface Token {
 /** The fields of `POST /v2/tokens`. */
 export const KINDS = { fcmToken: "fcm", apnsToken: "apns", voipToken: "voip" } as const;
 
+/** A Firebase installation id, which senders address otherwise than a token (docs/fcm.md). */
+const FID = /^[c-f][A-Za-z0-9_-]{21}$/;
 const RETENTION_SECONDS = 270 * 24 * 3600;
 
 const encoder = new TextEncoder();
@@ -56,11 +58,30 @@ export interface Row extends Token {
 
 /** The reply to a lookup. */
 export function found(uids: string[], rows: Row[]) {
-  const byUid = new Map<string, object[]>(uids.map((uid) => [uid, []]));
+  return { data: { users: usersOf(uids, rows), errors: [] } };
+}
+
+function usersOf(uids: Iterable<string>, rows: Row[]) {
+  const byUid = new Map<string, object[]>(Array.from(uids, (uid) => [uid, []]));
   for (const { uid, token, kind, platform, session, registeredAt, refreshedAt } of rows) {
-    byUid.get(uid)?.push({ token, kind, platform, sessionId: session, registeredAt, refreshedAt, suspect: false });
+    const target = kind === "fcm" ? { target: FID.test(token) ? "fid" : "token" } : {};
+    byUid
+      .get(uid)
+      ?.push({ token, kind, ...target, platform, sessionId: session, registeredAt, refreshedAt, suspect: false });
   }
-  return { data: { users: [...byUid].map(([uid, pushTokens]) => ({ uid, pushTokens })), errors: [] } };
+  return [...byUid].map(([uid, pushTokens]) => ({ uid, pushTokens }));
+}
+
+/** The query of `GET /v3/push_tokens`: users after the last one of the page before. */
+export function pageAsked(query: { limit?: string; cursor?: string }): { limit: number; after: string } {
+  return { limit: Number(query.limit ?? 100), after: query.cursor ?? "" };
+}
+
+/** The reply to it. `rows`: all tokens of the next `limit` users, in the order of their uids. */
+export function pageOf(limit: number, rows: Row[]) {
+  const uids = new Set(rows.map(({ uid }) => uid));
+  const users = usersOf(uids, rows);
+  return { data: { users, ...(uids.size < limit ? {} : { cursor: users.at(-1)?.uid }) } };
 }
 
 export function replyHeaders(): Record<string, string> {

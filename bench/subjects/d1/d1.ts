@@ -62,6 +62,18 @@ const registry: Registry<Env> = {
       .all<Row>();
     return results;
   },
+
+  async page(env, after, limit) {
+    const { results } = await env.DB.prepare(
+      `SELECT uid, session, kind, token, platform, registered_at AS registeredAt, refreshed_at AS refreshedAt
+       FROM tokens WHERE uid > ?1 AND uid <= (
+         SELECT max(uid) FROM (SELECT DISTINCT uid FROM tokens WHERE uid > ?1 ORDER BY uid LIMIT ?2))
+       ORDER BY uid`,
+    )
+      .bind(after, limit)
+      .all<Row>();
+    return results;
+  },
 };
 
 export default createSubject(registry);

@@ -4,7 +4,7 @@ import cluster from "node:cluster";
 import { availableParallelism } from "node:os";
 import Fastify from "fastify";
 import pg from "pg";
-import { checkApiKey, found, KINDS, login, registered, replyHeaders } from "../wire.ts";
+import { checkApiKey, found, KINDS, login, pageAsked, pageOf, registered, replyHeaders } from "../wire.ts";
 
 const { PORT = "0", DATABASE_URL, SIGNING_KEY = "", API_KEY_SHA256 = "" } = process.env;
 const REFRESH_WINDOW_MS = 7 * 24 * 3600 * 1000;
@@ -110,6 +110,20 @@ async function serve(): Promise<void> {
       [uids],
     );
     return found(uids, rows);
+  });
+
+  app.get("/v3/push_tokens", async (request) => {
+    await checkApiKey(API_KEY_SHA256, request.headers.apikey);
+    const { limit, after } = pageAsked(request.query as Record<string, string>);
+    const { rows } = await query(
+      "page",
+      `SELECT uid, session, kind, token, platform, registered_at::float8 AS "registeredAt", refreshed_at::float8 AS "refreshedAt"
+       FROM tokens WHERE uid > $1 AND uid <= (
+         SELECT max(uid) FROM (SELECT DISTINCT uid FROM tokens WHERE uid > $1 ORDER BY uid LIMIT $2) AS page)
+       ORDER BY uid`,
+      [after, limit],
+    );
+    return pageOf(limit, rows);
   });
 
   await app.listen({ port: Number(PORT), host: "127.0.0.1" });

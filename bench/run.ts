@@ -9,7 +9,8 @@ import { countOperations } from "./lib/counts.ts";
 import { measureGrowth } from "./lib/growth.ts";
 import { type LoadRequest, type Measured, measure } from "./lib/load.ts";
 import { OPERATIONS, type Operation } from "./lib/operations.ts";
-import { median, writeReport } from "./lib/report.ts";
+import { median } from "./lib/ratios.ts";
+import { writeReport } from "./lib/report.ts";
 import { measureSizes } from "./lib/sizes.ts";
 import { measureStartUp } from "./lib/start-up.ts";
 import {

@@ -11,7 +11,7 @@ import { tokenOwnersName } from "../../src/durable/names.ts";
 import { OWNER_SHARDS } from "../../src/limits.ts";
 import { type LoadRequest, type Measured, measure } from "./load.ts";
 import { clientHeaders, REGISTRY_BINDINGS, SERVER_HEADERS } from "./logins.ts";
-import { median } from "./report.ts";
+import { median } from "./ratios.ts";
 
 export interface GrowthPoint {
   size: number;

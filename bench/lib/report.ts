@@ -10,8 +10,10 @@ import { DEFAULT_WORKLOAD, registryBill } from "./cost.ts";
 import type { Operation as Counted } from "./counts.ts";
 import type { Growth } from "./growth.ts";
 import type { Measured } from "./load.ts";
+import { causeOf, lossesIn } from "./losses.ts";
 import { OPERATIONS } from "./operations.ts";
 import { PRICES } from "./prices.ts";
+import { median, ratio } from "./ratios.ts";
 import type { Sizes } from "./sizes.ts";
 
 export interface Report {
@@ -28,23 +30,6 @@ export interface Report {
   growth: Growth | null;
 }
 
-/** The middle one; of an even number the upper. */
-export function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
-/** Ratio of two subjects in the same rounds: the machine's speed drifts, so each round is compared with itself. */
-export function ratio(
-  results: Record<string, Measured[]>,
-  a: string,
-  b: string,
-  figure: "perSecond" | "cpuPerRequest" = "perSecond",
-): number {
-  const [of, to] = [results[a] ?? [], results[b] ?? []];
-  return median(of.map((measured, round) => (measured[figure] ?? Number.NaN) / (to[round]?.[figure] ?? Number.NaN)));
-}
-
 export async function writeReport(path: string, report: Report): Promise<void> {
   await writeFile(path, toMarkdown(report));
 }
@@ -53,13 +38,13 @@ function toMarkdown(report: Report): string {
   return `# Benchmarks
 
 Written by \`npm run bench -- --write\` on ${new Date().toISOString().slice(0, 10)}. Repeat it: \`npm ci && npm run bench -- --write --growth\`; Debian's \`postgresql\` for the last
-column. Machines differ and drift, so read the ratios: all subjects ran in one run, in alternating rounds.
+two columns, and npm for the last. Machines differ and drift, so read the ratios: all subjects ran in one run, in alternating rounds.
 
 - Machine: ${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}
 - ${versions()}
 - ${report.users} users, ${report.connections} connections, ${report.rounds} rounds of ${report.seconds} s each; medians, after a round
-  to warm up. Every subject checks the same JWT or API key, sends replies of the same headers and fields (the run checks that), and commits to disk
-  before it answers.
+  to warm up. Every subject but Parse Server checks the same JWT or API key and sends replies of the same headers and fields; all name the same tokens
+  (the run checks both), and commit to disk before they answer.
 
 ## Speed
 
@@ -68,7 +53,7 @@ RPC and one SELECT (or INSERT), the same reply: the least that any Worker with o
 
 ${speed(report)}
 
-${cpuTime(report)}
+${parseServer(report)}${cpuTime(report)}
 
 ${losses(report)}
 
@@ -132,6 +117,7 @@ every meter, and the same for D1 and KV.
   may be a minute old, so it cannot keep the promises at any speed.
 - PostgreSQL was tuned with care (prepared statements, a pool per process, every core), and had the disk and all cores of one machine to
   itself, in the same place as its clients. It is one region, and somebody operates it.
+- A handover of Parse Server writes the other user into the installation. Nothing there is fenced: whoever still has a session may write it again.
 `;
 }
 
@@ -161,6 +147,19 @@ once per user (logout, delete all).
 ${bySubject(report, (each) => digits(median(each.map(({ cpuPerRequest }) => cpuPerRequest ?? Number.NaN))))}`;
 }
 
+/** What is different about it. */
+function parseServer({ results }: Report): string {
+  const isMeasured = Object.values(results).some((each) => Object.keys(each).some((name) => name.startsWith("Parse")));
+  if (!isMeasured) return "";
+  return `*Parse Server* speaks its own API, as its SDKs do: \`POST /installations\`, its upsert, with a session token; queries of \`_Installation\` with the master
+key. It has a process per core, PostgreSQL as Node has it, no log of requests, and indexes that it does not make by itself (by id, token and user of an
+installation, and by session token): its configuration is in bench/subjects/parse-server. It looks a session up once in 5 seconds, so hardly ever here. An
+unchanged registration is a write there. A page is of 1,000 installations, by object id. It has no logout or removal to measure: its logout leaves
+the installation with the user, and no call removes those of a user.
+
+`;
+}
+
 /** A row for each operation, a column for each subject. */
 function bySubject({ results }: Report, cell: (measured: Measured[]) => string): string {
   const subjects = [...new Set(Object.values(results).flatMap((each) => Object.keys(each)))];
@@ -179,24 +178,26 @@ function digits(value = Number.NaN): string {
 
 /** Where the registry is slower than what people build instead, and why. */
 function losses({ results }: Report): string {
-  const lost = Object.entries(results).flatMap(([name, bySubject]) => {
-    const pairs = Object.keys(bySubject).flatMap((other) => {
-      if (other === "floor" || other.startsWith("registry")) return [];
-      const mine = other.includes("Miniflare") ? "registry (Miniflare)" : "registry";
-      const r = ratio(bySubject, mine, other);
-      if (r >= 1) return [];
-      const floor =
-        mine === "registry" && bySubject.floor !== undefined ? ratio(bySubject, "floor", other) : Number.NaN;
-      return [`${other} (${r.toFixed(2)} of its speed${floor < 1 ? `; so is the floor: ${floor.toFixed(2)}` : ""})`];
-    });
-    return pairs.length === 0 ? [] : [`- ${name}: slower than ${pairs.join(", ")}`];
-  });
+  const lost = lossesIn(results);
   if (lost.length === 0) return "The registry is ahead of every other subject on its own host in every operation.";
-  const isFloorSlower = lost.some((line) => line.includes("so is the floor"));
-  const whyFloor = `Where even the floor is slower, no Worker with an object per user can win on this machine: it has one thread where Node and PostgreSQL have
-${cpus().length} cores, and a call of an object costs the CPU time that the floor shows. `;
-  return `Where the registry loses on this machine:\n\n${lost.join("\n")}\n
-${isFloorSlower ? whyFloor : ""}Writes cost the registry one fsync per object and file: a new token is two commits in two databases, one after
+  const factor = (value: number | null) => (value === null ? "" : value.toFixed(2));
+  const rows = lost.map((loss) => [
+    loss.operation,
+    loss.peer,
+    factor(loss.speed),
+    factor(loss.machine),
+    factor(loss.design),
+    factor(loss.registry),
+    causeOf(loss),
+  ]);
+  return `Where the registry loses on this machine. *Speed* is its share of the other's requests per second: the product of three factors.
+*The machine*: it has one thread where Node and PostgreSQL have ${cpus().length} cores; this part is not lost by CPU time. *The design*: what the
+floor loses by CPU time; no Worker with an object per user can win that. *Us*: what the registry needs beyond the floor. Where the
+floor has no such operation, the last two are one figure.
+
+${table(["operation", "against", "speed", "the machine", "the design", "us", "most of it"], rows)}
+
+Writes cost the registry one fsync per object and file: a new token is two commits in two databases, one after
 the other, where one database commits once, and groups the commits of concurrent requests. That is the price of one object per user, and what it buys
 is that users do not share a database, a region or a limit. A lookup asks one object per user, where one database answers with one query.`;
 }

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { wrangler } from "../../scripts/lib/workerd.ts";
-import { median } from "./report.ts";
+import { median } from "./ratios.ts";
 
 const RUNS = 5;
 

@@ -13,7 +13,9 @@ const README_LINES_MAX = 150;
 const NOT_WRAPPED = ["BENCHMARKS.md", "CHANGELOG.md"];
 
 const read = (path: string) => readFileSync(join(PROJECT, path), "utf8");
-const pages = globSync("{*.md,{docs,test,examples,bench}/**/*.md}", { cwd: PROJECT })
+/** A subject of the benchmark may have its dependencies installed. */
+const exclude = (path: string) => path.includes("node_modules");
+const pages = globSync("{*.md,{docs,test,examples,bench}/**/*.md}", { cwd: PROJECT, exclude })
   .sort()
   .map((path) => ({ path, text: read(path) }));
 
@@ -51,7 +53,10 @@ function deadLinks({ path, text }: { path: string; text: string }): string[] {
 
 /** Commands that the source and its comments, the configuration and the pages tell people to run. */
 function commandsNamed(): string[] {
-  const files = globSync("{{src,scripts,test,bench,examples}/**/*.ts,wrangler.toml,.ci/run}", { cwd: PROJECT });
+  const files = globSync("{{src,scripts,test,bench,examples}/**/*.ts,wrangler.toml,.ci/run}", {
+    cwd: PROJECT,
+    exclude,
+  });
   const texts = [...pages.map(({ text }) => text), ...files.map(read)];
   return texts.flatMap((text) => [...text.matchAll(/\bnpm run ([a-z][a-z:-]*[a-z])/g)].map(([, name = ""]) => name));
 }

@@ -5,10 +5,13 @@ import { flag, number, numbers, text } from "../scripts/lib/options.ts";
 import { type Output, withRoundedNumbers } from "../scripts/lib/output.ts";
 import { build, PROJECT } from "../scripts/lib/workerd.ts";
 import { checkAlike } from "./lib/alike.ts";
+import { ask } from "./lib/api.ts";
 import { countOperations } from "./lib/counts.ts";
 import { measureGrowth } from "./lib/growth.ts";
 import { type LoadRequest, type Measured, measure } from "./lib/load.ts";
 import { OPERATIONS, type Operation } from "./lib/operations.ts";
+import { installParseServer, startParseServer } from "./lib/parse-server.ts";
+import { postgresVersion } from "./lib/postgres.ts";
 import { median } from "./lib/ratios.ts";
 import { writeReport } from "./lib/report.ts";
 import { measureSizes } from "./lib/sizes.ts";
@@ -46,6 +49,11 @@ export const command = defineCommand({
     connections: number({ help: "Connections at once.", min: 1, default: 16 }),
     only: text({ help: "Only operations whose name contains this.", placeholder: "NAME", default: null }),
     core: flag("Only the floor and the registry."),
+    against: text({
+      help: "Only the floor, the registry and those of the others whose name contains this.",
+      placeholder: "NAME",
+      default: null,
+    }),
     beside: text({
       help: "Another checkout of this project, with its dependencies installed: its registry is measured too, as `other`.",
       placeholder: "DIR",
@@ -60,7 +68,12 @@ export const command = defineCommand({
     }),
     write: flag("Write BENCHMARKS.md; counts, sizes and start-up are measured for it too."),
   },
-  examples: ["--core --rounds 3", "--core --beside ../before", "--only lookup --json", "--write --growth"],
+  examples: [
+    "--core --rounds 3",
+    "--core --beside ../before",
+    "--only lookup --against Parse --json",
+    "--write --growth",
+  ],
   hasJson: true,
   run: bench,
 });
@@ -69,6 +82,7 @@ async function bench(
   values: Load & {
     only: string | null;
     core: boolean;
+    against: string | null;
     beside: string | null;
     growth: boolean;
     "growth-users": readonly number[];
@@ -84,7 +98,9 @@ async function bench(
   const counted = values.write
     ? { counts: await countOperations(), sizes: await measureSizes(bundle), startUp: await measureStartUp() }
     : null;
-  const results = await compare(load, { core: values.core, beside: values.beside, only: values.only ?? "" }, output);
+  const { core, beside } = values;
+  const against = (name: string) => !core && name.includes(values.against ?? "");
+  const results = await compare(load, { against, beside, only: values.only ?? "" }, output);
   const growth = values.growth
     ? await output.during(
         "measuring growth",
@@ -98,17 +114,20 @@ async function bench(
   return 0;
 }
 
+/** Whether a subject of this name is compared. */
+type Wanted = (name: string) => boolean;
+
 /** All operations on all subjects. */
 async function compare(
   load: Load,
-  { core, beside, only }: { core: boolean; beside: string | null; only: string },
+  { against, beside, only }: { against: Wanted; beside: string | null; only: string },
   output: Output,
 ): Promise<Results> {
   const subjects: Subject[] = [];
   const results: Results = {};
   const operations = OPERATIONS.filter(({ name }) => name.includes(only));
   try {
-    await output.during("starting the subjects", startAll(subjects, core, beside));
+    await output.during("starting the subjects", startAll(subjects, against, beside));
     const progress = output.progress("rounds", operations.length * (load.rounds + 1));
     for (const [i, operation] of operations.entries()) {
       const bySubject = await measureRounds(operation, subjects, load, (round) =>
@@ -125,20 +144,37 @@ async function compare(
 }
 
 /** Into `subjects` one by one, so that whoever waits can stop those that started. */
-async function startAll(subjects: Subject[], core: boolean, beside: string | null): Promise<void> {
+async function startAll(subjects: Subject[], against: Wanted, beside: string | null): Promise<void> {
   subjects.push(await startFloor());
   subjects.push(await startRegistry());
-  if (!core) {
-    subjects.push(await startRegistryInMiniflare());
-    subjects.push(await startD1());
-    subjects.push(await startKv());
-    const postgres = await startNodePostgres();
-    if (postgres !== null) subjects.push(postgres);
-    else console.warn("PostgreSQL is not installed (Debian: apt-get install postgresql): not compared");
-  }
+  const [d1, kv] = [against("D1 (Miniflare)"), against("KV (Miniflare)")];
+  // What runs in the simulator is compared with the registry in the simulator.
+  if (d1 || kv) subjects.push(await startRegistryInMiniflare());
+  if (d1) subjects.push(await startD1());
+  if (kv) subjects.push(await startKv());
+  await startThoseOnPostgres(subjects, against);
   await checkAlike(subjects);
   // Another state of the registry may answer otherwise.
   if (beside !== null) subjects.push(await startOther(resolve(beside)));
+}
+
+async function startThoseOnPostgres(subjects: Subject[], against: Wanted): Promise<void> {
+  const version = postgresVersion();
+  const [node, parse] = [against(`Node + PostgreSQL ${version}`), against(`Parse Server + PostgreSQL ${version}`)];
+  if (!node && !parse) return;
+  if (version === null) {
+    console.warn("PostgreSQL is not installed (Debian: apt-get install postgresql): what stands on it is not compared");
+    return;
+  }
+  if (node) subjects.push(await startNodePostgres(version));
+  if (!parse) return;
+  try {
+    await installParseServer();
+  } catch (error) {
+    console.warn(`Parse Server is not compared: ${(error as Error).message}`);
+    return;
+  }
+  subjects.push(await startParseServer(version));
 }
 
 async function measureRounds(
@@ -148,10 +184,12 @@ async function measureRounds(
   begun: (round: number) => void,
 ): Promise<Record<string, Measured[]>> {
   const bySubject: Record<string, Measured[]> = {};
+  const able: Subject[] = [];
+  for (const subject of subjects) if (await has(subject, operation)) able.push(subject);
   // The first round warms up: engines compile what runs often.
   for (let round = -1; round < load.rounds; round++) {
     begun(round + 1);
-    for (const subject of turned(subjects, round).filter((each) => has(each, operation))) {
+    for (const subject of turned(able, round)) {
       const measured = await measureOnce(operation, subject, load);
       if (round >= 0) bySubject[subject.name] = [...(bySubject[subject.name] ?? []), measured];
     }
@@ -159,21 +197,30 @@ async function measureRounds(
   return bySubject;
 }
 
-function has({ name }: Subject, { hasFloor, isRegistryOnly = false }: Operation): boolean {
-  return name === "floor" ? hasFloor : name === "registry" || name === "other" || !isRegistryOnly;
+async function has({ name, api, url }: Subject, operation: Operation): Promise<boolean> {
+  const { hasFloor, isRegistryOnly = false, probe } = operation;
+  if (name === "floor") return hasFloor;
+  if (isRegistryOnly) return name === "registry" || name === "other";
+  if (api.lacks.includes(operation.name)) return false;
+  if (probe === undefined) return true;
+  const { status } = await ask(url, probe(api));
+  const isThere = status !== 400 && status !== 404;
+  if (!isThere) console.warn(`${operation.name}: not of ${name}, which answers ${status}`);
+  return isThere;
 }
 
 async function measureOnce(operation: Operation, subject: Subject, load: Load): Promise<Measured> {
   const { users, seconds, connections } = load;
-  const prepare = operation.prepare(users);
-  const { url, pids } = subject;
+  const { api, url, pids } = subject;
+  const { logins, before, measured } = operation.begin(api, users);
+  await subject.logIn?.(logins);
   const busy = { url, pids, connections: operation.connections ?? connections };
-  await measure({ url, connections, amount: prepare.length, next: from(prepare.values()) });
+  await measure({ url, connections, amount: before.length, next: from(before.values()) });
   const amount = operation.isOnce ? users : operation.amount;
   return measure({
     ...busy,
     ...(amount === undefined ? { seconds } : { amount }),
-    next: from(operation.requests(users)),
+    next: from(await measured(url)),
   });
 }
 

@@ -31,6 +31,11 @@ export interface Measured {
   cpuPerRequest: number | null;
 }
 
+/** autocannon writes the length of the body into the headers: into those of other requests too, where they share them. */
+function ownHeaders(request: LoadRequest): LoadRequest {
+  return { ...request, headers: { ...request.headers } };
+}
+
 /** @throws if any reply was not 200, for then something else was measured. */
 export async function measure({ url, pids, connections, seconds, amount, next }: Load): Promise<Measured> {
   const cpu = () => (pids === undefined ? null : cpuMicros(pids));
@@ -39,7 +44,7 @@ export async function measure({ url, pids, connections, seconds, amount, next }:
     url,
     connections,
     ...(amount === undefined ? { duration: seconds ?? 1 } : { amount }),
-    requests: [{ setupRequest: (request: object) => ({ ...request, ...next() }) }],
+    requests: [{ setupRequest: (request: object) => ({ ...request, ...ownHeaders(next()) }) }],
   });
   let busyMs = 0;
   run.on("response", (_client, _status, _bytes, milliseconds) => {

@@ -31,7 +31,13 @@ export interface Report {
 }
 
 export async function writeReport(path: string, report: Report): Promise<void> {
-  await writeFile(path, toMarkdown(report));
+  await writeFile(path, toMarkdown({ ...report, results: inOrder(report.results) }));
+}
+
+/** Those that read many users come last, whenever they were measured. */
+function inOrder(results: Report["results"]): Report["results"] {
+  const sizes = new Map(OPERATIONS.map(({ name, usersPerRequest }) => [name, usersPerRequest]));
+  return Object.fromEntries(Object.entries(results).toSorted(([a], [b]) => (sizes.get(a) ?? 0) - (sizes.get(b) ?? 0)));
 }
 
 function toMarkdown(report: Report): string {
@@ -162,7 +168,9 @@ the installation with the user, and no call removes those of a user.
 
 /** A row for each operation, a column for each subject. */
 function bySubject({ results }: Report, cell: (measured: Measured[]) => string): string {
-  const subjects = [...new Set(Object.values(results).flatMap((each) => Object.keys(each)))];
+  // Most operations lack some subjects: those that lack none say in which order they stand.
+  const names = Object.values(results).map((each) => Object.keys(each));
+  const subjects = [...new Set(names.toSorted((a, b) => b.length - a.length).flat())];
   return table(
     ["operation", ...subjects],
     Object.entries(results).map(([name, measured]) => [

@@ -13,7 +13,7 @@ export interface Workload {
   newTokens: number;
   /** Users whose registration is refreshed per month: a launch after the refresh window (7 days) writes one row. */
   refreshes: number;
-  /** Users per billed sender request: 1 (one HTTP call per user), up to 500 (lookup), Infinity (the service binding). */
+  /** Users per billed sender request: 1 (one HTTP call per user), up to 500 (lookup), Infinity (lookups by the service binding). */
   batch: number;
   /** Devices per user. */
   devices: number;
@@ -36,7 +36,7 @@ export const DEFAULT_WORKLOAD: Workload = {
   logouts: 1,
   newTokens: 0.6,
   refreshes: 4.3,
-  batch: 100,
+  batch: 500,
   devices: 2,
   cpuMs: 0.5,
   readSeconds: 0.003,
@@ -56,13 +56,18 @@ const GB_PER_OBJECT = 0.128;
 const KIB_PER_GB = 1_000_000_000 / 1024;
 
 export function registryBill(counts: Record<Operation, Counts>, w: Workload): Bill {
+  // A lookup asks no user's object: what it costs is shared by the users whom it answers for.
+  const size = w.batch < 500 ? 100 : 500;
+  const read: [Operation, number, boolean] =
+    w.batch === 1 ? ["sender read", w.senderReads, false] : [`lookup of ${size}`, w.senderReads / size, false];
   const mix: [operation: Operation, perUser: number, writes: boolean][] = [
     ["unchanged registration", w.launches - w.refreshes - w.newTokens, false],
     ["refresh", w.refreshes, true],
     ["rotation", w.newTokens, true],
     ["logout", w.logouts, true],
-    ["sender read", w.senderReads, false],
+    read,
   ];
+  const calls = (c: Counts) => c.userCalls + c.ownerCalls + c.directoryCalls;
   const sum = (amount: (counts: Counts, writes: boolean) => number) =>
     mix.reduce(
       (total, [operation, perUser, writes]) => total + amount(counts[operation], writes) * perUser * w.users,
@@ -77,10 +82,10 @@ export function registryBill(counts: Record<Operation, Counts>, w: Workload): Bi
   return bill("registry", {
     "Worker requests": charge(worker.requests, requests),
     "Worker CPU": charge(worker.cpuMs, cpu),
-    "object requests": charge(durableObjects.requests, sum((c) => c.userCalls + c.ownerCalls) + alarms),
+    "object requests": charge(durableObjects.requests, sum(calls) + alarms),
     "object duration": charge(
       durableObjects.duration,
-      sum((c, writes) => (c.userCalls + c.ownerCalls) * (writes ? w.writeSeconds : w.readSeconds) * GB_PER_OBJECT),
+      sum((c, writes) => calls(c) * (writes ? w.writeSeconds : w.readSeconds) * GB_PER_OBJECT),
     ),
     "rows read": charge(
       durableObjects.rowsRead,

@@ -15,6 +15,7 @@ export type Operation =
   | "list"
   | "sender read"
   | "lookup of 100"
+  | "lookup of 500"
   | "logout"
   | "delete all"
   | "read of an unknown user";
@@ -63,12 +64,14 @@ async function count(server: Server): Promise<Record<Operation, Counts>> {
     clientHeaders("anna", "a2"),
     clientHeaders("ben", "b1"),
   ];
-  const uids = Array.from({ length: 100 }, (_, i) => `user-${i}`);
+  const uids = Array.from({ length: 500 }, (_, i) => `user-${i}`);
 
   // The tables of an owner object are made once per shard, not per user: every token below falls to one warm shard.
   const tokens = await tokensOfOneShard(4);
   const token = (i: number) => tokens.list[i] ?? "";
   await register(clientHeaders("warm-up", "w"), tokens.warmUp);
+  // The same goes for directory objects: each of these users falls to one of the 16.
+  for (const uid of uids) await send("POST", "/v2/tokens", clientHeaders(uid, uid), { fcmToken: `token-of-${uid}` });
   const first = await register(anna, token(0));
   const added = await register(otherPhone, token(1));
   const unchanged = await register(anna, token(0));
@@ -77,8 +80,8 @@ async function count(server: Server): Promise<Record<Operation, Counts>> {
   const senderRead = await counted("GET", "/v3/users/anna/push_tokens", SERVER_HEADERS);
   await register(ben, token(3));
   const handover = await register(ben, token(2));
-  for (const uid of uids) await send("POST", "/v2/tokens", clientHeaders(uid, uid), { fcmToken: `token-of-${uid}` });
-  const lookup = await counted("POST", "/v3/push_tokens/lookup", SERVER_HEADERS, { uids });
+  const lookup = (users: string[]) => counted("POST", "/v3/push_tokens/lookup", SERVER_HEADERS, { uids: users });
+  const [lookupOf100, lookupOf500] = [await lookup(uids.slice(0, 100)), await lookup(uids)];
   const unknown = await counted("GET", "/v2/tokens", clientHeaders("nobody", "n"));
   const logout = await counted("DELETE", "/v3.0/me", ben);
   const deleteAll = await counted("DELETE", "/v2/tokens", anna, { all: true });
@@ -94,7 +97,8 @@ async function count(server: Server): Promise<Record<Operation, Counts>> {
     handover,
     list,
     "sender read": senderRead,
-    "lookup of 100": lookup,
+    "lookup of 100": lookupOf100,
+    "lookup of 500": lookupOf500,
     logout,
     "delete all": deleteAll,
     "read of an unknown user": unknown,

@@ -11,6 +11,8 @@ export interface Sizes {
   gzipBytes: number;
   /** Bytes of a user's database by number of devices. */
   userBytes: Record<string, number>;
+  /** Bytes that a user of three devices, each with 200 bytes of facts about it, takes in the directory. */
+  directoryBytes: number;
 }
 
 /** Tables of the runtime itself; the local one keeps a page for each of its own (alarm, key-value) in the user's file. */
@@ -20,30 +22,62 @@ export async function measureSizes(bundle: string): Promise<Sizes> {
   const script = await readFile(bundle);
   const userBytes: Record<string, number> = {};
   for (const devices of [1, 3, 10]) userBytes[String(devices)] = await sizeOfUser(bundle, devices);
-  return { bundleBytes: script.byteLength, gzipBytes: gzipSync(script, { level: 9 }).byteLength, userBytes };
+  const gzipBytes = gzipSync(script, { level: 9 }).byteLength;
+  return { bundleBytes: script.byteLength, gzipBytes, userBytes, directoryBytes: await sizeInDirectory(bundle) };
 }
 
 /** One user alone in a fresh store, each device with the tokens that it has: phones one, every third an iPhone with two. */
 async function sizeOfUser(bundle: string, devices: number): Promise<number> {
-  const server = await serve({ bundle, bindings: REGISTRY_BINDINGS });
+  const data = await withDevices(bundle, ["user"], devices);
+  return await bytesOf(join(data, "UserTokens"));
+}
+
+/** The mean of many users: they share pages. */
+async function sizeInDirectory(bundle: string): Promise<number> {
+  const uids = Array.from({ length: 200 }, (_, i) => `user-${i}`);
+  const data = await withDevices(bundle, uids, 3, { directory: { objects: 1 } });
+  return Math.round((await bytesOf(join(data, "Directory"))) / uids.length);
+}
+
+/** 200 bytes, as an app says them of a device. */
+const DEVICE = {
+  id: "0e10ac93-eace-4e22-ba2e-2efa5ed66460",
+  name: "Anna's phone",
+  model: "Pixel 9 Pro",
+  os: "Android 16",
+  appVersion: "12.4.1 (20261)",
+  locale: "de-DE",
+  environment: "production",
+  bundleId: "com.example.messenger",
+};
+
+/** Where the data are, of a registry that users registered these devices with. */
+async function withDevices(bundle: string, uids: readonly string[], devices: number, settings = {}): Promise<string> {
+  const app = { ...REGISTRY_BINDINGS.APP_BENCH, ...settings };
+  const server = await serve({ bundle, bindings: { ...REGISTRY_BINDINGS, APP_BENCH: app } });
   try {
-    for (let i = 0; i < devices; i++) {
-      const name = `${"x".repeat(140)}${i}`;
-      const tokens = i % 3 === 2 ? { apnsToken: name, voipToken: name } : { fcmToken: name };
-      const response = await fetch(`${server.url}/v2/tokens`, {
-        method: "POST",
-        headers: clientHeaders("user", `0e10ac93-eace-4e22-ba2e-2efa5ed6646${i}`),
-        body: JSON.stringify(tokens),
-      });
-      if (response.status !== 200) throw new Error(await response.text());
-      await response.arrayBuffer();
+    for (const uid of uids) {
+      for (let i = 0; i < devices; i++) {
+        const name = `${"x".repeat(140 - uid.length)}${uid}${i}`;
+        const tokens = i % 3 === 2 ? { apnsToken: name, voipToken: name } : { fcmToken: name };
+        const response = await fetch(`${server.url}/v2/tokens`, {
+          method: "POST",
+          headers: clientHeaders(uid, `0e10ac93-eace-4e22-ba2e-2efa5ed6646${i}`),
+          body: JSON.stringify(uids.length > 1 ? { ...tokens, device: DEVICE } : tokens),
+        });
+        if (response.status !== 200) throw new Error(await response.text());
+        await response.arrayBuffer();
+      }
     }
   } finally {
     await server.stop();
   }
-  const directory = join(server.data, "UserTokens");
+  return server.data;
+}
+
+async function bytesOf(directory: string): Promise<number> {
   const file = (await readdir(directory)).find((name) => /^[0-9a-f]{64}\.sqlite$/.test(name));
-  if (file === undefined) throw new Error("the user has no database");
+  if (file === undefined) throw new Error("there is no database");
   const database = new DatabaseSync(join(directory, file));
   try {
     const pragma = (name: string) => Number(Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]);

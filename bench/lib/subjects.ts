@@ -60,6 +60,7 @@ export async function startRegistryInMiniflare(): Promise<Subject> {
     durableObjects: {
       USER_TOKENS: { className: "UserTokens", useSQLite: true },
       TOKEN_OWNERS: { className: "TokenOwners", useSQLite: true },
+      DIRECTORY: { className: "Directory", useSQLite: true },
     },
   });
 }

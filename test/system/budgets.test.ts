@@ -8,27 +8,31 @@ const KIB = 1024;
 
 describe("the budgets", () => {
   it("hold for the bundle and for what a user takes on disk", async ({ expect }) => {
-    const { gzipBytes, userBytes } = await measureSizes(inject("bundle"));
+    const { gzipBytes, userBytes, directoryBytes } = await measureSizes(inject("bundle"));
     expect(gzipBytes).toBeLessThanOrEqual(60 * KIB);
     expect(userBytes["3"]).toBeLessThanOrEqual(20 * KIB);
+    expect(directoryBytes).toBeLessThanOrEqual(1.5 * KIB);
   });
 
   it("hold for calls and rows of each operation, and for the monthly bill", async ({ expect }) => {
     const counts = await countOperations();
-    expect(counts["unchanged registration"]).toMatchObject({ userCalls: 1, ownerCalls: 0, rowsWritten: 0 });
-    expect(counts["new token of a known user"]).toMatchObject({ userCalls: 1, ownerCalls: 1 });
-    expect(counts["new token of a known user"].rowsWritten).toBeLessThanOrEqual(3);
+    const one = { userCalls: 1, ownerCalls: 0, directoryCalls: 0 };
+    expect(counts["unchanged registration"]).toMatchObject({ ...one, rowsWritten: 0 });
+    expect(counts["new token of a known user"]).toMatchObject({ userCalls: 1, ownerCalls: 1, directoryCalls: 1 });
+    expect(counts["new token of a known user"].rowsWritten).toBeLessThanOrEqual(6);
     expect(counts["first registration of a user"].rowsWritten).toBeLessThanOrEqual(12);
-    expect(counts.refresh).toMatchObject({ userCalls: 1, ownerCalls: 0, rowsWritten: 1 });
-    expect(counts.list).toMatchObject({ userCalls: 1, ownerCalls: 0, rowsWritten: 0 });
+    expect(counts.refresh).toMatchObject({ ...one, rowsWritten: 1 });
+    expect(counts.list).toMatchObject({ ...one, rowsWritten: 0 });
     // Two registrations are listed.
     expect(counts.list.rowsRead).toBeLessThanOrEqual(2 + 3);
-    expect(counts["sender read"]).toMatchObject({ userCalls: 1, ownerCalls: 0, rowsWritten: 0 });
-    expect(counts["read of an unknown user"]).toMatchObject({ userCalls: 1, ownerCalls: 0, rowsWritten: 0 });
+    expect(counts["sender read"]).toMatchObject({ ...one, rowsWritten: 0 });
+    expect(counts["read of an unknown user"]).toMatchObject({ ...one, rowsWritten: 0 });
+    expect(counts["lookup of 500"]).toMatchObject({ userCalls: 0, ownerCalls: 0, rowsWritten: 0 });
+    expect(counts["lookup of 500"].directoryCalls).toBeLessThanOrEqual(16);
+    expect(counts["lookup of 500"].rowsRead).toBeLessThanOrEqual(500 + 16);
     // By the service binding, and over HTTP in the largest batches.
-    expect(registryBill(counts, { ...DEFAULT_WORKLOAD, batch: Number.POSITIVE_INFINITY }).total).toBeLessThanOrEqual(
-      700,
-    );
-    expect(registryBill(counts, { ...DEFAULT_WORKLOAD, batch: 500 }).total).toBeLessThanOrEqual(700);
+    for (const batch of [Number.POSITIVE_INFINITY, 500]) {
+      expect(registryBill(counts, { ...DEFAULT_WORKLOAD, batch }).total).toBeLessThanOrEqual(350);
+    }
   });
 });

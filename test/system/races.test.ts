@@ -110,7 +110,9 @@ async function shownTwiceNow(): Promise<string[]> {
 }
 
 describe("users who fight for tokens", () => {
-  it("leave each token with one holder, who is the owner on record and the only one who is shown", async ({ expect }) => {
+  it("leave each token with one holder, who is the owner on record and the only one who is shown", async ({
+    expect,
+  }) => {
     const users = await Promise.all(
       Array.from({ length: USERS }, async (_, i) => {
         const uid = `user-${i}`;

@@ -33,6 +33,7 @@ beforeAll(async () => {
           durableObjects: {
             USER_TOKENS: { className: "UserTokens", useSQLite: true },
             TOKEN_OWNERS: { className: "TokenOwners", useSQLite: true },
+            DIRECTORY: { className: "Directory", useSQLite: true },
           },
         },
         {

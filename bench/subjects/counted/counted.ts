@@ -1,12 +1,13 @@
 // The registry with a meter on what Cloudflare bills: calls of objects, rows read and rows written, by SQLite's own counters.
 // `GET /counts` answers what was counted since the last time it was asked.
-import registry, { TokenOwners, UserTokens } from "../../../src/index.ts";
+import registry, { Directory, TokenOwners, UserTokens } from "../../../src/index.ts";
 
-export { TokenOwners, UserTokens };
+export { Directory, TokenOwners, UserTokens };
 
 export interface Counts {
   userCalls: number;
   ownerCalls: number;
+  directoryCalls: number;
   rowsRead: number;
   rowsWritten: number;
 }
@@ -15,6 +16,7 @@ let cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
 let alarms = 0;
 let userCalls = 0;
 let ownerCalls = 0;
+let directoryCalls = 0;
 let isMetered = false;
 
 /** Objects of one workerd share the isolate and so the prototypes: one meter sees them all. */
@@ -62,11 +64,15 @@ countCalls(UserTokens.prototype, () => {
 countCalls(TokenOwners.prototype, () => {
   ownerCalls += 1;
 });
+countCalls(Directory.prototype, () => {
+  directoryCalls += 1;
+});
 
 function takeCounts(): Counts {
   const counts = {
     userCalls,
     ownerCalls,
+    directoryCalls,
     rowsRead: cursors.reduce((sum, cursor) => sum + cursor.rowsRead, 0),
     rowsWritten: cursors.reduce((sum, cursor) => sum + cursor.rowsWritten, alarms),
   };
@@ -74,6 +80,7 @@ function takeCounts(): Counts {
   alarms = 0;
   userCalls = 0;
   ownerCalls = 0;
+  directoryCalls = 0;
   return counts;
 }
 

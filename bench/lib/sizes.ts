@@ -39,16 +39,16 @@ async function sizeInDirectory(bundle: string): Promise<number> {
   return Math.round((await bytesOf(join(data, "Directory"))) / uids.length);
 }
 
-/** 200 bytes, as an app says them of a device. */
+/** 200 bytes of JSON, as an app says them of a device. */
 const DEVICE = {
   id: "0e10ac93-eace-4e22-ba2e-2efa5ed66460",
   name: "Anna's phone",
   model: "Pixel 9 Pro",
   os: "Android 16",
-  appVersion: "12.4.1 (20261)",
+  appVersion: "12.4.1",
   locale: "de-DE",
   environment: "production",
-  bundleId: "com.example.messenger",
+  bundleId: "com.example.chat",
 };
 
 /** Where the data are, of a registry that users registered these devices with. */
@@ -59,7 +59,7 @@ async function withDevices(bundle: string, uids: readonly string[], devices: num
     for (const uid of uids) {
       for (let i = 0; i < devices; i++) {
         const name = `${"x".repeat(140 - uid.length)}${uid}${i}`;
-        const tokens = i % 3 === 2 ? { apnsToken: name, voipToken: name } : { fcmToken: name };
+        const tokens = i % 3 === 2 && uids.length === 1 ? { apnsToken: name, voipToken: name } : { fcmToken: name };
         const response = await fetch(`${server.url}/v2/tokens`, {
           method: "POST",
           headers: clientHeaders(uid, `0e10ac93-eace-4e22-ba2e-2efa5ed6646${i}`),

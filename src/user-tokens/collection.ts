@@ -22,6 +22,7 @@ export async function collect(rooms: Rooms): Promise<void> {
   const { retentionMs, sessionMs } = app.rules;
   const expired = store.registrations.all().filter((row) => row.refreshedAt + retentionMs <= now);
   publication.forget(slots.empty(expired, "expired", now));
+  slots.showRefreshes(now);
   if (store.exists) {
     store.transaction(() => {
       store.deleteExpiredFacts(now);

@@ -3,31 +3,23 @@
 // it, and the near alarm that says that it does not yet. Nothing here awaits.
 import { decideFeedback } from "../domain/feedback.ts";
 import { withLabels } from "../domain/labels.ts";
-import {
-  type Change,
-  type ChangeKind,
-  type PushToken,
-  type Registration,
-  type Rules,
-  SHORT_HASH_LENGTH,
-} from "../domain/registration.ts";
+import type { Change, ChangeKind, PushToken, Registration, Rules } from "../domain/registration.ts";
 import { looksAlike } from "../domain/sender-token.ts";
-import { directoryGeneration } from "../durable/names.ts";
-import { appOf, type Platform, type PlatformOf } from "../durable/platform.ts";
-import { appNow } from "../durable/settings.ts";
+import { appOf, type PlatformOf } from "../durable/platform.ts";
 import {
   MUTED_KEPT_MS,
   REGISTRATIONS_PER_USER_MAX,
   RESTORED_VERSION_AHEAD_MS,
-  SHOWN_EVERY_MAX_MS,
   TOKEN_BYTES_PER_USER_MAX,
   VERSION_AHEAD_MS,
 } from "../limits.ts";
 import { countChanges } from "../metrics.ts";
 import type { Alarm } from "./alarm.ts";
+import { change } from "./change.ts";
 import type { Grant, Operation } from "./in-flight.ts";
 import type { DeliveryReport, FeedbackReport, FeedbackResult, HeldSlot, RegisterRequest } from "./outcomes.ts";
 import type { UserTokensStore } from "./store.ts";
+import { generationNow, showEveryMs } from "./versions.ts";
 
 /** What a change takes out of the slots, and adds to the record. */
 interface Draft {
@@ -277,6 +269,19 @@ export class Slots {
     });
   }
 
+  /**
+   * What was refreshed since it was last shown is shown as it is: a device that is never used again expires in the directory when it
+   * does here.
+   */
+  showRefreshes(now: number): void {
+    const rows = this.#store.registrations.all().filter((row) => row.shownAt < row.refreshedAt);
+    if (rows.length === 0) return;
+    this.#commit(now, (draft) => {
+      draft.isSeen = true;
+      for (const row of rows) this.#store.registrations.put({ ...row, shownAt: row.refreshedAt });
+    });
+  }
+
   /** What is shown is to be shown again, under a new version. `uid` is needed of a user who was never shown. */
   showAgain(now: number, uid: string | null = null): void {
     this.#commit(now, (draft) => {
@@ -317,17 +322,6 @@ export class Slots {
   }
 }
 
-/** `""` where the app's configuration cannot be read: then it is shown again once it can. */
-function generationNow(platform: Platform): string {
-  const app = appNow(platform);
-  return app === null ? "" : directoryGeneration(app.directory);
-}
-
-/** A refresh is shown this long after the last one that was: no token that lives is ever missing where only those are known. */
-function showEveryMs({ retentionMs }: Rules): number {
-  return Math.min(SHOWN_EVERY_MAX_MS, retentionMs / 3);
-}
-
 const OUTCOMES = { keep: "kept", suspect: "suspect", prune: "pruned" } as const;
 
 /** The answer to a report of a token that is not registered, or is so in another form: as `row`. */
@@ -347,16 +341,4 @@ interface Granted extends Grant {
 /** What the limit of a user's bytes counts; as {@link RegistrationsTable.size} does. */
 function bytesOf({ token, labels }: Registration): number {
   return token.length + JSON.stringify(labels).length;
-}
-
-function change(kind: ChangeKind, row: PushToken & { session: string }, at: number, code?: string): Change {
-  return {
-    at,
-    change: kind,
-    kind: row.kind,
-    platform: row.platform,
-    session: row.session,
-    token: row.hash.slice(0, SHORT_HASH_LENGTH),
-    ...(code === undefined ? {} : { code }),
-  };
 }

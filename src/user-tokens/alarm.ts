@@ -45,8 +45,8 @@ export class Alarm {
   }
 
   /**
-   * Sets a near alarm, unless one is set that is still to come. Without an `await` between it and the SQL of a change, both are one commit: it must be
-   * called in that very stretch.
+   * Sets a near alarm, unless one is set that is still to come. Without an `await` between it and the SQL of a change, both are
+   * one commit: it must be called in that very stretch.
    */
   setNear(now: number): void {
     if (this.#at != null && !isWholeMinute(this.#at) && this.#at > now) return;

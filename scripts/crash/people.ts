@@ -193,6 +193,7 @@ export class People {
 
   async #erase(person: Person): Promise<void> {
     const sentAt = Date.now();
+    const { certain } = person;
     const isDone = await this.#end(person, {
       name: "erasure",
       sessions: [...person.live, ...person.doubtful],
@@ -201,6 +202,8 @@ export class People {
     });
     if (!isDone) return;
     person.erasedAt = sentAt;
+    // An erasure insists on it that owner objects hear of what it takes.
+    for (const token of certain) person.uncertain.delete(token);
     person.isErased = true;
   }
 

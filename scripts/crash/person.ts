@@ -21,7 +21,10 @@ export class Person {
   isKnown = false;
   /** Nothing of before this moment may be on record (epoch ms). */
   erasedAt = 0;
-  /** Tokens whose registration may have been cut off by a kill: an owner object may know them, and nobody else does. */
+  /**
+   * Tokens that an owner object may know, and nobody else does: their registration was cut off by a kill; or they went, and a kill
+   * came before the owner object heard of it (which is best effort).
+   */
   readonly uncertain = new Set<string>();
   /** An erasure was acknowledged, and no registration was begun since. */
   isErased = false;
@@ -33,7 +36,16 @@ export class Person {
   /** These states are possible too. */
   mayBe(states: readonly State[]): void {
     this.states = distinct([...this.states, ...states]);
+    const certain = this.certain;
+    for (const state of this.states)
+      for (const token of state.keys()) if (!certain.has(token)) this.uncertain.add(token);
     for (const state of this.states) this.shown.allow(this.uid, audible(state));
+  }
+
+  /** Tokens that are held, whatever is possible. */
+  get certain(): ReadonlySet<string> {
+    const [first = new Map(), ...others] = this.states;
+    return new Set([...first.keys()].filter((token) => others.every((state) => state.has(token))));
   }
 
   /** It was acknowledged that one of these states has come. */

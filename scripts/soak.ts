@@ -1,17 +1,16 @@
-// `npm run soak`: keeps a fixed rate of launches, rotations, logouts, handovers and reads on one workerd for a long time. A tenth
-// of the calls go to one user, and every tenth token is known to one and the same owner object.
-import { execFileSync } from "node:child_process";
+// `npm run soak`: keeps a fixed rate of launches, rotations, logouts, handovers, reads, lookups and pages on one workerd for a
+// long time. A tenth of the calls go to one user, and every tenth token is known to one and the same owner object.
 import { createHash, randomUUID } from "node:crypto";
-import { cp, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { inStep } from "./crash/in-step.ts";
 import { defineCommand, main } from "./lib/command.ts";
 import { Connections, LoadClient, type Login, loadApp, percentile, tokensIn } from "./lib/load.ts";
 import { number, text } from "./lib/options.ts";
 import { type Output, type Progress, rounded, withRoundedNumbers } from "./lib/output.ts";
-import { meanObjectBytes } from "./lib/sqlite.ts";
-import { build, type Server, serve } from "./lib/workerd.ts";
+import { build, serve } from "./lib/workerd.ts";
+import { growthsOf, memoryMiB, type Stored, stored, type Window } from "./soak/growth.ts";
 
 /** Devices of the user that a tenth of all calls concern. */
 const HOT_DEVICES = 30;
@@ -21,15 +20,9 @@ const TICK_MS = 10;
 /** The start is not measured: the code is compiled, objects are made. */
 const WARM_UP_MS = 20_000;
 const DEVICES_PER_USER = 2;
+const USERS_PER_LOOKUP = 50;
+const USERS_PER_PAGE = 100;
 const ERRORS_SHOWN = 20;
-
-/** What may grow, and how far, before the run fails. A shared machine is noisy: these find a leak, not a slower minute. */
-const P99_GROWTH_MAX = 3;
-const P99_GROWTH_MIN_MS = 50;
-const MEMORY_GROWTH_MAX = 1.5;
-// A record of changes that fills is a page or two; each session that ended leaves a fence until its auth token cannot live.
-const OBJECT_GROWTH_MAX_BYTES = 8 * 1024;
-const FENCE_MAX_BYTES = 256;
 
 export interface SoakOptions {
   minutes: number;
@@ -42,18 +35,7 @@ export interface SoakOptions {
   progress?: Progress;
 }
 
-export interface Window {
-  calls: number;
-  p50: number;
-  p99: number;
-  memoryMiB: number;
-}
-
-/** Bytes of an average object of each kind. */
-export interface Stored {
-  userTokens: number;
-  tokenOwners: number;
-}
+const NOTHING_STORED: Stored = { userTokens: 0, tokenOwners: 0, directory: 0 };
 
 export interface SoakResult {
   calls: number;
@@ -87,7 +69,7 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     byOperation: {},
     errors: [],
     thirds: [],
-    stored: { before: { userTokens: 0, tokenOwners: 0 }, after: { userTokens: 0, tokenOwners: 0 } },
+    stored: { before: NOTHING_STORED, after: NOTHING_STORED },
     growths: [],
   };
   try {
@@ -110,11 +92,13 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
       );
     }
     result.stored.after = await stored(server);
-    result.growths = growthsOf(result, options.users);
+    result.growths = growthsOf(result.thirds, result.stored, (result.byOperation.logout ?? 0) / options.users);
   } finally {
     connections.close();
     await server.stop();
   }
+  const { problems } = await inStep(server.data, { isAtRest: true });
+  result.errors.push(...problems.map((problem) => `the directory: ${problem}`));
   return result;
 }
 
@@ -211,7 +195,9 @@ class Load {
   #operation(): [string, (device: Device) => Promise<void>] {
     const dice = Math.random();
     if (dice < 0.6) return ["launch", (device) => this.#register(device)];
-    if (dice < 0.85) return ["read", (device) => this.#read(device)];
+    if (dice < 0.74) return ["read", (device) => this.#read(device)];
+    if (dice < 0.83) return ["lookup", (device) => this.#lookUp(device)];
+    if (dice < 0.85) return ["page", () => this.#page()];
     if (dice < 0.94) return ["rotation", (device) => this.#register(device, newToken())];
     if (dice < 0.97) return ["logout", (device) => this.#logOutAndIn(device)];
     return ["handover", (device) => this.#handOver(device)];
@@ -228,6 +214,26 @@ class Load {
     if (!tokensIn(answer).includes(device.token)) throw new Error("a registered token is missing from a read");
   }
 
+  async #lookUp({ login, token }: Device): Promise<void> {
+    const others = Array.from({ length: USERS_PER_LOOKUP - 1 }, () => this.#anyDevice()?.login.uid ?? login.uid);
+    const uids = [...new Set([login.uid, ...others])];
+    const answer = await this.#client.asServer("POST", "/v3/push_tokens/lookup", { uids });
+    const { users, errors } = answer.status === 200 ? JSON.parse(answer.text).data : { users: [], errors: [] };
+    if (users.length !== uids.length) throw new Error(`a lookup was answered ${answer.status}: ${answer.text}`);
+    if (errors.length > 0) throw new Error("a lookup names users who could not be read");
+    const shown = users[0].pushTokens.some((each: { token: string }) => each.token === token);
+    if (!shown) throw new Error("a registered token is missing from a lookup");
+  }
+
+  async #page(): Promise<void> {
+    const { status, text } = await this.#client.asServer("GET", `/v3/push_tokens?limit=${USERS_PER_PAGE}`);
+    if (status !== 200) throw new Error(`a page of all users was answered ${status}: ${text}`);
+  }
+
+  #anyDevice(): Device | undefined {
+    return this.#devices[Math.floor(Math.random() * this.#devices.length)];
+  }
+
   async #logOutAndIn(device: Device): Promise<void> {
     await this.#expect(device, "DELETE", "/v3.0/me");
     device.login = await this.#client.login(device.login.uid);
@@ -236,7 +242,7 @@ class Load {
 
   /** The phone passes to another user for a moment, and back. */
   async #handOver(device: Device): Promise<void> {
-    const other = this.#devices[Math.floor(Math.random() * this.#devices.length)];
+    const other = this.#anyDevice();
     if (other === undefined || other.login.uid === device.login.uid) return;
     const guest: Device = { ...device, login: await this.#client.login(other.login.uid) };
     await this.#register(guest);
@@ -248,38 +254,6 @@ class Load {
     const { status, text } = await this.#client.asClient(device.login, method, path, body);
     if (status !== 200) throw new Error(`${method} ${path} was answered ${status}: ${text}`);
   }
-}
-
-/** Resident memory of a process (`ps` knows it on Linux and macOS). */
-function memoryMiB(pid: number): number {
-  return Math.round(Number(execFileSync("ps", ["-o", "rss=", "-p", String(pid)]).toString()) / 1024);
-}
-
-/** What the objects hold, without the logs that the databases write ahead. The process stands still meanwhile. */
-async function stored({ data, pid }: Server): Promise<Stored> {
-  const copy = await mkdtemp(join(tmpdir(), "push-token-registry-soak-"));
-  process.kill(pid, "SIGSTOP");
-  try {
-    await cp(data, copy, { recursive: true });
-  } finally {
-    process.kill(pid, "SIGCONT");
-  }
-  const userTokens = await meanObjectBytes(copy, "UserTokens");
-  const tokenOwners = await meanObjectBytes(copy, "TokenOwners");
-  await rm(copy, { recursive: true });
-  return { userTokens, tokenOwners };
-}
-
-function growthsOf({ thirds, byOperation, stored: { before, after } }: SoakResult, users: number): string[] {
-  const growths: string[] = [];
-  const fenceBytes = ((byOperation.logout ?? 0) / users) * FENCE_MAX_BYTES;
-  const [first, , last] = thirds;
-  if (first === undefined || last === undefined) return growths;
-  if (last.p99 > first.p99 * P99_GROWTH_MAX && last.p99 > P99_GROWTH_MIN_MS) growths.push("p99");
-  if (last.memoryMiB > first.memoryMiB * MEMORY_GROWTH_MAX) growths.push("memory");
-  if (after.userTokens - before.userTokens > OBJECT_GROWTH_MAX_BYTES + fenceBytes) growths.push("storage of users");
-  if (after.tokenOwners - before.tokenOwners > OBJECT_GROWTH_MAX_BYTES) growths.push("storage of owners");
-  return growths;
 }
 
 export const command = defineCommand({
@@ -319,7 +293,7 @@ export const command = defineCommand({
 function tell({ calls, byOperation, errors, stored: { before, after }, growths }: SoakResult, output: Output): void {
   const operations = Object.entries(byOperation).map(([name, count]) => `${name} ${rounded(count)}`);
   output.say(`${rounded(calls)} calls: ${operations.join(", ")}; ${errors.length} errors`);
-  for (const kind of ["userTokens", "tokenOwners"] as const) {
+  for (const kind of ["userTokens", "tokenOwners", "directory"] as const) {
     output.say(
       `average object, ${kind}: ${rounded(before[kind])} bytes after the warm-up, ${rounded(after[kind])} at the end`,
     );

@@ -1,5 +1,6 @@
 // `npm run fuzz`: sends generated requests at workerd, and looks at every reply and every line of the log.
 import * as fc from "fast-check";
+import { inStep } from "./crash/in-step.ts";
 import { hostileRequests } from "./fuzz/hostile.ts";
 import type { Material } from "./fuzz/material.ts";
 import { defineCommand, main } from "./lib/command.ts";
@@ -32,6 +33,8 @@ export interface FuzzResult {
   /** Groups of requests that were refused or only read, around which everything held was compared. */
   groupsCompared: number;
   logLines: number;
+  /** Users of whom the directory and their own object were compared in the end. */
+  usersCompared: number;
   /** What should not have happened, with the request. */
   findings: string[];
 }
@@ -49,7 +52,15 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
     },
   });
   const connections = new Connections(server.port, { maxSockets: GROUP });
-  const result: FuzzResult = { requests: 0, statuses: {}, unsent: 0, groupsCompared: 0, logLines: 0, findings: [] };
+  const result: FuzzResult = {
+    requests: 0,
+    statuses: {},
+    unsent: 0,
+    groupsCompared: 0,
+    logLines: 0,
+    usersCompared: 0,
+    findings: [],
+  };
   try {
     const client = new LoadClient(app, connections);
     const secrets = secretsOf(app.bindings, app.keys, other.keys);
@@ -77,6 +88,9 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzResult> {
     connections.close();
     await server.stop();
   }
+  const { users, problems } = await inStep(server.data, { isAtRest: true });
+  result.usersCompared = users;
+  result.findings.push(...problems.map((problem) => `the directory is not in step: ${problem}`));
   return result;
 }
 
@@ -155,10 +169,11 @@ function compare(before: string, after: string, asks: Ask[], result: FuzzResult)
   result.findings.push(`refused requests changed something, from ${before} to ${after}: ${all}`);
 }
 
-/** Everything that is held about the witnesses. */
-async function stateOf(client: LoadClient, material: Material): Promise<string> {
-  const exports = material.uids.map((uid) => client.asServer("GET", `/v3/users/${encodeURIComponent(uid)}/export`));
-  return (await Promise.all(exports)).map(({ text }) => text).join("\n");
+/** Everything that is held about the witnesses, and what senders are told of them. */
+async function stateOf(client: LoadClient, { uids }: Material): Promise<string> {
+  const exports = uids.map((uid) => client.asServer("GET", `/v3/users/${encodeURIComponent(uid)}/export`));
+  const lookup = client.asServer("POST", "/v3/push_tokens/lookup", { uids, includeMuted: true });
+  return (await Promise.all([...exports, lookup])).map(({ text }) => text).join("\n");
 }
 
 async function send(client: LoadClient, ask: Ask, result: FuzzResult): Promise<Answer | null> {
@@ -249,7 +264,8 @@ export const command = defineCommand({
   },
   examples: ["--requests 20000 --seed 7"],
   notes:
-    "Exit code 1: a reply was a 5xx or had no envelope, a refused request changed something, or a reply or the log told a secret.",
+    "Exit code 1: a reply was a 5xx or had no envelope, a refused request changed something, a reply or the log told a secret, or " +
+    "the directory was not in step with the users' objects in the end.",
   hasJson: true,
   async run({ requests, seed: given }, { output }) {
     const seed = given ?? Date.now() % 1_000_000;
@@ -262,7 +278,8 @@ export const command = defineCommand({
       );
       output.say(`replies by status: ${statuses.join(", ")}`);
       output.say(
-        `compared around ${rounded(result.groupsCompared)} groups; ${rounded(result.logLines)} lines of the log`,
+        `compared around ${rounded(result.groupsCompared)} groups, and for ${rounded(result.usersCompared)} users in the directory; ` +
+          `${rounded(result.logLines)} lines of the log`,
       );
       output.say(`${result.findings.length} findings`);
       for (const finding of result.findings.slice(0, FINDINGS_SHOWN)) output.say(finding);

@@ -9,7 +9,7 @@ import { type CommitsResult, commitsRecipe } from "./crash/commits.ts";
 import { problemsOnDisk } from "./crash/disk.ts";
 import { inStep } from "./crash/in-step.ts";
 import { Lookups } from "./crash/lookups.ts";
-import { LAST_DEEDS, People } from "./crash/people.ts";
+import { LAST_DEEDS, type LastDeed, People } from "./crash/people.ts";
 import { Phones } from "./crash/phones.ts";
 import { erasureRecipe, type RecipeResult } from "./crash/recipe.ts";
 import { Run, type RunOptions } from "./crash/run.ts";
@@ -22,8 +22,8 @@ import { build } from "./lib/workerd.ts";
 const ROUNDS_PER_GENERATION = 10;
 /** The kill comes at a random moment up to this long after the first reply of a round. */
 const LOAD_MS_MAX = 900;
-/** In so many of the rounds everybody does the same at once, and the kill comes up to so long after the first of them. */
-const LAST_DEED_SHARE = 0.75;
+/** In one of so many rounds; in the others everybody does the same at once, and it comes up to so long after the first of them. */
+const ROUNDS_PER_RANDOM_KILL = 4;
 const LAST_DEED_MS_MAX = 15;
 /** So many alarms ring in each round, at moments up to so long after the start: some before the kill, some after it. */
 const ALARMS_PER_ROUND = 40;
@@ -74,7 +74,7 @@ export async function crashTest(options: CrashOptions): Promise<CrashResult> {
         phones.renew(round / ROUNDS_PER_GENERATION);
         people.renew(round / ROUNDS_PER_GENERATION);
       }
-      await loadAndKill(run, phones, people);
+      await loadAndKill(run, phones, people, lastDeedOf(round));
       await files.read(`kill ${round + 1}`);
       alarms.count();
       alarms.move();
@@ -110,22 +110,35 @@ export async function crashTest(options: CrashOptions): Promise<CrashResult> {
   };
 }
 
-async function loadAndKill(run: Run, phones: Phones, people: People): Promise<void> {
+/** What everybody does before the kill of that round; `null`: anything. */
+function lastDeedOf(round: number): LastDeed | null {
+  const turn =
+    Math.floor(round / ROUNDS_PER_RANDOM_KILL) * (ROUNDS_PER_RANDOM_KILL - 1) + (round % ROUNDS_PER_RANDOM_KILL);
+  const isRandom = round % ROUNDS_PER_RANDOM_KILL === ROUNDS_PER_RANDOM_KILL - 1;
+  return isRandom ? null : (LAST_DEEDS[turn % LAST_DEEDS.length] ?? null);
+}
+
+async function loadAndKill(run: Run, phones: Phones, people: People, lastDeed: LastDeed | null): Promise<void> {
   const before = run.acknowledged.total;
   const load = Promise.all([phones.live(), people.live()]);
   // The load ends only by the kill, or because the test itself is wrong: then nothing is waited for.
-  await Promise.race([untilTheKill(run, people, before), load]);
+  await Promise.race([untilTheKill(run, people, before, lastDeed), load]);
   await run.kill();
   await load;
   run.disconnect();
 }
 
-async function untilTheKill(run: Run, people: People, acknowledgedBefore: number): Promise<void> {
+async function untilTheKill(
+  run: Run,
+  people: People,
+  acknowledgedBefore: number,
+  lastDeed: LastDeed | null,
+): Promise<void> {
   const loadMs = Math.floor(run.random() * LOAD_MS_MAX);
   await run.firstReply(acknowledgedBefore);
   await sleep(loadMs);
-  if (run.random() >= LAST_DEED_SHARE) return;
-  await people.doLast(run.oneOf(LAST_DEEDS));
+  if (lastDeed === null) return;
+  await people.doLast(lastDeed);
   await sleep(1 + run.random() * (LAST_DEED_MS_MAX - 1));
 }
 

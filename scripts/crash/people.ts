@@ -14,9 +14,9 @@ const ENDED_TRIED = 12;
 
 /** How much of what a person does is what. */
 const DICE = [
-  [0.28, "registration"],
-  [0.34, "lookup"],
-  [0.4, "mute"],
+  [0.26, "registration"],
+  [0.3, "lookup"],
+  [0.42, "mute"],
   [0.48, "login"],
   [0.6, "logout"],
   [0.68, "end of one session"],
@@ -31,13 +31,15 @@ type Deed = (typeof DICE)[number][1];
 /** What everybody does at once just before a kill: kills at random moments seldom come into the middle of these. */
 export const LAST_DEEDS = [
   "erasure",
-  "erasure during a registration",
   "end of all sessions",
+  "erasure during a registration",
+  "mute",
   "end of one session",
   "logout",
-  "mute",
   "reconciliation",
 ] as const satisfies readonly Deed[];
+
+export type LastDeed = (typeof LAST_DEEDS)[number];
 
 /** What ends with an operation: which sessions may no longer act, and which tokens go. */
 interface Ending {
@@ -103,7 +105,7 @@ export class People {
       case "lookup":
         return await this.#lookUp(person);
       case "mute":
-        return await this.#mute(person, this.#run.oneOf(person.live));
+        return await this.#mute(person);
       case "logout":
         return await this.#logOut(person, this.#run.oneOf(person.live));
       case "end of one session":
@@ -151,7 +153,10 @@ export class People {
   }
 
   /** The session is muted, or heard again. */
-  async #mute(person: Person, session: Session): Promise<void> {
+  async #mute(person: Person): Promise<void> {
+    const holders = person.live.filter((each) => person.states.some((state) => holdsAny(state, each)));
+    if (holders.length === 0) return await this.#register(person, this.#run.oneOf(person.live));
+    const session = this.#run.oneOf(holders);
     const isMuted = this.#run.random() < 0.6;
     const done = person.states.map((state) => muted(state, session, isMuted));
     person.mayBe(done);

@@ -1,5 +1,5 @@
 // A user of the crash test who has one phone and some sessions; all tokens are of one kind, and none passes to anybody else. In a
-// state, a muted session's id is negative.
+// state, a muted session's id is negative; one that holds nothing any more stands there under a name that is no token.
 import { distinct, type Session, type State } from "./journal.ts";
 import { Shown } from "./shown.ts";
 
@@ -37,15 +37,17 @@ export class Person {
   mayBe(states: readonly State[]): void {
     this.states = distinct([...this.states, ...states]);
     const certain = this.certain;
-    for (const state of this.states)
-      for (const token of state.keys()) if (!certain.has(token)) this.uncertain.add(token);
+    for (const state of this.states) {
+      for (const [token] of held(state)) if (!certain.has(token)) this.uncertain.add(token);
+    }
     for (const state of this.states) this.shown.allow(this.uid, audible(state));
   }
 
   /** Tokens that are held, whatever is possible. */
   get certain(): ReadonlySet<string> {
     const [first = new Map(), ...others] = this.states;
-    return new Set([...first.keys()].filter((token) => others.every((state) => state.has(token))));
+    const tokens = held(first).map(([token]) => token);
+    return new Set(tokens.filter((token) => others.every((state) => state.has(token))));
   }
 
   /** It was acknowledged that one of these states has come. */
@@ -60,26 +62,30 @@ export class Person {
   }
 
   /** Keeps the states that are these tokens, muted or not; answers what is wrong if there is none. */
-  narrow(held: ReadonlyMap<string, boolean>): string | null {
-    const fits = this.states.filter(
-      (state) => state.size === held.size && [...state].every(([token, holder]) => held.get(token) === holder < 0),
-    );
+  narrow(served: ReadonlyMap<string, boolean>): string | null {
+    const fits = this.states.filter((state) => {
+      const tokens = held(state);
+      return tokens.length === served.size && tokens.every(([token, holder]) => served.get(token) === holder < 0);
+    });
     if (fits.length > 0) {
       this.states = fits;
       return null;
     }
     const allowed = this.states.map((state) =>
-      JSON.stringify([...state].map(([token, holder]) => [token, holder < 0])),
+      JSON.stringify(held(state).map(([token, holder]) => [token, holder < 0])),
     );
-    return `${this.uid} holds ${JSON.stringify([...held])}, but only possible: ${allowed.join(" or ")}`;
+    return `${this.uid} holds ${JSON.stringify([...served])}, but only possible: ${allowed.join(" or ")}`;
   }
 }
 
-/** The session registers the token: it takes the session's slot, muted as that was. */
+/** The session registers the token: it takes the session's slot, muted as the session is. */
 export function launched(state: State, session: Session, token: string): State {
   const isMuted = [...state.values()].includes(-session.id);
-  const others = [...state].filter(([, holder]) => Math.abs(holder) !== session.id);
-  return new Map([...others, [token, isMuted ? -session.id : session.id]]);
+  const next = new Map([...state].filter(([, holder]) => Math.abs(holder) !== session.id));
+  const before = next.get(token) ?? 0;
+  next.set(token, isMuted ? -session.id : session.id);
+  if (before < 0 && ![...next.values()].includes(before)) next.set(`${SILENT}${before}`, before);
+  return next;
 }
 
 export function muted(state: State, session: Session, isMuted: boolean): State {
@@ -94,10 +100,18 @@ export function ended(state: State, session: Session): State {
 
 /** Whether the session holds something. */
 export function holdsAny(state: State, session: Session): boolean {
-  return [...state.values()].some((holder) => Math.abs(holder) === session.id);
+  return held(state).some(([, holder]) => Math.abs(holder) === session.id);
 }
 
 /** Tokens that senders see unless they ask for muted ones. */
 function audible(state: State): string[] {
-  return [...state].filter(([, holder]) => holder > 0).map(([token]) => token);
+  return held(state).flatMap(([token, holder]) => (holder > 0 ? [token] : []));
+}
+
+/** Of a muted session that holds nothing. */
+const SILENT = "silent session ";
+
+/** The tokens that are held, and by which sessions. */
+function held(state: State): [token: string, holder: number][] {
+  return [...state].filter(([name]) => !name.startsWith(SILENT));
 }

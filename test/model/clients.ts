@@ -201,6 +201,8 @@ export class Clients {
       }
       case "mute":
         return ["mute", { session: action.session, of: action.session.id, muted: action.muted }];
+      case "show":
+        return ["show", action.isKnown ? user : null];
       case "list":
         return ["list", { session: action.session, retentionMs: rules.retentionMs }];
     }

@@ -1,4 +1,6 @@
-// The protocol with one of its rules taken out: what the search must find. docs/ownership.md says why each rule is there.
+// The protocol with one of its rules taken out: what the search must find. docs/ownership.md says why each rule is there;
+// directory-mutations.ts has those of the directory.
+import { DIRECTORY_MUTATIONS } from "./directory-mutations.ts";
 import type { Edit } from "./native.ts";
 
 const USER = "user-tokens/user-tokens.do.ts";
@@ -60,8 +62,8 @@ export const MUTATIONS = {
   "a release ignores versions": [
     {
       file: USER,
-      find: "if (row === undefined || row.version >= version) return;",
-      replace: "if (row === undefined) return;",
+      find: "if (row !== undefined && row.version < version) this.#slots.empty(",
+      replace: "if (row !== undefined) this.#slots.empty(",
     },
   ],
   "a token is granted before it is released": [
@@ -152,7 +154,7 @@ export const MUTATIONS = {
     { file: ENDS, find: "return open ? until : Math.max(until, endedAt + sessionMs);", replace: "return until;" },
   ],
   "an erasure writes its marks after everything was deleted": [
-    { file: ERASURE, find: "alarm, operations }: Rooms", replace: "alarm, operations, ends }: Rooms" },
+    { file: ERASURE, find: "operations, publication }: Rooms)", replace: "operations, publication, ends }: Rooms)" },
     {
       file: ERASURE,
       find: "    store.transaction(() => store.wipe());\n",
@@ -183,6 +185,7 @@ export const MUTATIONS = {
       replace: "if (row === undefined) return",
     },
   ],
+  ...DIRECTORY_MUTATIONS,
 } as const satisfies Record<string, readonly Edit[]>;
 
 export type Mutation = keyof typeof MUTATIONS;

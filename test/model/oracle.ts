@@ -19,6 +19,7 @@ export type Action =
   | { do: "erase" }
   | { do: "feedback"; token: PushToken }
   | { do: "mute"; session: Session; muted: boolean }
+  | { do: "show"; isKnown: boolean }
   | { do: "list"; session: Session };
 
 /** One call of a client or server, from its request to its answer. Times are numbers of events. */
@@ -238,9 +239,10 @@ export class Oracle implements Observer {
     if (action.do === "list") return;
     this.#lookups.acknowledged(call);
     if (action.do !== "register") return;
-    for (const { kind, token } of action.tokens) {
-      if (!isContested(operation, { kind })) this.#lookups.registered(call, { session: action.session.id, kind, token });
-    }
+    const { held = [] } = operation.answer?.value as { held?: { hash: string }[] };
+    // What was displaced before it was acknowledged is not named.
+    const stored = action.tokens.filter(({ hash }) => held.some((slot) => slot.hash === hash));
+    for (const { kind, token } of stored) this.#lookups.registered(call, { session: action.session.id, kind, token });
   }
 
   #acknowledged(operation: Operation): void {
@@ -284,6 +286,7 @@ export class Oracle implements Observer {
       case "mute":
       case "unregister":
       case "feedback":
+      case "show":
       case "list":
         return;
     }
@@ -477,6 +480,7 @@ export class Oracle implements Observer {
       case "reconcile":
         return action.marks.kept !== null;
       case "mute":
+      case "show":
       case "list":
         return false;
     }
@@ -557,7 +561,7 @@ function toHeldRow(row: Record<string, unknown>): HeldRow {
 }
 
 /** Whether the answer named the token as one that could not be stored. */
-function isContested({ answer }: Operation, { kind }: Pick<PushToken, "kind">): boolean {
+function isContested({ answer }: Operation, { kind }: PushToken): boolean {
   const outcome = answer?.value as RegisterOutcome | undefined;
   return outcome?.ok === true && outcome.contested.some((token) => token.kind === kind);
 }

@@ -49,6 +49,7 @@ const SCRIPT = {
   restore: 1,
   settings: 1,
   "new directory": 1,
+  show: 1,
   mute: 1,
   erase: 2,
   feedback: 1,
@@ -237,7 +238,7 @@ class Run {
     if (pending > 0) return this.#deliver(which);
     if (mayInvoke) return this.#invoke();
     if (world.hasTimer) return this.#timer();
-    return this.#nearAlarm();
+    return this.#alarm(world.soonAlarm);
   }
 
   /** A change of policy is declared when nothing of the old one is on its way. */
@@ -312,50 +313,33 @@ class Run {
     return true;
   }
 
-  /** The alarms that are set, the next one first. */
-  #alarms(): { at: number; object: ModelObject }[] {
-    return [...this.#world.objects.values()]
-      .flatMap((object) => {
-        const at = object.storage.nextAlarm;
-        return at === null || object.alarmRuns !== null ? [] : [{ at, object }];
-      })
-      .sort((a, b) => a.at - b.at);
-  }
-
   /** Time goes on to an alarm, or to shortly before it. `false`: it does not, for something comes first. */
   async #time(which: number): Promise<boolean> {
     const world = this.#world;
-    const [next] = this.#alarms();
-    const isNear = next !== undefined && next.at <= world.now() + HOUR_MS;
-    if (isNear && next.at <= world.timerDue && which % 4 > 0) return this.#alarm(next);
+    const { soonAlarm } = world;
+    if (soonAlarm !== null && soonAlarm.at <= world.timerDue && which % 4 > 0) return this.#alarm(soonAlarm);
     if (world.calls.length + world.replies.length > 0 || world.hasTimer) return false;
-    if (isNear) world.pass(Math.max(0, next.at - 1 - (which >> 2) % MINUTE_MS - world.now()));
-    else if (next === undefined || which % 2 === 1) return this.#days(next);
-    else {
-      // Of alarms that are days away any may be the next.
-      const alarms = this.#alarms();
-      return this.#alarm(alarms[(which >> 1) % alarms.length]);
+    if (soonAlarm !== null) {
+      world.pass(Math.max(0, soonAlarm.at - 1 - (which >> 2) - world.now()));
+      return true;
     }
-    return true;
+    // Of alarms that are days away any may be the next.
+    const alarms = world.alarms();
+    if (which % 2 === 1 || alarms.length === 0) return this.#days();
+    return this.#alarm(alarms[(which >> 1) % alarms.length]);
   }
 
   /** Days go by, or the time until the next alarm. */
-  async #days(next: { at: number; object: ModelObject } | undefined): Promise<boolean> {
-    const at = this.#world.now() + 7 * DAY_MS;
-    if (next !== undefined && next.at <= at) return this.#alarm(next);
+  async #days(): Promise<boolean> {
+    const [next] = this.#world.alarms();
+    if (next !== undefined && next.at <= this.#world.now() + 7 * DAY_MS) return this.#alarm(next);
     this.#count("days");
     this.#world.pass(7 * DAY_MS);
     return true;
   }
 
-  /** At rest only those alarms are left that are days away. */
-  async #nearAlarm(): Promise<boolean> {
-    const [next] = this.#alarms();
-    return next !== undefined && next.at <= this.#world.now() + HOUR_MS && this.#alarm(next);
-  }
-
-  async #alarm(alarm: { at: number; object: ModelObject } | undefined): Promise<boolean> {
-    if (alarm === undefined) return false;
+  async #alarm(alarm: { at: number; object: ModelObject } | null | undefined): Promise<boolean> {
+    if (alarm == null) return false;
     this.#count(alarm.at % MINUTE_MS === 0 ? "alarms" : "near alarms");
     await this.#world.fireAlarm(alarm.object);
     if (this.#world.now() >= this.#window + HOUR_MS) {
@@ -418,6 +402,8 @@ class Run {
         return { do: "mute", session, muted: line.repeats === 0 };
       case "feedback":
         return { do: "feedback", token };
+      case "show":
+        return { do: "show", isKnown: line.repeats === 0 };
       case "endAllSessions":
       case "erase":
         return { do: line.do };

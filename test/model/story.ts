@@ -3,7 +3,7 @@ import type { Policy, PushToken, Session } from "../../src/domain/registration.t
 import { Clients, type Setup } from "./clients.ts";
 import type { Action } from "./oracle.ts";
 import type { Runner } from "./schedule.ts";
-import { APP, type Call, type Crash, type Reply, type World } from "./world.ts";
+import { APP, type Call, type Crash, type ModelObject, type Reply, type World } from "./world.ts";
 
 const SETUP: Setup = { policy: "exclusive", identity: "issued", refreshes: false, limited: false, objects: 1 };
 
@@ -40,9 +40,19 @@ export class Story {
     this.#clients.changeSettings();
   }
 
+  /** The app has other directory objects, which know nobody yet. */
+  raiseEpoch(): void {
+    this.#clients.raiseEpoch();
+  }
+
+  /** The object that holds what the user holds. */
+  object(user: string): ModelObject {
+    return this.world.object(`${APP}:${user}`);
+  }
+
   /** A moment to which the user's data can go back. */
   remember(user: string): void {
-    this.world.object(`${APP}:${user}`).storage.remember();
+    this.object(user).storage.remember();
   }
 
   /** The user's data go back to the moment that was remembered first. */
@@ -52,7 +62,7 @@ export class Story {
 
   /** After `ms` the alarm of the user's object goes off, and what follows comes to rest. */
   async alarm(user: string, ms: number): Promise<void> {
-    const object = this.world.object(`${APP}:${user}`);
+    const object = this.object(user);
     object.storage.alarm = this.world.now() + ms;
     await this.world.fireAlarm(object);
     await this.rest();
@@ -96,17 +106,33 @@ export class Story {
       await this.answered(method, of);
   }
 
-  /** Everything that is on its way arrives, in order; then timers go off. `except` stays on its way. */
-  async rest(except?: Call): Promise<void> {
-    for (;;) {
-      const call = this.world.calls.find((each) => each !== except);
+  /** The directory hears of the user's state, and confirms it. */
+  async published(user: string): Promise<void> {
+    await this.arrives("put", user);
+    await this.answered("put", user);
+  }
+
+  /**
+   * Everything that is on its way arrives, in order; then timers go off, and near alarms. What is in `except` stays on its way (of a
+   * method: every call), and near alarms wait.
+   */
+  async rest(...except: (Call | string)[]): Promise<void> {
+    for (let events = 0; events < 1_000; events += 1) {
+      const call = this.world.calls.find((each) => !except.includes(each) && !except.includes(each.method));
       const reply = this.world.replies[0];
       if (call !== undefined) await this.world.arrive(call);
       else if (reply !== undefined) await this.world.deliver(reply);
       else if (this.world.hasTimer) await this.world.fireTimer();
-      else break;
+      else if (except.length > 0 || !(await this.#nearAlarm())) break;
     }
-    if (except === undefined) this.#clients.oracle.rest();
+    if (except.length === 0) this.#clients.oracle.rest();
+  }
+
+  async #nearAlarm(): Promise<boolean> {
+    const next = this.world.soonAlarm;
+    if (next === null) return false;
+    await this.world.fireAlarm(next.object);
+    return true;
   }
 
   /** What a user holds: session and token. */

@@ -4,6 +4,7 @@
 // One event is one turn of one object: the object runs until it is idle, what it wrote is one transaction, and what it sent
 // leaves after the commit (output gate). A crash takes the object's memory; what is in flight at it fails for its callers.
 // Calls may overtake each other: every call has a stub of its own. Not modelled: a clock that goes back.
+import { MINUTE_MS } from "../../src/limits.ts";
 import { type Host, type ObjectClass, type Protocol, setHost } from "./native.ts";
 import type { ModelStorage } from "./storage.ts";
 
@@ -13,6 +14,8 @@ export const APP = "model";
  * millisecond, and restarting takes longer than that burst (docs/ownership.md, "What is assumed").
  */
 const RESTART_MS = 100;
+/** What is to be done soon is done within this time: an object that fails to publish tries again after 15 minutes at most. */
+const SOON_MS = 20 * MINUTE_MS;
 
 type Method = (...args: unknown[]) => unknown;
 
@@ -288,6 +291,22 @@ export class World implements Host {
     await this.#run(timer.object, crash, "its timer goes off", null, timer.callback);
   }
 
+  /** The alarms that are set, the next one first. */
+  alarms(): { at: number; object: ModelObject }[] {
+    return [...this.objects.values()]
+      .flatMap((object) => {
+        const at = object.storage.nextAlarm;
+        return at === null || object.alarmRuns !== null ? [] : [{ at, object }];
+      })
+      .sort((a, b) => a.at - b.at);
+  }
+
+  /** The next alarm, if it is set for soon. */
+  get soonAlarm(): { at: number; object: ModelObject } | null {
+    const [next] = this.alarms();
+    return next !== undefined && next.at <= this.#clock + SOON_MS ? next : null;
+  }
+
   /** The alarm goes off; time goes on to then. */
   async fireAlarm(object: ModelObject, crash: Crash | null = null): Promise<void> {
     const at = object.storage.nextAlarm;
@@ -296,7 +315,7 @@ export class World implements Host {
     object.alarmRuns = at;
     const { life } = object;
     const ended = () => {
-      if (object.life === life) object.alarmRuns = null;
+      if (object.life === life) this.#running().endsAlarm = true;
     };
     await this.#run(object, crash, "its alarm goes off", null, () => {
       object.storage.takeAlarm();
@@ -340,7 +359,7 @@ export class World implements Host {
   ): Promise<void> {
     this.step += 1;
     this.tell(() => `${object.name}: ${what}${crash === null ? "" : ` (crash ${crash})`}`);
-    const turn: Turn = { object, life: object.life, calls: [], replies: [], aborts: false };
+    const turn: Turn = { object, life: object.life, calls: [], replies: [], aborts: false, endsAlarm: false };
     this.#turn = turn;
     setHost(this);
     try {
@@ -357,6 +376,7 @@ export class World implements Host {
       if (arrived !== null) this.replies.push(this.#reset(arrived));
       return;
     }
+    if (turn.endsAlarm) object.alarmRuns = null;
     if (object.storage.commit()) this.#observer?.written(object);
     if (arrived !== null) this.#observer?.arrived(arrived);
     committed();
@@ -407,6 +427,8 @@ interface Turn {
   replies: Reply[];
   /** The object ended its own instance. */
   aborts: boolean;
+  /** What its alarm was for is done. */
+  endsAlarm: boolean;
 }
 
 /** A promise of the design is broken. */

@@ -1,6 +1,6 @@
 // The directory made anew from what it is made of (API keys): docs/operations.md says when that is needed.
 import { Hono } from "hono/tiny";
-import { backEnd, backEndCallLog, knownApp } from "../auth/middleware.ts";
+import { backEnd, knownApp } from "../auth/middleware.ts";
 import type { App } from "../config/apps.ts";
 import type { OwnersPosition } from "../durable/claims.ts";
 import { mapBounded } from "../durable/concurrency.ts";
@@ -24,7 +24,6 @@ interface Step {
 }
 
 export const serverDirectory = new Hono<AppEnv>()
-  .use(backEndCallLog)
   .post("/rebuild", knownApp, backEnd("fullAccess"), body(schemas.rebuildBody), async (c) => {
     const { app } = c.var;
     const { cursor } = c.req.valid("json");
@@ -38,8 +37,8 @@ export const serverDirectory = new Hono<AppEnv>()
   .post("/forget_epoch", knownApp, backEnd("fullAccess"), body(schemas.forgetEpochBody), async (c) => {
     const { app } = c.var;
     const over = c.req.valid("json");
-    if (over.epoch >= app.directory.epoch) {
-      throw invalid({ epoch: [`The epoch field must be below ${app.directory.epoch}, which is in use.`] });
+    if (directoryGeneration(over) === directoryGeneration(app.directory)) {
+      throw invalid({ epoch: [`The epoch field must not be ${over.epoch}, which is in use.`] });
     }
     const shards = Array.from({ length: over.objects }, (_, shard) => shard);
     await mapBounded(shards, OBJECT_CONCURRENCY, async (shard) => {

@@ -131,8 +131,8 @@ export const COMETCHAT_REGIONS: Record<string, string> = Object.fromEntries(
 const apps: Record<string, object> = {
   ...JWT_APPS,
   ...COMETCHAT_APPS,
-  /** The app of most tests: the defaults, but for limits that a test could meet by chance, and a directory that was made anew. */
-  TEST: { appId: "test", directory: { epoch: 2 }, ...UNLIMITED },
+  /** The app of most tests: the defaults, but for limits that a test could meet by chance. */
+  TEST: { appId: "test", ...UNLIMITED },
   /** Another tenant with the same users. */
   OTHER: { appId: "other", region: "eu", ...UNLIMITED },
   /** Its uids came from CometChat: their case does not count. */

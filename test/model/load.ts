@@ -1,6 +1,6 @@
 // Loads the objects' own source for the model: src/user-tokens, src/token-owners and src/directory as they are, in Node, with the modules,
 // the clock and the timers of the model in place of the platform's. A variant is the same source with a few named lines
-// replaced: smaller limits, or a mutation. A line that is not there is an error, so that no variant is silently the original.
+// replaced: a mutation. Limits are variables, so that a world can have smaller ones. A line that is not there is an error, so that no variant is silently the original.
 //
 // Node itself must load this file (hooks and `import()` are its own, not those of a test runner): see native.ts.
 import { readFileSync } from "node:fs";
@@ -30,6 +30,8 @@ export interface Protocol {
 
 /** What stands for the platform's globals while objects run. */
 export interface Host {
+  /** Limits that a schedule of a few operations can meet. */
+  readonly areLimitsSmall: boolean;
   now(): number;
   setTimeout(callback: () => void, ms: number): unknown;
   clearTimeout(timer: unknown): void;
@@ -40,11 +42,33 @@ const SOURCE = new URL("../../src/", import.meta.url).href;
 const RUNTIME = new URL("./runtime/", import.meta.url).href;
 const VARIANT = "?variant=";
 
+/** The limits as they stand in the source, and small ones. */
+const LIMITS = {
+  REGISTRATIONS_PER_USER_MAX: ["100", "3"],
+  FENCES_MAX: ["1000", "2"],
+  UNDATED_FENCES_MAX: ["10_000", "1"],
+  RELEASES_PER_CLAIM_MAX: ["40", "1"],
+} as const;
+
+const VARIABLE_LIMITS = Object.entries(LIMITS).map(
+  ([name, [usual, small]]): Edit => ({
+    file: "limits.ts",
+    find: `export const ${name} = ${usual};`,
+    replace: `export let ${name} = ${usual}; onLimits((areSmall) => { ${name} = areSmall ? ${small} : ${usual}; });`,
+  }),
+);
+
+const limits: ((areSmall: boolean) => void)[] = [];
+let areLimitsSmall = false;
+
 /** Set by the world that runs; the objects' clock and timers. */
 let host: Host | null = null;
 
 export function setHost(next: Host | null): void {
   host = next;
+  if (next === null || next.areLimitsSmall === areLimitsSmall) return;
+  areLimitsSmall = next.areLimitsSmall;
+  for (const set of limits) set(areLimitsSmall);
 }
 
 function theHost(): Host {
@@ -58,11 +82,15 @@ Object.defineProperty(globalThis, GLOBALS, {
     setTimeout: (callback: () => void, ms: number) => theHost().setTimeout(callback, ms),
     clearTimeout: (timer: unknown) => theHost().clearTimeout(timer),
     console: { log: () => {}, warn: () => {}, error: () => {} },
+    onLimits: (set: (areSmall: boolean) => void) => {
+      limits.push(set);
+      set(areLimitsSmall);
+    },
   },
 });
 
 // On the first line of each module, so that line numbers stay.
-const PROLOGUE = `const { Date, setTimeout, clearTimeout, console } = globalThis[Symbol.for(${JSON.stringify(Symbol.keyFor(GLOBALS))})]; `;
+const PROLOGUE = `const { Date, setTimeout, clearTimeout, console, onLimits } = globalThis[Symbol.for(${JSON.stringify(Symbol.keyFor(GLOBALS))})]; `;
 
 const variants: (readonly Edit[])[] = [];
 
@@ -102,7 +130,7 @@ function edited(file: string, source: string, edits: readonly Edit[]): string {
 export async function loadProtocol(edits: readonly Edit[] = []): Promise<Protocol> {
   for (const { file, find } of edits)
     edited(file, readFileSync(fileURLToPath(SOURCE + file), "utf8"), [{ file, find, replace: "" }]);
-  const variant = variants.push(edits) - 1;
+  const variant = variants.push([...edits, ...VARIABLE_LIMITS]) - 1;
   const load = async (path: string, name: string) =>
     ((await import(`${SOURCE}${path}${VARIANT}${variant}`)) as Record<string, ObjectClass>)[name] as ObjectClass;
   return {

@@ -81,6 +81,8 @@ export class Lookups {
   readonly #alwaysExclusive: boolean;
   #directory: DirectorySettings;
   #raisedAt = 0;
+  /** Something happened since the last check. */
+  #isNews = false;
   readonly #users = new Map<string, User>();
   /** When the call first arrived. */
   readonly #arrived = new Map<Call, Moment>();
@@ -103,6 +105,7 @@ export class Lookups {
 
   /** What the user's object holds now. */
   written(object: ModelObject): void {
+    this.#isNews = true;
     const user = this.#user(object);
     const state = held(object);
     const passed = user.turn?.step === this.#world.step ? user.turn.states : [];
@@ -115,6 +118,7 @@ export class Lookups {
 
   /** What a directory object shows now. */
   published(object: ModelObject): void {
+    this.#isNews = true;
     const rows = new Map(object.storage.rows("users").map(({ uid, tokens }) => [uid, JSON.parse(String(tokens))]));
     for (const user of this.#users.values()) {
       const shard = directoryShard(this.#directory, user.name);
@@ -130,6 +134,7 @@ export class Lookups {
 
   /** Somebody was told of the user's state as it was when the call arrived, or later. */
   acknowledged(call: Call): void {
+    this.#isNews = true;
     const user = this.#user(call.to);
     const arrived = this.#arrived.get(call);
     if (arrived?.restores !== user.restores) return;
@@ -150,6 +155,7 @@ export class Lookups {
   }
 
   restored(object: ModelObject): void {
+    this.#isNews = true;
     const user = this.#user(object);
     user.restores += 1;
     user.states = [held(object)];
@@ -159,11 +165,13 @@ export class Lookups {
   }
 
   reconciled(name: string): void {
+    this.#isNews = true;
     this.#user(this.#world.object(`${APP}:${name}`)).isRestoring = false;
   }
 
   /** Other directory objects are meant from now on; all calls under way were lost. */
   raised(directory: DirectorySettings): void {
+    this.#isNews = true;
     this.#directory = directory;
     this.#raisedAt = this.#world.step;
     for (const user of this.#users.values()) {
@@ -175,6 +183,8 @@ export class Lookups {
   // What must hold
 
   check(): void {
+    if (!this.#isNews) return;
+    this.#isNews = false;
     const users = [...this.#users.values()].filter((user) => !user.isRestoring);
     for (const user of users) {
       this.#checkAcknowledged(user);

@@ -36,7 +36,7 @@ export interface Operation {
   refused: boolean;
   /** The answer that reached the client; `null`: none yet, or an error. */
   answer: { ok: true; value: unknown } | null;
-  /** By token hash: when the last claim was granted that the user's object knew of when it answered. */
+  /** By token hash: when the last claim was granted that the user's object knew of when it decided. */
   grantedAt: ReadonlyMap<string, number>;
 }
 
@@ -105,6 +105,8 @@ export class Oracle implements Observer {
   readonly #heldAtArrival = new Map<Operation, HeldRow[]>();
   /** The same after the turn of its arrival, of calls that mute. */
   readonly #heldOnceArrived = new Map<Operation, HeldRow[]>();
+  /** By operation: the grants that the user's object knew when it may have decided. */
+  readonly #decided = new Map<Operation, ReadonlyMap<string, number>>();
   /** Calls that arrived while their user's object waited for the directory: what seems under way there may have been decided. */
   readonly #publishing = new Set<Operation>();
   /** By `user hash`: tokens of which an acknowledged erasure left no owner entry. */
@@ -204,9 +206,24 @@ export class Oracle implements Observer {
     // Where another object did not answer in time, what was committed stands.
     operation.refused = outcome?.ok === false && outcome.reason !== "unavailable";
     if (outcome?.ok === true) this.#checkMuted(operation);
-    operation.grantedAt = new Map(
-      [...this.#granted].filter(([key]) => key.startsWith(`${operation.user} `)).map(([key, at]) => [hashOf(key), at]),
+    operation.grantedAt = this.#decided.get(operation) ?? this.#grantsOf(operation.user);
+  }
+
+  #grantsOf(user: string): ReadonlyMap<string, number> {
+    return new Map(
+      [...this.#granted].filter(([key]) => key.startsWith(`${user} `)).map(([key, at]) => [hashOf(key), at]),
     );
+  }
+
+  /** While an object waits for the directory, what it will answer may be decided; if it does not wait, nothing is. */
+  #noteDecisions(object: ModelObject): void {
+    const user = userOf(object);
+    const isWaiting = this.#world.isWaitingFor(object, "put");
+    for (const operation of this.operations) {
+      if (operation.user !== user || operation.arrivedAt === null || operation.finishedAt !== null) continue;
+      if (!isWaiting) this.#decided.delete(operation);
+      else if (!this.#decided.has(operation)) this.#decided.set(operation, this.#grantsOf(user));
+    }
   }
 
   delivered({ call, sentAt, outcome }: Reply): void {
@@ -367,6 +384,7 @@ export class Oracle implements Observer {
     } else {
       const user = userOf(object);
       this.#rows.set(user, object.storage.rows("registrations").map(toHeldRow));
+      this.#noteDecisions(object);
       this.#check(user);
       this.#checkOwners(user);
     }

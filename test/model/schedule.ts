@@ -111,30 +111,28 @@ export const schedules: fc.Arbitrary<Schedule> = fc.noBias(
   }),
 );
 
-/** The protocol, with its limits as they are and small, and the databases that its objects use again. */
+/** The protocol, and the databases that its objects use again. */
 export class Runner {
   readonly #protocol: Protocol;
-  readonly #small: Protocol;
   /** By object name: one that has its tables, and one that has none. */
   readonly #warm = new Map<string, ModelStorage>();
   readonly #cold = new Map<string, ModelStorage>();
   /** What the schedules did, for a report. */
   readonly counts: Record<string, number> = {};
 
-  private constructor(protocol: Protocol, small: Protocol) {
+  private constructor(protocol: Protocol) {
     this.#protocol = protocol;
-    this.#small = small;
   }
 
-  static async create(protocol: Protocol, small: Protocol): Promise<Runner> {
-    const runner = new Runner(protocol, small);
+  static async create(protocol: Protocol): Promise<Runner> {
+    const runner = new Runner(protocol);
     await runner.#makeTables();
     return runner;
   }
 
   /** The objects make their tables themselves, at their first write. */
   async #makeTables(): Promise<void> {
-    const world = new World(this.#protocol, (name) => this.#storage(this.#warm, name), false);
+    const world = new World(this.#protocol, (name) => this.#storage(this.#warm, name));
     const nobody = { uid: "nobody", version: 1, format: 1, tokens: "[]", registrations: 0, muted: 0, shownSince: 0 };
     const claim = { user: "nobody", policy: "shared", mayTake: true };
     const calls = [
@@ -178,14 +176,13 @@ export class Runner {
   }
 
   world(small: boolean, cold: boolean, tell: boolean): World {
-    const protocol = small ? this.#small : this.#protocol;
     const storages = cold ? this.#cold : this.#warm;
     const storageOf = (name: string) => {
       const storage = this.#storage(storages, name);
       storage.reset(cold);
       return storage;
     };
-    return new World(protocol, storageOf, tell);
+    return new World(this.#protocol, storageOf, { areLimitsSmall: small, tell });
   }
 }
 

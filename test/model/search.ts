@@ -5,26 +5,6 @@ import { type Edit, loadProtocol } from "./native.ts";
 import { Runner, type Schedule, schedules } from "./schedule.ts";
 import { Violation } from "./world.ts";
 
-/** Limits that a schedule of a few operations can meet. */
-export const SMALL: readonly Edit[] = [
-  {
-    file: "limits.ts",
-    find: "export const REGISTRATIONS_PER_USER_MAX = 100;",
-    replace: "export const REGISTRATIONS_PER_USER_MAX = 3;",
-  },
-  { file: "limits.ts", find: "export const FENCES_MAX = 1000;", replace: "export const FENCES_MAX = 2;" },
-  {
-    file: "limits.ts",
-    find: "export const UNDATED_FENCES_MAX = 10_000;",
-    replace: "export const UNDATED_FENCES_MAX = 1;",
-  },
-  {
-    file: "limits.ts",
-    find: "export const RELEASES_PER_CLAIM_MAX = 40;",
-    replace: "export const RELEASES_PER_CLAIM_MAX = 1;",
-  },
-];
-
 export interface Found {
   /** How many schedules ran before it, this one included. */
   runs: number;
@@ -37,7 +17,7 @@ export interface Found {
 }
 
 export async function runner(edits: readonly Edit[] = []): Promise<Runner> {
-  return Runner.create(await loadProtocol(edits), await loadProtocol([...edits, ...SMALL]));
+  return Runner.create(await loadProtocol(edits));
 }
 
 /** Runs up to `runs` schedules; the first that breaks a promise, or `null`. */

@@ -11,6 +11,8 @@ export type Snapshot = { statements: readonly string[]; rows: readonly { table: 
 export class ModelStorage {
   readonly #database = new DatabaseSync(":memory:");
   readonly #statements = new Map<string, StatementSync>();
+  /** The rows of tables, as last read; empty after anything that may have changed them. */
+  readonly #rows = new Map<string, Row[]>();
   /** The tables, as last looked up; `null` after anything that may have changed them. */
   #tableNames: string[] | null = null;
   #inTurn = false;
@@ -69,6 +71,7 @@ export class ModelStorage {
   }
 
   #begin(): void {
+    this.#rows.clear();
     if (this.#inTurn) return;
     this.#inTurn = true;
     this.#isWritten = true;
@@ -110,6 +113,7 @@ export class ModelStorage {
   /** On workerd the database file goes at once, and what is written after it is another commit. */
   async deleteAll(): Promise<void> {
     this.commit();
+    this.#rows.clear();
     this.#isWritten = true;
     const tables = this.#tables();
     this.#tableNames = null;
@@ -146,6 +150,7 @@ export class ModelStorage {
   }
 
   #goTo(to: Snapshot): void {
+    this.#rows.clear();
     for (const table of this.#tables()) this.#database.exec(`DROP TABLE ${table}`);
     this.#tableNames = null;
     for (const statement of to?.statements ?? []) this.#database.exec(statement);
@@ -168,6 +173,7 @@ export class ModelStorage {
   }
 
   rollback(): void {
+    this.#rows.clear();
     if (this.#inTurn) {
       this.#statement("ROLLBACK").run();
       this.#tableNames = null;
@@ -212,8 +218,13 @@ export class ModelStorage {
   }
 
   /** The rows of a table, none if it does not exist. For looking on: no part of a turn. */
-  rows(table: string): Row[] {
-    return this.#tables().includes(table) ? this.#statement(`SELECT * FROM ${table}`).all() : [];
+  rows(table: string): readonly Row[] {
+    let rows = this.#rows.get(table);
+    if (rows === undefined) {
+      rows = this.#tables().includes(table) ? this.#statement(`SELECT * FROM ${table}`).all() : [];
+      this.#rows.set(table, rows);
+    }
+    return rows;
   }
 
   #tables(): string[] {

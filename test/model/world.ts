@@ -95,6 +95,7 @@ export class World implements Host {
   readonly calls: Call[] = [];
   readonly replies: Reply[] = [];
   readonly objects = new Map<string, ModelObject>();
+  readonly areLimitsSmall: boolean;
   /** The events so far, if they are to be told. */
   readonly told: string[] | null;
   readonly #protocol: Protocol;
@@ -107,9 +108,14 @@ export class World implements Host {
   #nextCall = 1;
   #turn: Turn | null = null;
 
-  constructor(protocol: Protocol, storages: (name: string) => ModelStorage, tell: boolean) {
+  constructor(
+    protocol: Protocol,
+    storages: (name: string) => ModelStorage,
+    { areLimitsSmall = false, tell = false } = {},
+  ) {
     this.#protocol = protocol;
     this.#storages = storages;
+    this.areLimitsSmall = areLimitsSmall;
     this.told = tell ? [] : null;
   }
 
@@ -325,8 +331,7 @@ export class World implements Host {
 
   /** A deploy: every object starts anew, with another configuration. */
   deploy(configuration: object): void {
-    const namespace = { getByName: (name: string) => this.#stub(name) };
-    this.#env = { ...configuration, USER_TOKENS: namespace, TOKEN_OWNERS: namespace, DIRECTORY: namespace };
+    this.#env = environment(configuration, (name) => running().#stub(name));
     for (const object of this.objects.values()) if (object.instance !== null) this.crash(object);
   }
 
@@ -361,12 +366,14 @@ export class World implements Host {
     this.tell(() => `${object.name}: ${what}${crash === null ? "" : ` (crash ${crash})`}`);
     const turn: Turn = { object, life: object.life, calls: [], replies: [], aborts: false, endsAlarm: false };
     this.#turn = turn;
+    world = this;
     setHost(this);
     try {
       work();
       await new Promise((resolve) => setImmediate(resolve));
     } finally {
       this.#turn = null;
+      world = null;
       setHost(null);
     }
     if (crash === "before the commit") {
@@ -429,6 +436,28 @@ interface Turn {
   aborts: boolean;
   /** What its alarm was for is done. */
   endsAlarm: boolean;
+}
+
+/** By configuration, for all worlds: objects parse each once. */
+const environments = new Map<string, object>();
+
+function environment(configuration: object, getByName: (name: string) => object): object {
+  const key = JSON.stringify(configuration);
+  let env = environments.get(key);
+  if (env === undefined) {
+    const namespace = { getByName };
+    env = { ...configuration, USER_TOKENS: namespace, TOKEN_OWNERS: namespace, DIRECTORY: namespace };
+    environments.set(key, env);
+  }
+  return env;
+}
+
+/** The world in which code of an object runs now. */
+let world: World | null = null;
+
+function running(): World {
+  if (world === null) throw new Error("code of an object runs outside a turn");
+  return world;
 }
 
 /** A promise of the design is broken. */

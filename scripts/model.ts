@@ -1,4 +1,4 @@
-// `npm run model`: the long search for faults of the ownership protocol (docs/ownership.md).
+// `npm run model`: the long search for faults of the protocols (docs/ownership.md, docs/directory.md).
 import type { Mutation } from "../test/model/mutations.ts";
 import { MUTATIONS } from "../test/model/mutations.ts";
 import { runner, search } from "../test/model/search.ts";
@@ -11,8 +11,8 @@ const SEED_MAX = 0x7fffffff;
 export const command = defineCommand({
   name: "model",
   summary:
-    "Searches the ownership protocol for faults: random schedules of registrations, logouts, takeovers and crashes, run on the " +
-    "real objects. A violation is shrunk and told event by event.",
+    "Searches the protocols of ownership and of the directory for faults: random schedules of registrations, logouts, takeovers " +
+    "and crashes, run on the real objects. A violation is shrunk and told event by event.",
   options: {
     runs: number({ help: "How many schedules to try.", min: 1, default: 100_000 }),
     seed: number({

@@ -1,4 +1,4 @@
-// The ownership protocol under fire: fast-check picks the operations, what happens next at every await, and the faults. The
+// The protocols of ownership and of the directory under fire: fast-check picks the operations, what happens next at every await, and the faults. The
 // long run is `npm run model`.
 import { describe, it } from "vitest";
 import { MUTATIONS, type Mutation } from "./mutations.ts";
@@ -13,14 +13,14 @@ describe("the objects, in any order of events", () => {
     const found = await search(subject, { runs: 2_000, seed: SEED });
     expect(found === null ? "" : [found.violation, ...found.events].join("\n")).toBe("");
     // What the schedules were made of: each of these happened.
-    for (const what of ["register", "erase", "timers", "alarms", "lost connections", "doubled calls"]) {
+    for (const what of ["register", "erase", "new directory", "timers", "near alarms", "alarms", "lost connections", "lost alarms"]) {
       expect(subject.counts[what], what).toBeGreaterThan(20);
     }
   });
 });
 
 describe("the search", () => {
-  // Those that few schedules suffice for; traces.test.ts has one for each.
+  // Those that few schedules suffice for; traces.test.ts and directory-traces.test.ts have one for each.
   const QUICK: Mutation[] = [
     "a registration does not look again for releases",
     "a registration does not look again for removals",
@@ -30,6 +30,10 @@ describe("the search", () => {
     "claims of one token do not take turns",
     "an erasure does not wait for owner objects",
     "a logout leaves no fence",
+    "an unchanged registration does not wait for the directory",
+    "a release without a row does not wait for the directory",
+    "the directory compares no versions",
+    "what the directory refuses counts as published",
   ];
 
   it.for(QUICK)("finds out that %s", async (mutation, { expect }) => {

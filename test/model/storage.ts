@@ -20,6 +20,8 @@ export class ModelStorage {
   /** Moments to which the data can go back, and the one to which they will when the object next wakes. */
   readonly snapshots: Snapshot[] = [];
   #toRestore: { to: Snapshot } | null = null;
+  /** Nothing was written since the last {@link reset}. */
+  #isClean = false;
   /** With tables, and nothing in them. */
   #empty: Snapshot = null;
   /** The alarm that is set, epoch ms. */
@@ -72,6 +74,7 @@ export class ModelStorage {
 
   #begin(): void {
     this.#rows.clear();
+    this.#isClean = false;
     if (this.#inTurn) return;
     this.#inTurn = true;
     this.#isWritten = true;
@@ -80,7 +83,8 @@ export class ModelStorage {
   }
 
   transactionSync<T>(write: () => T): T {
-    this.#begin();
+    this.#rows.clear();
+    if (!this.#inTurn) return this.#first(write);
     const name = `s${this.#savepoints}`;
     this.#statement(`SAVEPOINT ${name}`).run();
     this.#savepoints += 1;
@@ -93,6 +97,22 @@ export class ModelStorage {
       this.#statement(`ROLLBACK TO ${name}`).run();
       this.#tableNames = null;
       this.#statement(`RELEASE ${name}`).run();
+      throw error;
+    } finally {
+      this.#savepoints -= 1;
+    }
+  }
+
+  /** The first transaction of a turn needs no savepoint. */
+  #first<T>(write: () => T): T {
+    this.#begin();
+    this.#savepoints += 1;
+    try {
+      const result = write();
+      this.onTransaction();
+      return result;
+    } catch (error) {
+      this.rollback();
       throw error;
     } finally {
       this.#savepoints -= 1;
@@ -114,6 +134,7 @@ export class ModelStorage {
   async deleteAll(): Promise<void> {
     this.commit();
     this.#rows.clear();
+    this.#isClean = false;
     this.#isWritten = true;
     const tables = this.#tables();
     this.#tableNames = null;
@@ -151,6 +172,7 @@ export class ModelStorage {
 
   #goTo(to: Snapshot): void {
     this.#rows.clear();
+    this.#isClean = false;
     for (const table of this.#tables()) this.#database.exec(`DROP TABLE ${table}`);
     this.#tableNames = null;
     for (const statement of to?.statements ?? []) this.#database.exec(statement);
@@ -208,6 +230,7 @@ export class ModelStorage {
     this.#toRestore = null;
     this.alarm = null;
     this.isAlarmLost = false;
+    if (this.#isClean) return;
     if (cold) this.#goTo(null);
     else if (this.#tables().includes("facts")) {
       for (const table of this.#tables()) {
@@ -215,6 +238,7 @@ export class ModelStorage {
       }
       this.#empty ??= this.#snapshot();
     } else this.#goTo(this.#empty);
+    this.#isClean = true;
   }
 
   /** The rows of a table, none if it does not exist. For looking on: no part of a turn. */

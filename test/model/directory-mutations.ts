@@ -81,8 +81,8 @@ export const DIRECTORY_MUTATIONS = {
   "who waits takes any publication for the right one": [
     {
       file: PUBLICATION,
-      find: "while ((this.#confirmed ?? 0) < mine) if (",
-      replace: "if ((this.#confirmed ?? 0) < mine) if (",
+      find: "while ((this.#confirmed ?? 0) < mine) {",
+      replace: "for (let once = 0; once < 1 && (this.#confirmed ?? 0) < mine; once += 1) {",
     },
   ],
 

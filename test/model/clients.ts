@@ -1,8 +1,8 @@
 // The clients and servers that call users' objects: what the Worker's routes send, with nothing in between.
 import type { Policy, PushToken, Rules, Session } from "../../src/domain/registration.ts";
 import type { Marks } from "../../src/durable/claims.ts";
-import { DAY_MS, UNCONFIRMED_FENCE_MS } from "../../src/limits.ts";
 import type { DirectorySettings } from "../../src/durable/names.ts";
+import { DAY_MS, UNCONFIRMED_FENCE_MS } from "../../src/limits.ts";
 import type { RestoreOutcome, Unavailable } from "../../src/user-tokens/outcomes.ts";
 import { type Action, type Operation, Oracle } from "./oracle.ts";
 import { APP, type Call, type Reply, type World } from "./world.ts";
@@ -85,7 +85,14 @@ export class Clients {
     const jwt = { algorithms: ["HS256"], issuer: "model", sessionClaim: "sid", maximumSessionDays: this.#longestDays };
     const authTokens = { defaultSeconds: 60, maximumSeconds: (this.#longestDays * DAY_MS) / 1000 };
     const directory = { ...this.#directory, complete: this.#epoch === 1 };
-    const app = { appId: APP, identity, retentionDays: 20, authTokens, directory, ...(identity === "jwt" ? { jwt } : {}) };
+    const app = {
+      appId: APP,
+      identity,
+      retentionDays: 20,
+      authTokens,
+      directory,
+      ...(identity === "jwt" ? { jwt } : {}),
+    };
     return { APP_MODEL: app };
   }
 

@@ -103,7 +103,11 @@ export const DIRECTORY_MUTATIONS = {
     },
   ],
   "a confirmation counts for what was changed meanwhile": [
-    { file: PUBLICATION, find: "    this.#confirmed = version;\n", replace: "    this.#confirmed = this.#store.version;\n" },
+    {
+      file: PUBLICATION,
+      find: "    this.#confirmed = version;\n",
+      replace: "    this.#confirmed = this.#store.version;\n",
+    },
   ],
   "a far alarm is set for what came after the alarm had gone off": [
     {
@@ -136,7 +140,11 @@ export const DIRECTORY_MUTATIONS = {
       find: '    if (!(await publication.settled())) throw new Error("the directory did not confirm");\n',
       replace: "",
     },
-    { file: ERASURE, find: "store.registrations.count() > 0 || !publication.isSettled", replace: "store.registrations.count() > 0" },
+    {
+      file: ERASURE,
+      find: "store.registrations.count() > 0 || !publication.isSettled",
+      replace: "store.registrations.count() > 0",
+    },
   ],
 
   // Versions

@@ -270,11 +270,7 @@ const MARKED: Trace[] = [
 const VERSIONS: Trace[] = [
   {
     name: "a publication is late",
-    rules: [
-      "the directory compares no versions",
-      "there is no floor",
-      "an empty state without a row raises no floor",
-    ],
+    rules: ["the directory compares no versions", "there is no floor", "an empty state without a row raises no floor"],
     async tell(on) {
       const story = new Story(on);
       const session = story.login("ann");

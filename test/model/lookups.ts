@@ -6,9 +6,10 @@
 //       the policy was always `exclusive`
 // MARK  where the two differ, the user's alarm is near, or none is set: a new instance knows nothing else
 // LAG   at rest they are the same
+
+import type { SenderToken } from "../../src/domain/sender-token.ts";
 import { identityOf } from "../../src/domain/token.ts";
 import { type DirectorySettings, directoryName, directoryShard } from "../../src/durable/names.ts";
-import type { SenderToken } from "../../src/domain/sender-token.ts";
 import { MINUTE_MS } from "../../src/limits.ts";
 import type { Row } from "./storage.ts";
 import { APP, type Call, type ModelObject, Violation, type World } from "./world.ts";

@@ -174,7 +174,8 @@ export class Oracle implements Observer {
     operation.arrivedAt = step;
     const { user, action } = operation;
     this.#heldAtArrival.set(operation, this.#rows.get(user) ?? []);
-    if (action.do === "mute") this.#heldOnceArrived.set(operation, call.to.storage.rows("registrations").map(toHeldRow));
+    if (action.do === "mute")
+      this.#heldOnceArrived.set(operation, call.to.storage.rows("registrations").map(toHeldRow));
     if (this.#world.isWaitingFor(call.to, "put")) this.#publishing.add(operation);
     if (action.do === "erase") {
       this.#uncounted.add(user);
@@ -256,7 +257,7 @@ export class Oracle implements Observer {
     if (action.do === "list") return;
     this.#lookups.acknowledged(call);
     if (action.do !== "register") return;
-    const { held = [] } = operation.answer?.value as { held?: { hash: string }[] };
+    const { held = [] } = (operation.answer?.value ?? {}) as { held?: { hash: string }[] };
     // What was displaced before it was acknowledged is not named.
     const stored = action.tokens.filter(({ hash }) => held.some((slot) => slot.hash === hash));
     for (const { kind, token } of stored) this.#lookups.registered(call, { session: action.session.id, kind, token });
@@ -281,7 +282,7 @@ export class Oracle implements Observer {
         this.#clear(action.all ? user : `${user} ${action.session.id}`, arrivedAt);
         return;
       case "endSession":
-        if ((operation.answer?.value as { known: boolean }).known === false && action.onlyIfKnown) return;
+        if (action.onlyIfKnown === true && !isKnown(operation)) return;
         this.#clear(`${user} ${action.session.id}`, arrivedAt);
         this.#ended.set(action.session.id, { at: this.#world.now(), how: "logout" });
         return;
@@ -576,6 +577,11 @@ function toHeldRow(row: Record<string, unknown>): HeldRow {
     claimed: row.claimed === 1,
     muted: row.muted === 1,
   };
+}
+
+/** Whether the session was one that the user's object knew. */
+function isKnown({ answer }: Operation): boolean {
+  return (answer?.value as { known: boolean } | undefined)?.known === true;
 }
 
 /** Whether the answer named the token as one that could not be stored. */

@@ -13,7 +13,16 @@ describe("the objects, in any order of events", () => {
     const found = await search(subject, { runs: 2_000, seed: SEED });
     expect(found === null ? "" : [found.violation, ...found.events].join("\n")).toBe("");
     // What the schedules were made of: each of these happened.
-    for (const what of ["register", "erase", "new directory", "timers", "near alarms", "alarms", "lost connections", "lost alarms"]) {
+    for (const what of [
+      "register",
+      "erase",
+      "new directory",
+      "timers",
+      "near alarms",
+      "alarms",
+      "lost connections",
+      "lost alarms",
+    ]) {
       expect(subject.counts[what], what).toBeGreaterThan(20);
     }
   });

@@ -60,7 +60,7 @@ class User {
   row: State | null = null;
   /** Slots of acknowledged registrations that the user's object held ever since. */
   readonly promised = new Map<string, Shown>();
-  /** Hashes of the tokens that nobody shares, as far as the user's object knows. */
+  /** Installations that nobody shares, as far as the user's object knows. */
   claimed = new Set<string>();
 
   constructor(name: string) {

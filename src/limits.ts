@@ -1,6 +1,6 @@
 // Every number of the product that is not an app's own setting, its unit in its name and its reason beside it.
 
-const SECOND_MS = 1_000;
+export const SECOND_MS = 1_000;
 export const MINUTE_MS = 60 * SECOND_MS;
 export const HOUR_MS = 60 * MINUTE_MS;
 export const DAY_MS = 24 * HOUR_MS;

@@ -12,6 +12,7 @@ import {
   DAY_MS,
   MINUTE_MS,
   NEAR_ALARM_MS,
+  SECOND_MS,
 } from "../limits.ts";
 
 export class Alarm {
@@ -27,9 +28,18 @@ export class Alarm {
     this.#platform = platform;
   }
 
-  /** It goes off now, or it was deleted with everything else. */
+  /** It was deleted with everything else. */
   isGone(): void {
     this.#at = null;
+  }
+
+  /**
+   * It goes off now, as it was set for `at` (epoch ms). How often in a row it could not do its work stands in that time, too: the
+   * object may have been evicted since.
+   */
+  rings(at: number | undefined): void {
+    this.#at = null;
+    if (at !== undefined) this.#failures = failuresIn(at);
   }
 
   /** Finds out what is set; what is set meanwhile stands. */
@@ -88,8 +98,8 @@ export class Alarm {
   /** What the alarm is for could not be done: again soon, and later each time. It stays the mark that it was. */
   async setAgain(now: number): Promise<void> {
     const delay = Math.min(ALARM_RETRY_MAX_MS, ALARM_RETRY_MIN_MS * 2 ** this.#failures);
-    this.#failures += 1;
-    this.#at = near(now + delay);
+    this.#failures = Math.min(this.#failures + 1, FAILURES_MAX);
+    this.#at = near(now + delay) + this.#failures;
     await this.#platform().ctx.storage.setAlarm(this.#at);
   }
 
@@ -116,6 +126,14 @@ export class Alarm {
 
 function isWholeMinute(at: number): boolean {
   return at % MINUTE_MS === 0;
+}
+
+/** More of them make no wait longer. */
+const FAILURES_MAX = Math.ceil(Math.log2(ALARM_RETRY_MAX_MS / ALARM_RETRY_MIN_MS));
+
+/** The milliseconds of a near alarm. */
+function failuresIn(at: number): number {
+  return isWholeMinute(at) ? 0 : Math.min(at % SECOND_MS, FAILURES_MAX);
 }
 
 /** One second past a multiple of NEAR_ALARM_MS, so that the alarms of changes that follow each other are one. */

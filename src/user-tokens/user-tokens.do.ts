@@ -316,8 +316,8 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   // Time
 
   /** Collects what has expired, and publishes what is due. Never throws: the platform gives up on an alarm that does. */
-  override async alarm(): Promise<void> {
-    this.#rooms.alarm.isGone();
+  override async alarm(info?: AlarmInvocationInfo): Promise<void> {
+    this.#rooms.alarm.rings(info?.scheduledTime);
     try {
       await collect(this.#rooms);
     } catch (error) {

@@ -428,4 +428,21 @@ describe("an alarm whose change the directory does not confirm", () => {
     await ring(session);
     expect(await shown(session)).toEqual([]);
   });
+
+  it("comes again later each time also where the object loses its memory in between", async ({ expect }) => {
+    const { session } = await registered();
+    await breakDirectory(session, lost);
+    await session.delete({ all: false });
+    const expected = [1, 2, 4, 8, 16, 30, 30].map((n) => n * ALARM_RETRY_MIN_MS);
+    for (const wait of expected) {
+      const scheduledTime = Number(await alarmAt(session));
+      await crash(await userObject("test", session.uid));
+      await breakDirectory(session, lost);
+      const object = await userObject("test", session.uid);
+      await runInDurableObject(object, (instance) => instance.alarm({ isRetry: false, retryCount: 0, scheduledTime }));
+      const at = Number(await alarmAt(session)) - Date.now();
+      expect(at).toBeGreaterThan(wait - 1000);
+      expect(at).toBeLessThan(wait + 2 * NEAR_ALARM_MS);
+    }
+  });
 });

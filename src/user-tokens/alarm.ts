@@ -131,12 +131,13 @@ function isWholeMinute(at: number): boolean {
 /** More of them make no wait longer. */
 const FAILURES_MAX = Math.ceil(Math.log2(ALARM_RETRY_MAX_MS / ALARM_RETRY_MIN_MS));
 
-/** The milliseconds of a near alarm. */
+/** What {@link Alarm.setAgain} added to the time of a near alarm. */
 function failuresIn(at: number): number {
-  return isWholeMinute(at) ? 0 : Math.min(at % SECOND_MS, FAILURES_MAX);
+  const added = (at % NEAR_ALARM_MS) - SECOND_MS;
+  return added >= 0 && added <= FAILURES_MAX ? added : 0;
 }
 
 /** One second past a multiple of NEAR_ALARM_MS, so that the alarms of changes that follow each other are one. */
 function near(at: number): number {
-  return Math.ceil(at / NEAR_ALARM_MS) * NEAR_ALARM_MS + 1_000;
+  return Math.ceil(at / NEAR_ALARM_MS) * NEAR_ALARM_MS + SECOND_MS;
 }

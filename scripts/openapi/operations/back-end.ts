@@ -16,6 +16,7 @@ const registration = z.strictObject({
   claimed: z.boolean().check(z.describe("Whether this user's claim is the only one (policy `exclusive`).")),
   registeredAt: time,
   refreshedAt: time,
+  shownAt: time,
   suspectAt: z.nullable(time).check(z.describe("A provider's first report of trouble since the last registration.")),
   muted: z.boolean().check(z.describe("Senders leave it out.")),
 });
@@ -118,6 +119,7 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
           claimed: true,
           registeredAt: NOW,
           refreshedAt: NOW,
+          shownAt: NOW,
           suspectAt: null,
           muted: false,
         },

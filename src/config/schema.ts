@@ -14,7 +14,7 @@ import {
   JWT_SECRETS_MAX,
   SETTING_DAYS_MAX,
 } from "../limits.ts";
-import { atLeast, atMost, matching, textOr, whole, withDefault } from "./values.ts";
+import { atLeast, atMost, matching, textOr, whole, wholeUpTo, withDefault } from "./values.ts";
 
 const DAY_SECONDS = DAY_MS / 1000;
 
@@ -137,14 +137,8 @@ export const appSchema = z.strictObject({
    */
   directory: withDefault(
     z.strictObject({
-      objects: withDefault(
-        whole("must be a whole number").check(
-          atLeast(1, "must be at least 1"),
-          atMost(DIRECTORY_OBJECTS_MAX, `must not be above ${DIRECTORY_OBJECTS_MAX}`),
-        ),
-        16,
-      ),
-      epoch: withDefault(whole("must be a whole number").check(atLeast(1, "must be at least 1")), 1),
+      objects: withDefault(wholeUpTo(DIRECTORY_OBJECTS_MAX), 16),
+      epoch: withDefault(wholeUpTo(Number.MAX_SAFE_INTEGER), 1),
       complete: withDefault(z.boolean("must be true or false"), true),
     }),
     {},

@@ -9,6 +9,14 @@ export function whole(problem: string) {
   return z.number(problem).check(z.refine(Number.isSafeInteger, { error: problem, abort: true, params }));
 }
 
+/** A whole number from 1 to `maximum`. */
+export function wholeUpTo(maximum: number) {
+  return whole("must be a whole number").check(
+    atLeast(1, "must be at least 1"),
+    atMost(maximum, `must not be above ${maximum}`),
+  );
+}
+
 /** A value of `text` if it is a string, else one of `other`. */
 export function textOr<T extends z.ZodMiniType, O extends z.ZodMiniType>(text: T, other: O) {
   const either = z.unknown().check(({ value, issues }) => {

@@ -1,6 +1,6 @@
 // The wire: what calls of ours accept. Unknown fields are ignored.
 import * as z from "zod/mini";
-import { atLeast, atMost, matching, textOr, whole } from "../config/values.ts";
+import { atLeast, matching, textOr, whole, wholeUpTo } from "../config/values.ts";
 import { KIND_NAMES, PLATFORMS, type SuccessorField, type TokenField } from "../domain/kinds.ts";
 import { PUSH_PLATFORM_NAMES } from "../domain/push-platforms.ts";
 import { uidProblem } from "../domain/uids.ts";
@@ -127,12 +127,7 @@ export const listAllQuery = z.object({
   limit: z.nullish(
     z.pipe(
       z.transform((value) => (typeof value === "string" ? Number(value) : value)),
-      z
-        .int("must be a whole number")
-        .check(
-          z.minimum(1, "must be at least 1"),
-          z.maximum(LOOKUP_USERS_MAX, `must not be above ${LOOKUP_USERS_MAX}`),
-        ),
+      wholeUpTo(LOOKUP_USERS_MAX),
     ),
   ),
   platform: z.nullish(anyCase(PLATFORMS, `must be one of ${PLATFORMS.join(", ")}`)),
@@ -188,11 +183,8 @@ export const rebuildBody = z.object({
 
 /** `POST /v3/push_tokens/forget_epoch`: a setting of the directory that is over. */
 export const forgetEpochBody = z.object({
-  epoch: whole("must be a whole number").check(atLeast(1, "must be at least 1")),
-  objects: whole("must be a whole number").check(
-    atLeast(1, "must be at least 1"),
-    atMost(DIRECTORY_OBJECTS_MAX, `must not be above ${DIRECTORY_OBJECTS_MAX}`),
-  ),
+  epoch: wholeUpTo(Number.MAX_SAFE_INTEGER),
+  objects: wholeUpTo(DIRECTORY_OBJECTS_MAX),
 });
 
 /** `POST /v3/push_tokens/owner`. Without `kind` every kind is looked at. */

@@ -6,20 +6,15 @@
 // not genuine, of another issuer or audience, of an unknown key        401: it is dead
 // genuine, but without the claims that this server needs               400: a mistake of the login, not of the user
 // not valid yet, or nobody can tell because the issuer is silent       503: repeat it
-import { decodeJwt, type JWSHeaderParameters, type JWTPayload, jwtVerify } from "jose";
+import { decodeJwt, type JWSHeaderParameters, type JWTPayload } from "jose";
 import * as base64url from "jose/base64url";
-import {
-  JOSEError,
-  JWKSNoMatchingKey,
-  JWSSignatureVerificationFailed,
-  JWTClaimValidationFailed,
-  JWTExpired,
-} from "jose/errors";
+import { JOSEError, JWKSNoMatchingKey, JWSSignatureVerificationFailed } from "jose/errors";
 import type { App, JwtApp, JwtSecret, JwtSettings } from "../config/apps.ts";
 import { uidProblem } from "../domain/uids.ts";
 import { ApiError, unavailable } from "../http/errors.ts";
 import { AUTH_TOKEN_LENGTH_MAX, DAY_MS } from "../limits.ts";
 import { log } from "../log.ts";
+import { genuineClaims, timesOf } from "./claims.ts";
 import { cryptoKey, HMAC_ALGORITHM, reportMisconfigured } from "./keys.ts";
 import { type KeyFinder, keyFinder, RemoteKeySet } from "./remote-keys.ts";
 import type { Verifier } from "./verifier.ts";
@@ -27,11 +22,19 @@ import type { Verifier } from "./verifier.ts";
 /** Who the auth token names; `null` if it is dead. */
 export const verifyJwt: Verifier<JwtApp> = async (app, authToken) => {
   const { jwt } = app;
-  const genuine = await verified(app, authToken);
-  if (genuine === null) return null;
-  const { payload, expired } = genuine;
-  const uid = identifier(payload, authToken, jwt.uidClaim);
-  const session = identifier(payload, authToken, jwt.sessionClaim);
+  const claims = await verified(app, authToken);
+  if (claims === null) return null;
+  const times = timesOf(claims);
+  if (typeof times === "string") throw lacking(app, [`The auth token must have the number "${times}".`]);
+  const { iat, exp, nbf } = times;
+  const tolerance = jwt.clockToleranceSeconds;
+  const endsAt = Math.min(exp, iat + (jwt.maximumSessionDays * DAY_MS) / 1000) + tolerance;
+  const now = Date.now() / 1000;
+  if (nbf > now + tolerance) throw early(app, "nbf");
+  const expired = endsAt <= now;
+  if (!expired && iat > now + tolerance) throw early(app, "iat");
+  const uid = identifier(claims, authToken, jwt.uidClaim);
+  const session = identifier(claims, authToken, jwt.sessionClaim);
   if (uid === null || session === null) {
     throw lacking(app, [
       ...(uid === null ? [describe(jwt.uidClaim, "the user")] : []),
@@ -39,29 +42,29 @@ export const verifyJwt: Verifier<JwtApp> = async (app, authToken) => {
     ]);
   }
   // Many issuers round `iat` down: of two tokens of one second nobody knows which came first.
-  const issuedAt = Math.floor(Number(payload.iat)) * 1000;
-  const endsAt = Math.min(Number(payload.exp) * 1000, Number(payload.iat) * 1000 + jwt.maximumSessionDays * DAY_MS);
-  const usableUntil = Math.ceil(endsAt) + jwt.clockToleranceSeconds * 1000;
-  return { uid, session: { id: session, issuedAt, usableUntil }, expired, authToken };
+  const issuedAt = Math.floor(iat) * 1000;
+  return { uid, session: { id: session, issuedAt, usableUntil: Math.ceil(endsAt * 1000) }, expired, authToken };
 };
 
-async function verified(app: JwtApp, authToken: string): Promise<{ payload: JWTPayload; expired: boolean } | null> {
+/** The claims of a token that one of the app's keys signed and that names the app's issuer and audience; `null`: it is dead. */
+async function verified(app: JwtApp, authToken: string): Promise<JWTPayload | null> {
   if (authToken.length > AUTH_TOKEN_LENGTH_MAX) return null;
   try {
-    const genuine = await verifiedByAnyKey(app, authToken);
-    // RFC 7519 §4.1.3: whoever is not named by an `aud` must refuse the token.
-    if (app.jwt.audience === undefined && genuine.payload.aud !== undefined) return refused(app, "unexpected aud");
-    return genuine;
+    const stated = decodeJwt(authToken);
+    if (stated.iss !== app.jwt.issuer) return refused(app, "unexpected claim", "iss");
+    const claims = await signedByAnyKey(app, authToken, stated);
+    return isFor(app.jwt.audience, claims.aud) ? claims : refused(app, "unexpected claim", "aud");
   } catch (error) {
-    if (!(error instanceof JOSEError)) throw error;
-    if (error instanceof JWTClaimValidationFailed && ["iat", "exp", "nbf"].includes(error.claim)) {
-      if (error.reason !== "check_failed")
-        throw lacking(app, [`The auth token must have the number "${error.claim}".`]);
-      log.warn("an auth token is not valid yet: the issuer's clock is ahead", { app: app.appId, claim: error.claim });
-      throw unavailable();
-    }
-    return refused(app, error.code, error instanceof JWTClaimValidationFailed ? error.claim : undefined);
+    if (error instanceof JOSEError) return refused(app, error.code);
+    throw error;
   }
+}
+
+/** RFC 7519 §4.1.3: whoever is not named by an `aud` must refuse the token. */
+function isFor(audience: JwtSettings["audience"], aud: JWTPayload["aud"]): boolean {
+  if (audience === undefined) return aud === undefined;
+  const accepted: unknown[] = [audience].flat();
+  return [aud].flat().some((each) => accepted.includes(each));
 }
 
 /** The log says why, with no word of the token; the client is told that it is dead. */
@@ -71,33 +74,20 @@ function refused(app: App, why: string, claim?: string): null {
 }
 
 /** @throws {JOSEError} */
-async function verifiedByAnyKey(app: JwtApp, authToken: string) {
-  const { jwt } = app;
-  const stated = decodeJwt(authToken);
-  if (stated.iss !== jwt.issuer) throw new JWTClaimValidationFailed("another issuer", stated, "iss");
-  let candidates: CryptoKey[] | null = null;
-  const nextKey = async (header: JWSHeaderParameters) => {
+async function signedByAnyKey(app: JwtApp, authToken: string, stated: JWTPayload): Promise<JWTPayload> {
+  let candidates: CryptoKey[] | undefined;
+  const key = async (header: JWSHeaderParameters) => {
     candidates ??= await keysFor(app, header, stated);
-    const key = candidates.shift();
-    if (key === undefined) throw new JWKSNoMatchingKey();
-    return key;
-  };
-  const options = {
-    algorithms: jwt.algorithms,
-    issuer: jwt.issuer,
-    ...(jwt.audience === undefined ? {} : { audience: jwt.audience }),
-    clockTolerance: jwt.clockToleranceSeconds,
-    maxTokenAge: (jwt.maximumSessionDays * DAY_MS) / 1000,
-    requiredClaims: ["iat", "exp"],
+    const next = candidates.shift();
+    if (next === undefined) throw new JWKSNoMatchingKey();
+    return next;
   };
   for (;;) {
     try {
-      return { payload: (await jwtVerify(authToken, nextKey, options)).payload, expired: false };
+      return await genuineClaims(authToken, { algorithms: app.jwt.algorithms, key });
     } catch (error) {
-      // The signature is checked before the claims, and these before the times: this one is genuine.
-      if (error instanceof JWTExpired) return { payload: error.payload, expired: true };
       const mayTryAnother = error instanceof JWSSignatureVerificationFailed;
-      if (!mayTryAnother || (candidates as CryptoKey[] | null)?.length === 0) throw error;
+      if (!mayTryAnother || (candidates as CryptoKey[] | undefined)?.length === 0) throw error;
     }
   }
 }
@@ -167,6 +157,12 @@ function claimNamed(payload: JWTPayload, name: string): unknown {
 
 function describe(name: string, what: string): string {
   return `The auth token must name ${what} in its claim "${name}": text of 1 to 255 characters, or a whole number below 2^53.`;
+}
+
+/** Not 401: the token will be good. */
+function early(app: App, claim: string): ApiError {
+  log.warn("an auth token is not valid yet: the issuer's clock is ahead", { app: app.appId, claim });
+  return unavailable();
 }
 
 /** Not 401: a new login would bring the same token, and SDKs forget a token on 401. */

@@ -1,11 +1,12 @@
 // HMAC-SHA256 keys, and the app's own signing keys among them: the first one signs, all verify.
 import type { JWTPayload } from "jose";
 import * as base64url from "jose/base64url";
-import { JWKSNoMatchingKey } from "jose/errors";
+import { JOSEError, JWKSNoMatchingKey } from "jose/errors";
 import type { App, SigningKey } from "../config/apps.ts";
 import { type ApiError, misconfigured } from "../http/errors.ts";
 import { MISCONFIGURED_EVERY_MS } from "../limits.ts";
 import { log } from "../log.ts";
+import { genuineClaims } from "./claims.ts";
 
 export const HMAC_ALGORITHM = "HS256";
 
@@ -22,14 +23,22 @@ export function cryptoKey(key: { secret: string }): Promise<CryptoKey> {
   return imported;
 }
 
-/**
- * The key that `kid` names.
- * @throws {JWKSNoMatchingKey}
- */
-export async function keyOf(app: App, kid: string | undefined): Promise<CryptoKey> {
-  const key = app.signingKeys.find((candidate) => candidate.kid === kid);
-  if (key === undefined) throw new JWKSNoMatchingKey();
-  return cryptoKey(key);
+/** The claims of a JWT of this type that one of the app's own keys signed; `null` for any other text. */
+export async function ownClaims({ signingKeys }: App, typ: string, token: string): Promise<JWTPayload | null> {
+  try {
+    return await genuineClaims(token, {
+      algorithms: [HMAC_ALGORITHM],
+      typ,
+      key: async ({ kid }) => {
+        const key = signingKeys.find((candidate) => candidate.kid === kid);
+        if (key === undefined) throw new JWKSNoMatchingKey();
+        return cryptoKey(key);
+      },
+    });
+  } catch (error) {
+    if (error instanceof JOSEError) return null;
+    throw error;
+  }
 }
 
 /** A JWT of these claims (RFC 7515 §3.1, RFC 7519). */

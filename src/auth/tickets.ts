@@ -4,7 +4,7 @@
 import { decodeJwt } from "jose";
 import * as z from "zod/mini";
 import type { App } from "../config/apps.ts";
-import { whole } from "../config/values.ts";
+import { number, oneOf, whole } from "../config/values.ts";
 import { KIND_NAMES, type Kind } from "../domain/kinds.ts";
 import { AUTH_TOKEN_LENGTH_MAX } from "../limits.ts";
 import { ownClaims, reportMisconfigured, signJwt } from "./keys.ts";
@@ -26,11 +26,15 @@ export interface Ticket {
 
 const schema = z.object({
   app: z.string(),
-  exp: z.number(),
+  exp: number("must be a time"),
   sub: z.string(),
   sid: z.string(),
   slots: z.array(
-    z.object({ kind: z.enum(KIND_NAMES), hash: z.string(), registeredAt: whole("must be epoch milliseconds") }),
+    z.object({
+      kind: oneOf(KIND_NAMES, "must be a kind"),
+      hash: z.string(),
+      registeredAt: whole("must be epoch milliseconds"),
+    }),
   ),
 });
 

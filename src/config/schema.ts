@@ -14,17 +14,17 @@ import {
   JWT_SECRETS_MAX,
   SETTING_DAYS_MAX,
 } from "../limits.ts";
-import { atLeast, atMost, matching, textOr, whole, wholeUpTo, withDefault } from "./values.ts";
+import { atLeast, atMost, matching, number, oneOf, textOr, whole, wholeUpTo, withDefault, yesOrNo } from "./values.ts";
 
 const DAY_SECONDS = DAY_MS / 1000;
 
-const days = z.number("must be a number of days above 0").check(
+const days = number("must be a number of days above 0").check(
   z.refine((value) => value > 0, "must be a number of days above 0"),
   atMost(SETTING_DAYS_MAX, `must not be above ${SETTING_DAYS_MAX}`),
 );
 const wholeNumber = (what: string) => whole(`must be ${what}`).check(atLeast(0, `must be ${what}`));
 const choice = <const T extends readonly string[]>(values: T) =>
-  z.enum(values, `must be "${values.join('", "').replace(/, (?=[^,]*$)/, " or ")}"`);
+  oneOf(values, `must be "${values.join('", "').replace(/, (?=[^,]*$)/, " or ")}"`);
 const text = (pattern: RegExp, what: string) => z.string(`must be ${what}`).check(matching(pattern, `must be ${what}`));
 
 /** Of an app's own JWTs. `HS256` keys are secrets; the keys of the others are public, in a key set. */
@@ -38,7 +38,7 @@ const nonEmptyText = text(/^\S(.*\S)?$/, "text");
 export const jwtSchema = z.strictObject({
   algorithms: z
     .array(
-      z.enum(JWT_ALGORITHMS, `must be one of ${JWT_ALGORITHMS.join(", ")}`),
+      oneOf(JWT_ALGORITHMS, `must be one of ${JWT_ALGORITHMS.join(", ")}`),
       `must be a list of ${JWT_ALGORITHMS.join(", ")}`,
     )
     .check(z.minLength(1, "must name at least one algorithm")),
@@ -126,9 +126,9 @@ export const appSchema = z.strictObject({
     {},
   ),
   /** Whether a Firebase Installation ID and the legacy tokens that begin with it are one installation: docs/fcm.md. */
-  fcmInstallations: withDefault(z.boolean("must be true or false"), true),
+  fcmInstallations: withDefault(yesOrNo, true),
   /** Declares a change of `fcmInstallations`, as `policyChangedFrom` does of the policy. */
-  fcmInstallationsChangedFrom: z.optional(z.boolean("must be true or false")),
+  fcmInstallationsChangedFrom: z.optional(yesOrNo),
   /** Whether uids that differ in case are one user, as at CometChat; for identities `issued` and `jwt`. */
   uidCase: withDefault(choice(UID_CASES), "sensitive"),
   /**
@@ -139,7 +139,7 @@ export const appSchema = z.strictObject({
     z.strictObject({
       objects: withDefault(wholeUpTo(DIRECTORY_OBJECTS_MAX), 16),
       epoch: withDefault(wholeUpTo(Number.MAX_SAFE_INTEGER), 1),
-      complete: withDefault(z.boolean("must be true or false"), true),
+      complete: withDefault(yesOrNo, true),
     }),
     {},
   ),

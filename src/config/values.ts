@@ -1,13 +1,31 @@
-// Values that schemas of apps and of calls share. What zod has for the same serves every format and case, and is 1.5 KiB more in
-// the bundle: `int`, `union`, `_default`, `regex`, `minimum`, `maximum`. Lengths are zod's to check: it looks at the length of a
-// list before its items.
+// Values that schemas of apps and of calls share. What zod has for the same serves every format and case, and is 2 KiB more in
+// the bundle: `number`, `int`, `boolean`, `enum`, `union`, `_default`, `regex`, `minimum`, `maximum`. Lengths are zod's to check:
+// it looks at the length of a list before its items.
 import * as z from "zod/mini";
 
-/** A whole number that JSON keeps exactly; `problem` is said of anything else. */
-export function whole(problem: string) {
-  const params = { type: "integer" };
-  return z.number(problem).check(z.refine(Number.isSafeInteger, { error: problem, abort: true, params }));
+/** A value of which `holds` is true; `error` is said of anything else. `params`: what JSON Schema says of it. */
+function value<T>(holds: (value: unknown) => boolean, error: string, params: object) {
+  return z.unknown().check(z.refine(holds, { error, abort: true, params })) as z.ZodMiniType<T, T>;
 }
+
+/** A whole number that JSON keeps exactly. */
+export function whole(error: string) {
+  return value<number>(Number.isSafeInteger, error, { type: "integer" });
+}
+
+/** Any number of JSON. */
+export function number(error: string) {
+  return value<number>(Number.isFinite, error, { type: "number" });
+}
+
+/** One of `values`. */
+export function oneOf<const T extends readonly string[]>(values: T, error: string) {
+  return value<T[number]>((each) => values.includes(each as string), error, { type: "string", enum: values });
+}
+
+export const yesOrNo = value<boolean>((each) => typeof each === "boolean", "must be true or false", {
+  type: "boolean",
+});
 
 /** A whole number from 1 to `maximum`. */
 export function wholeUpTo(maximum: number) {

@@ -1,5 +1,6 @@
 // Fields that never cost the call they come with: what is wrong is named in the reply, and the rest is done.
 import * as z from "zod/mini";
+import { oneOf } from "../config/values.ts";
 import { isNothing } from "../domain/nothing.ts";
 import type { ErrorDetails } from "./errors.ts";
 
@@ -38,8 +39,8 @@ export function given<T extends z.ZodMiniType>(schema: T) {
 }
 
 /** One of `values`, in any case and with space around it. */
-export function anyCase<const T extends readonly [string, ...string[]] | string[]>(values: T, message: string) {
-  const exact = z.enum(values, message);
+export function anyCase<const T extends readonly string[]>(values: T, message: string) {
+  const exact = oneOf(values, message);
   const reading = z.pipe(
     z.transform((value) => (typeof value === "string" ? value.trim().toLowerCase() : value)),
     exact,

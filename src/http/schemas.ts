@@ -1,6 +1,6 @@
 // The wire: what calls of ours accept. Unknown fields are ignored.
 import * as z from "zod/mini";
-import { atLeast, matching, textOr, whole, wholeUpTo } from "../config/values.ts";
+import { atLeast, matching, textOr, whole, wholeUpTo, yesOrNo } from "../config/values.ts";
 import { KIND_NAMES, PLATFORMS, type SuccessorField, type TokenField } from "../domain/kinds.ts";
 import { PUSH_PLATFORM_NAMES } from "../domain/push-platforms.ts";
 import { uidProblem } from "../domain/uids.ts";
@@ -53,19 +53,19 @@ export const registerBody = z.object({
   ...labelFields,
 });
 
-const all = z.nullish(z.boolean("must be true or false"));
+const all = z.nullish(yesOrNo);
 
 /** `DELETE /v2/tokens`: exactly the tokens named, else this session's slots, or all of the user's. */
 export const deleteBody = z.object({ all, ...tokenFields });
 
 /** `PATCH /v3/me/devices/{sid}`. */
-export const deviceBody = z.object({ muted: z.boolean("must be true or false") });
+export const deviceBody = z.object({ muted: yesOrNo });
 
 /** `DELETE /v3/users/{uid}`: the uid again. */
 export const eraseBody = z.object({ uid: z.nullish(z.string("must be a string")) });
 
 /** CometChat accepts none of the auth tokens that it gave this user until now. */
-export const authTokensFlushed = z.nullish(z.boolean("must be true or false"));
+export const authTokensFlushed = z.nullish(yesOrNo);
 
 /** `DELETE /v3/users/{uid}/sessions`. */
 export const endAllBody = z.object({ authTokensFlushed });
@@ -86,7 +86,7 @@ export const successorDeleteBody = z.object({ authToken: passedAuthToken, all, p
 
 /** `POST /v3/users/{uid}/auth_tokens`. What else the SDK's `login(uid, authKey)` sends is ignored. */
 export const mintBody = z.object({
-  force: z.nullish(z.boolean("must be true or false")),
+  force: z.nullish(yesOrNo),
   /** How long the auth token lives, in seconds; the app's default if absent, at most its maximum. */
   lifetimeSeconds: z.nullish(
     whole("must be a whole number of seconds").check(
@@ -113,7 +113,7 @@ export const restoreBody = z.object({
 });
 
 /** Whether a sender is told of devices too whose users want no pushes there. */
-const includeMuted = z.nullish(z.boolean("must be true or false"));
+const includeMuted = z.nullish(yesOrNo);
 
 /** `POST /v3/push_tokens/lookup`. Each uid is looked at by itself: one that is impossible does not cost the others. */
 export const lookupBody = z.object({ uids: batch(each(uid), LOOKUP_USERS_MAX), includeMuted });

@@ -14,8 +14,6 @@ import type { Migration } from "../durable/migrate.ts";
 import type { DirectoryEntry, DirectoryRow, Snapshot } from "../durable/snapshots.ts";
 import { MIGRATIONS } from "./migrations.ts";
 
-type SqlRow = Record<string, SqlStorageValue>;
-
 /** Users of one hash: of a million users of one object, two share one in one case of seventy. */
 const PLACES = 256;
 
@@ -32,8 +30,6 @@ const ENTRIES = `
     SELECT format || ' ' || muted || ' ' || shown_since || ' ' || tokens FROM users
     WHERE id >= asked.base AND id < asked.base + ${PLACES} AND users.uid = asked.uid LIMIT 1
   ) AS found FROM asked`;
-
-const ENTRY = "id, uid, format, tokens, muted, shown_since";
 
 /** As many dashes as the column's value has bytes. */
 const DASHES = (column: string) => `replace(hex(zeroblob(length(CAST(${column} AS BLOB)))), '00', '-')`;
@@ -66,19 +62,14 @@ export class DirectoryStore {
 
   row(uid: string): UserRow | undefined {
     const base = baseOf(uid);
-    const found = this.#exec(
-      "SELECT id, version FROM users WHERE id >= ? AND id < ? AND uid = ?",
-      base,
-      base + PLACES,
-      uid,
-    )[0];
-    return found && { id: Number(found.id), version: Number(found.version) };
+    const question = "SELECT id, version FROM users WHERE id >= ? AND id < ? AND uid = ?";
+    return this.#tables.rows<UserRow>(question, base, base + PLACES, uid)[0];
   }
 
   /** Whether the row holds exactly these tokens. */
   holds(id: number, { format, tokens }: Snapshot): boolean {
     const same = "SELECT 1 FROM users WHERE id = ? AND format = ? AND tokens = ?";
-    return this.#exec(same, id, format, tokens).length > 0;
+    return this.#tables.rows(same, id, format, tokens).length > 0;
   }
 
   /** At least the version of every user who has no row. */
@@ -123,8 +114,8 @@ export class DirectoryStore {
       const asked = uids.slice(i, i + ASKED_AT_ONCE);
       const bindings: (string | number | null)[] = asked.flatMap((uid) => [baseOf(uid), uid]);
       for (let place = asked.length; place < ASKED_AT_ONCE; place += 1) bindings.push(null, null);
-      for (const { uid, found } of this.#exec(ENTRIES, ...bindings)) {
-        if (found !== null) yield { uid: String(uid), ...fromText(String(found)) };
+      for (const { uid, found } of this.#tables.rows<{ uid: string; found: string | null }>(ENTRIES, ...bindings)) {
+        if (found !== null) yield { uid, ...fromText(found) };
       }
     }
   }
@@ -132,12 +123,11 @@ export class DirectoryStore {
   /** All rows after `id` in the order of their ids, `limit` at most. */
   *page(after: number | null, limit: number): Iterable<DirectoryRow> {
     if (!this.#tables.exists) return;
-    const found = this.#tables.sql.exec<SqlRow>(
-      `SELECT ${ENTRY} FROM users WHERE id > ? ORDER BY id LIMIT ?`,
+    yield* this.#tables.sql.exec<DirectoryRow & Record<string, SqlStorageValue>>(
+      "SELECT id, uid, format, tokens, muted, shown_since AS shownSince FROM users WHERE id > ? ORDER BY id LIMIT ?",
       after ?? -1,
       limit,
     );
-    for (const row of found) yield { id: Number(row.id), ...toEntry(row) };
   }
 
   #put(id: number, s: Snapshot): void {
@@ -158,8 +148,8 @@ export class DirectoryStore {
 
   #freeId(uid: string): number {
     const base = baseOf(uid);
-    const taken = this.#exec("SELECT id FROM users WHERE id >= ? AND id < ?", base, base + PLACES);
-    const ids = new Set(taken.map(({ id }) => Number(id)));
+    const question = "SELECT id FROM users WHERE id >= ? AND id < ?";
+    const ids = new Set(this.#tables.rows<UserRow>(question, base, base + PLACES).map(({ id }) => id));
     for (let id = base; id < base + PLACES; id += 1) if (!ids.has(id)) return id;
     throw new Error("too many users of one hash");
   }
@@ -173,10 +163,6 @@ export class DirectoryStore {
       throw error;
     }
   }
-
-  #exec(statement: string, ...bindings: (string | number | null)[]): SqlRow[] {
-    return this.#tables.exists ? this.#tables.sql.exec<SqlRow>(statement, ...bindings).toArray() : [];
-  }
 }
 
 /** The first of the ids for users of this uid's hash. Below 2^53. */
@@ -189,14 +175,4 @@ function fromText(found: string): Omit<DirectoryEntry, "uid"> {
   const [format = "", muted = "", shownSince = ""] = found.split(" ", 3);
   const tokens = found.slice(format.length + muted.length + shownSince.length + 3);
   return { format: Number(format), tokens, muted: Number(muted), shownSince: Number(shownSince) };
-}
-
-function toEntry(row: SqlRow): DirectoryEntry {
-  return {
-    uid: String(row.uid),
-    format: Number(row.format),
-    tokens: String(row.tokens),
-    muted: Number(row.muted),
-    shownSince: Number(row.shown_since),
-  };
 }

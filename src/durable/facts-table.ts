@@ -67,19 +67,15 @@ export class FactsTable {
 
   /** When the time of the next fact ends, without those named in `ignored`, epoch ms; `undefined` if none ends. */
   nextEnd(ignored: readonly string[] = []): number | undefined {
-    if (!this.#tables.exists) return undefined;
     const places = ignored.map(() => "?").join(", ");
-    const { next } = this.#tables.sql
-      .exec(`SELECT min(until) AS next FROM facts WHERE until > 0 AND fact NOT IN (${places})`, ...ignored)
-      .one();
-    return next === null ? undefined : Number(next);
+    const [found] = this.#tables.rows<{ next: number | null }>(
+      `SELECT min(until) AS next FROM facts WHERE until > 0 AND fact NOT IN (${places})`,
+      ...ignored,
+    );
+    return found?.next ?? undefined;
   }
 
   #select(where: string, ...bindings: string[]): Fact[] {
-    if (!this.#tables.exists) return [];
-    return this.#tables.sql
-      .exec(`SELECT key, value, until FROM facts ${where}`, ...bindings)
-      .toArray()
-      .map((row) => ({ key: String(row.key), value: String(row.value), until: Number(row.until) }));
+    return this.#tables.rows(`SELECT key, value, until FROM facts ${where}`, ...bindings);
   }
 }

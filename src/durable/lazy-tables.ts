@@ -33,6 +33,11 @@ export class LazyTables {
     return this.#exists;
   }
 
+  /** What a question finds: rows whose columns are the fields of `T`; none where nothing was ever written. */
+  rows<T>(question: string, ...bindings: SqlStorageValue[]): T[] {
+    return this.#exists ? (this.sql.exec(question, ...bindings).toArray() as T[]) : [];
+  }
+
   /** Runs `write` in one transaction, on tables that it makes if need be; all of it happens or nothing. */
   transaction<T>(write: () => T): T {
     const existed = this.#exists;

@@ -4,7 +4,7 @@ import { KIND_NAMES, type Kind, PLATFORMS, type Platform } from "../domain/kinds
 import type { DirectoryCounts } from "../durable/snapshots.ts";
 import { AGE_DAYS, COUNT_STEP_USERS, DIRECTORY_CALLS_MAX, SHOWN_EVERY_MAX_MS } from "../limits.ts";
 import { askDirectory } from "../objects.ts";
-import { cursorOf, type Place, placeAfter, placeAt } from "./places.ts";
+import { checkComplete, cursorOf, directoryWalk, type Place, placeAfter, placeAt, rowId } from "./places.ts";
 
 /** Of the users that one call counted; those of the calls that follow `cursor` are to be added. */
 export interface Counts {
@@ -40,12 +40,14 @@ export async function countAll(env: Env, app: App, { cursor }: CountOptions): Pr
     byPlatform: zeros(PLATFORMS),
     byAge: zeros([...AGE_DAYS.map(String), "more"]),
   };
-  let place: Place | null = placeAt(app, cursor);
+  checkComplete(app);
+  const walk = directoryWalk(app);
+  let place: Place | null = placeAt(app, walk, cursor);
   for (let calls = 0; place !== null && calls < DIRECTORY_CALLS_MAX; calls += 1) {
     const { shard, after }: Place = place;
-    const part = await askDirectory(env, app, shard, (it) => it.count(after, COUNT_STEP_USERS, since, now));
+    const part = await askDirectory(env, app, shard, (it) => it.count(rowId(after), COUNT_STEP_USERS, since, now));
     add(counts, part);
-    place = placeAfter(app, place, part.next);
+    place = placeAfter(walk, place, part.next);
   }
   const next = cursorOf(app, place);
   return next === undefined ? counts : { ...counts, cursor: next };

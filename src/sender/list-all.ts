@@ -6,7 +6,7 @@ import { DIRECTORY_CALLS_MAX, FALLBACK_CALLS_MAX, LOOKUP_BYTES_MAX, USERS_PER_PA
 import { askDirectory } from "../objects.ts";
 import { bytesOf, shownIn, userText } from "./directory-reads.ts";
 import { askOwnObjects, type UserPushTokens, type Wanted } from "./own-objects.ts";
-import { cursorOf, type Place, placeAfter, placeAt } from "./places.ts";
+import { checkComplete, cursorOf, directoryWalk, type Place, placeAfter, placeAt, rowId } from "./places.ts";
 
 export interface ListAllOptions extends Wanted {
   /** Of the page before. */
@@ -34,7 +34,9 @@ interface FoundUser {
  * @throws {ApiError} 400 for a wrong cursor; 503 where an object does not answer: a list cannot name whom it lacks
  */
 export async function listAll(env: Env, app: App, { cursor, limit, ...wanted }: ListAllOptions): Promise<string> {
-  const { found, end } = await walk(env, app, placeAt(app, cursor), limit ?? USERS_PER_PAGE, wanted);
+  checkComplete(app);
+  const start = placeAt(app, directoryWalk(app), cursor);
+  const { found, end } = await nextUsers(env, app, start, limit ?? USERS_PER_PAGE, wanted);
   const unsure = found.filter(({ tokens }) => tokens === null).slice(0, FALLBACK_CALLS_MAX);
   const uids = unsure.map(({ uid }) => uid);
   const answers = await askOwnObjects(env, app, uids, wanted);
@@ -55,7 +57,7 @@ export async function listAll(env: Env, app: App, { cursor, limit, ...wanted }: 
 }
 
 /** The next users in the directory, `limit` at most; `end` is where they end. No object of it is asked twice. */
-async function walk(
+async function nextUsers(
   env: Env,
   app: App,
   start: Place,
@@ -69,17 +71,17 @@ async function walk(
   for (let calls = 0; end !== null && calls < DIRECTORY_CALLS_MAX && found.length < limit; calls += 1) {
     const { shard, after }: Place = end;
     const left = LOOKUP_BYTES_MAX - characters;
-    const page = await askDirectory(env, app, shard, (it) => it.page(after, limit - found.length, left));
+    const page = await askDirectory(env, app, shard, (it) => it.page(rowId(after), limit - found.length, left));
     for (const row of page.entries) found.push(foundUser(row, shard, shownIn(row, app, wanted, now)));
     characters += page.entries.reduce((sum, { tokens }) => sum + (tokens?.length ?? 0), 0);
-    end = placeAfter(app, end, page.next);
+    end = placeAfter(directoryWalk(app), end, page.next);
     if (page.next !== null) break;
   }
   return { found, end };
 }
 
 function foundUser({ uid, id }: DirectoryRow, shard: number, tokens: string | null): FoundUser {
-  return { uid, at: { shard, after: id }, tokens };
+  return { uid, at: { shard, after: String(id) }, tokens };
 }
 
 function pageText(users: readonly string[], cursor: string | undefined): string {

@@ -1,42 +1,63 @@
-// Walking the directory: one of its objects after the other, each in its own order. A cursor says where the next page begins.
+// Walking objects that are numbered, one after the other, each in its own order. A cursor says where the next page begins.
 import type { App } from "../config/apps.ts";
 import { directoryGeneration } from "../durable/names.ts";
 import { ApiError, invalid } from "../http/errors.ts";
 
-/** In one of the directory's objects, after the row of that id; `null`: at its beginning. */
+/** In the object of that number, after the row of that position; `""`: at its beginning. */
 export interface Place {
   shard: number;
-  after: number | null;
+  after: string;
+}
+
+/** What is walked. */
+export interface Walk {
+  /** How many objects there are. */
+  shards: number;
+  /** The form of a position in the object of that number. */
+  position(shard: number): RegExp;
+}
+
+/** The position of a row of the directory: its id. */
+export const ROW_ID = /^\d+$/;
+
+/** The walk through the app's directory. */
+export function directoryWalk({ directory }: App): Walk {
+  return { shards: directory.objects, position: () => ROW_ID };
+}
+
+/** The id of the row at that position; `null`: there is none before. */
+export function rowId(after: string): number | null {
+  return after === "" ? null : Number(after);
 }
 
 /**
- * Where the walk begins.
- * @throws {ApiError} 400 for a cursor that was not given by the directory of now; 503 while that does not know everybody
+ * Where a page begins.
+ * @throws {ApiError} 400 for a cursor that was not given while the directory was as it is now
  */
-export function placeAt({ directory }: App, cursor: string | null | undefined): Place {
-  if (!directory.complete) throw incomplete();
-  if (cursor == null) return { shard: 0, after: null };
-  const [, generation, shard, after] = /^(\d+:\d+):(\d+):(\d*)$/.exec(decoded(cursor)) ?? [];
-  const place = { shard: Number(shard), after: after === "" ? null : Number(after) };
-  if (generation === directoryGeneration(directory) && place.shard < directory.objects) return place;
+export function placeAt({ directory }: App, walk: Walk, cursor: string | null | undefined): Place {
+  if (cursor == null) return { shard: 0, after: "" };
+  const [, generation, number, after = ""] = /^(\d+:\d+):(\d+):(.*)$/.exec(decoded(cursor)) ?? [];
+  const shard = Number(number);
+  const isPlace = generation === directoryGeneration(directory) && shard < walk.shards;
+  if (isPlace && (after === "" || walk.position(shard).test(after))) return { shard, after };
   throw invalid({
     cursor: [
-      "The cursor field is not one that this list gave, or the directory was rebuilt since. Begin again without it.",
+      "The cursor field is not one that this call gave, or the directory was rebuilt since. Begin again without it.",
     ],
   });
 }
 
 /** Where a walk goes on that has read an object up to `next`; `null`: that was all. */
-export function placeAfter({ directory }: App, { shard }: Place, next: number | null): Place | null {
-  if (next !== null) return { shard, after: next };
-  return shard + 1 < directory.objects ? { shard: shard + 1, after: null } : null;
+export function placeAfter({ shards }: Walk, { shard }: Place, next: string | number | null): Place | null {
+  if (next !== null) return { shard, after: String(next) };
+  return shard + 1 < shards ? { shard: shard + 1, after: "" } : null;
 }
 
 /** The text that stands for a place: it names nobody. `undefined`: there is no next page. */
 export function cursorOf({ directory }: App, place: Place | null): string | undefined {
   if (place === null) return undefined;
-  // Of digits and colons, base64 has no + and no /.
-  return btoa(`${directoryGeneration(directory)}:${place.shard}:${place.after ?? ""}`).replaceAll("=", "");
+  // Of letters, digits, colons, points and dashes, base64 has no + and no /.
+  return btoa(`${directoryGeneration(directory)}:${place.shard}:${place.after}`).replaceAll("=", "");
 }
 
 function decoded(cursor: string): string {
@@ -47,9 +68,13 @@ function decoded(cursor: string): string {
   }
 }
 
-/** Nobody may be missing from a list of all without a word. */
-function incomplete(): ApiError {
+/**
+ * Nobody may be missing from a list of all without a word.
+ * @throws {ApiError} 503
+ */
+export function checkComplete({ directory }: App): void {
+  if (directory.complete) return;
   const message =
     "The directory of this app does not know all users yet. Its operator finishes `npm run directory -- --rebuild`, then sets `directory.complete`.";
-  return new ApiError("ERR_OPERATION_FAILED", message, { status: 503, logged: "warn" });
+  throw new ApiError("ERR_OPERATION_FAILED", message, { status: 503, logged: "warn" });
 }

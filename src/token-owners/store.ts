@@ -138,16 +138,9 @@ export class TokenOwnersStore {
   }
 
   #select(where: string, ...bindings: (string | number)[]): OwnerEntry[] {
-    if (!this.#tables.exists) return [];
-    return this.#tables.sql
-      .exec(`SELECT hash, user, version, claimed FROM owners ${where}`, ...bindings)
-      .toArray()
-      .map((row) => ({
-        hash: String(row.hash),
-        user: String(row.user),
-        version: Number(row.version),
-        claimed: row.claimed === 1,
-      }));
+    const question = `SELECT hash, user, version, claimed FROM owners ${where}`;
+    const rows = this.#tables.rows<Omit<OwnerEntry, "claimed"> & { claimed: number }>(question, ...bindings);
+    return rows.map((row) => ({ ...row, claimed: row.claimed === 1 }));
   }
 
   #replace(before: OwnerEntry, { user, version, claimed }: OwnerEntry): void {

@@ -1,9 +1,10 @@
 // The table of registrations: every statement, rows to domain and back. Read anywhere; written by slots.ts alone.
-import type { Kind, Platform } from "../domain/kinds.ts";
+import type { Kind } from "../domain/kinds.ts";
 import type { ListedToken, PushToken, Registration } from "../domain/registration.ts";
 import type { LazyTables } from "../durable/lazy-tables.ts";
 
-type SqlRow = Record<string, SqlStorageValue>;
+/** A registration as a row: its columns under the names of the fields. */
+type Row = Omit<Registration, "labels" | "claimed" | "muted"> & { labels: string; claimed: number; muted: number };
 
 /** The column of each field. A field without one does not compile. */
 const COLUMN = {
@@ -24,6 +25,7 @@ const COLUMN = {
 
 const FIELDS = Object.keys(COLUMN) as (keyof Registration)[];
 const COLUMNS = Object.values(COLUMN).join(", ");
+const AS_FIELDS = FIELDS.map((field) => `${COLUMN[field]} AS ${field}`).join(", ");
 const PLACES = FIELDS.map(() => "?").join(", ");
 
 /**
@@ -35,7 +37,7 @@ const COMPARED = Object.keys({ kind: true, token: true, hash: true, platform: tr
   true
 >) as Exclude<keyof PushToken, "labels">[];
 
-const UNCHANGED = `SELECT registered_at FROM registrations WHERE session = ?
+const UNCHANGED = `SELECT registered_at AS registeredAt FROM registrations WHERE session = ?
   ${COMPARED.map((field) => `AND ${COLUMN[field]} = ?`).join(" ")}
   AND refreshed_at > ? AND suspect_at IS NULL AND claimed >= ?`;
 
@@ -68,7 +70,7 @@ export class RegistrationsTable {
 
   /** Whether any session holds the token of that hash. */
   holds(hash: string): boolean {
-    return this.#exec("SELECT 1 FROM registrations WHERE hash = ?", hash).length > 0;
+    return this.#tables.rows("SELECT 1 FROM registrations WHERE hash = ?", hash).length > 0;
   }
 
   count(): number {
@@ -77,16 +79,17 @@ export class RegistrationsTable {
 
   /** How many rows there are, and the characters of their tokens and labels. */
   size(): { rows: number; bytes: number } {
-    const [sum] = this.#exec("SELECT count(*) AS n, sum(length(token) + length(labels)) AS bytes FROM registrations");
-    return { rows: Number(sum?.n ?? 0), bytes: Number(sum?.bytes ?? 0) };
+    const question =
+      "SELECT count(*) AS rows, coalesce(sum(length(token) + length(labels)), 0) AS bytes FROM registrations";
+    return this.#tables.rows<{ rows: number; bytes: number }>(question)[0] ?? { rows: 0, bytes: 0 };
   }
 
   /** Token and platform of each row refreshed after `since` (epoch ms), oldest first: only the columns that clients see. */
   tokens(since: number): ListedToken[] {
-    return this.#exec(
+    return this.#tables.rows(
       "SELECT token, platform FROM registrations WHERE refreshed_at > ? ORDER BY registered_at, session, kind",
       since,
-    ) as unknown as ListedToken[];
+    );
   }
 
   /**
@@ -97,10 +100,9 @@ export class RegistrationsTable {
     const compared = COMPARED.map((field) => token[field]);
     const bindings = [session, ...compared, since, mustBeClaimed ? 1 : 0];
     const states = Object.keys(token.labels).length > 0;
-    const row = states
-      ? this.#exec(`${UNCHANGED} ${AND_SAME_LABELS}`, ...bindings, JSON.stringify(token.labels))[0]
-      : this.#exec(UNCHANGED, ...bindings)[0];
-    return row && Number(row.registered_at);
+    const question = states ? `${UNCHANGED} ${AND_SAME_LABELS}` : UNCHANGED;
+    if (states) bindings.push(JSON.stringify(token.labels));
+    return this.#tables.rows<Pick<Row, "registeredAt">>(question, ...bindings)[0]?.registeredAt;
   }
 
   put(registration: Registration): void {
@@ -113,11 +115,7 @@ export class RegistrationsTable {
   }
 
   #select(where: string, ...bindings: string[]): Registration[] {
-    return this.#exec(`SELECT ${COLUMNS} FROM registrations ${where}`, ...bindings).map(toRegistration);
-  }
-
-  #exec(statement: string, ...bindings: (string | number)[]): SqlRow[] {
-    return this.#tables.exists ? this.#tables.sql.exec<SqlRow>(statement, ...bindings).toArray() : [];
+    return this.#tables.rows<Row>(`SELECT ${AS_FIELDS} FROM registrations ${where}`, ...bindings).map(toRegistration);
   }
 }
 
@@ -126,20 +124,6 @@ function toSql(value: Registration[keyof Registration]): string | number | null 
   return typeof value === "object" && value !== null ? JSON.stringify(value) : value;
 }
 
-function toRegistration(row: SqlRow): Registration {
-  return {
-    session: String(row.session),
-    kind: row.kind as Kind,
-    token: String(row.token),
-    hash: String(row.hash),
-    platform: row.platform as Platform,
-    labels: JSON.parse(String(row.labels)),
-    version: Number(row.version),
-    claimed: row.claimed === 1,
-    registeredAt: Number(row.registered_at),
-    refreshedAt: Number(row.refreshed_at),
-    shownAt: Number(row.shown_at),
-    suspectAt: row.suspect_at as number | null,
-    muted: row.muted === 1,
-  };
+function toRegistration(row: Row): Registration {
+  return { ...row, labels: JSON.parse(row.labels), claimed: row.claimed === 1, muted: row.muted === 1 };
 }

@@ -3,7 +3,7 @@ import { Hono } from "hono/tiny";
 import { backEnd, knownApp } from "../auth/middleware.ts";
 import type { App } from "../config/apps.ts";
 import { mapBounded } from "../durable/concurrency.ts";
-import { userHash } from "../durable/names.ts";
+import { directoryGeneration, userHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
 import { invalid } from "../http/errors.ts";
 import { body } from "../http/request.ts";

@@ -60,7 +60,8 @@ function verdictOfLogout(status: number, reply: unknown): (Verdict & { is: "dead
  */
 async function endHere({ c, app, session, authToken }: Call, saidDead = false): Promise<boolean> {
   const confirmed = saidDead || isKnownDead(app, session);
-  const end = (uid: string, certain: boolean) => endSession(c.env, app, { session, uid, certain, confirmed });
+  const end = (uid: string, certain: boolean) =>
+    endSession(c.env, app, { session, uid, certain, confirmed, isLogout: true });
   const known = knownUid(app, session);
   const hint = uidHint(authToken);
   if (known === null && hint !== null && (await end(hint, false))) return true;

@@ -70,7 +70,7 @@ export async function recordVerdict(
   // whose this one is, only what is known here ends.
   const likely = uid ?? uidHint(authToken);
   if (likely === null) return false;
-  const ending = { session, uid: likely, certain: uid !== null, confirmed: true };
+  const ending = { session, uid: likely, certain: uid !== null, confirmed: true, isLogout: verdict.wasAlive === true };
   // The auth token is dead whether or not our object answers; the session's slots can be emptied at its next call.
   return endSession(env, app, ending).catch((error) => {
     log.warn("a dead session was not ended", { error });

@@ -12,6 +12,8 @@ export interface Ending {
   certain: boolean;
   /** Whether CometChat says that the auth token is dead. */
   confirmed: boolean;
+  /** Whether its client asked for it; else CometChat called the auth token dead. */
+  isLogout: boolean;
 }
 
 /**
@@ -27,6 +29,7 @@ export async function endSession(env: Env, app: CometChatApp, ending: Ending): P
       issuedAt: null,
       fence: { ms, open: !ending.confirmed },
       onlyIfKnown: !ending.certain,
+      isLogout: ending.isLogout,
     }),
   );
   return known;

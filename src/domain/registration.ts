@@ -71,6 +71,7 @@ export type ChangeKind =
   | "taken_by_another_user"
   | "removed"
   | "ended"
+  | "logged_out"
   | "pruned"
   | "evicted"
   | "expired"

@@ -22,6 +22,6 @@ export async function logOut(c: Context<AppEnv>): Promise<void> {
   // Longer than the longest life that is minted now, if this auth token is of a time when that was longer.
   const fence = isOver ? null : { ms: app.rules.fenceMs, atLeastUntil: usableUntil, open: !trustedTime };
   await askUser(c.env, app, caller.uid, (user) =>
-    user.endSession({ session: id, issuedAt, fence, ...howSessionsEnd(app) }),
+    user.endSession({ session: id, issuedAt, fence, isLogout: true, ...howSessionsEnd(app) }),
   );
 }

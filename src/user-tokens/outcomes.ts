@@ -133,6 +133,8 @@ export interface EndSessionRequest extends SessionsEnd {
    * one): the caller may be guessing.
    */
   onlyIfKnown?: boolean;
+  /** The session itself asked for its end: the record of changes tells its logout from an end by others. */
+  isLogout?: boolean;
 }
 
 export interface EndAllSessionsRequest extends SessionsEnd {
@@ -184,7 +186,7 @@ export interface SessionSummary {
   labels: Labels;
   /** Senders leave it out. */
   muted: boolean;
-  registrations: { kind: Kind; platform: Registration["platform"] }[];
+  registrations: Pick<Registration, "kind" | "platform" | "suspectAt">[];
   firstSeenAt: number;
   lastSeenAt: number;
 }

@@ -21,7 +21,7 @@ export function bySession(registrations: readonly Registration[]): SessionSummar
       session,
       labels: labelsOf(rows),
       muted: rows.some((row) => row.muted),
-      registrations: rows.map(({ kind, platform }) => ({ kind, platform })),
+      registrations: rows.map(({ kind, platform, suspectAt }) => ({ kind, platform, suspectAt })),
       firstSeenAt: Math.min(...rows.map((row) => row.registeredAt)),
       lastSeenAt: Math.max(...rows.map((row) => row.refreshedAt)),
     }))

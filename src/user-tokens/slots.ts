@@ -167,7 +167,7 @@ export class Slots {
   #remove(draft: Draft, rows: readonly Registration[], why: ChangeKind, now: number, code?: string): void {
     for (const row of rows) {
       draft.isSeen = true;
-      if (why === "ended") this.#store.registrations.delete(row);
+      if (why === "ended" || why === "logged_out") this.#store.registrations.delete(row);
       else this.#delete(row, now);
       draft.changes.push(change(why, row, now, code));
       draft.gone.push(row);

@@ -158,7 +158,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
 
   /** Ends a session: its slots are empty and, behind the fence, stay so. Safe to repeat. */
   async endSession(request: EndSessionRequest): Promise<{ removed: number; known: boolean } | Unavailable> {
-    const { session, fence, onlyIfKnown = false } = request;
+    const { session, fence, onlyIfKnown = false, isLogout = false } = request;
     await this.#rooms.restoration.ended;
     const now = Date.now();
     const rows = this.#store.registrations.ofSession(session);
@@ -167,7 +167,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     if (onlyIfKnown && !known) return await this.#acknowledge({ removed: 0, known });
     this.#ends.end(request, now);
     const cancelled = this.#operations.cancel((operation) => operation.session === session);
-    this.#publication.forget(this.#slots.empty(rows, "ended", now));
+    this.#publication.forget(this.#slots.empty(rows, isLogout ? "logged_out" : "ended", now));
     await cancelled;
     return await this.#acknowledge({ removed: rows.length, known });
   }

@@ -235,7 +235,7 @@ describe("counters", () => {
     await session.tokens();
     expect(points).toEqual([first]);
     await session.logout();
-    expect(points.slice(1)).toEqual([{ indexes: ["test"], blobs: ["change", "ended"], doubles: [2] }]);
+    expect(points.slice(1)).toEqual([{ indexes: ["test"], blobs: ["change", "logged_out"], doubles: [2] }]);
   });
 
   it("count handovers on both sides, and prunes", async ({ expect }) => {

@@ -204,7 +204,7 @@ describe("the record of changes", () => {
     expect(last).toEqual(["registered", "displaced"]);
   });
 
-  it("says why a user gets no push: removed, ended, moved, evicted", async ({ expect }) => {
+  it("says why a user gets no push: removed, moved, logged out", async ({ expect }) => {
     const phone = await login();
     const tablet = await login(phone.uid);
     const [a, b] = [uniqueToken(), uniqueToken()];
@@ -225,7 +225,7 @@ describe("the record of changes", () => {
       ["moved", tablet.id, await short(a)],
       ["removed", tablet.id, await short(a)],
       ["registered", phone.id, await short(b)],
-      ["ended", phone.id, await short(b)],
+      ["logged_out", phone.id, await short(b)],
     ]);
   });
 });

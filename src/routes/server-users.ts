@@ -5,6 +5,7 @@ import { mintAuthToken } from "../auth/issued.ts";
 import { backEnd, backEndCallLog, knownApp } from "../auth/middleware.ts";
 import { confirmedFenceMs } from "../cometchat/sessions.ts";
 import type { App, IssuedApp } from "../config/apps.ts";
+import { explain } from "../domain/explain.ts";
 import { howSessionsEnd, IDENTITIES, sessionsEnded } from "../domain/identity.ts";
 import { shownLabels } from "../domain/labels.ts";
 import { mapBounded } from "../durable/concurrency.ts";
@@ -19,7 +20,8 @@ import { OBJECT_CONCURRENCY } from "../limits.ts";
 import { askUser, ownersOf, tellUser } from "../objects.ts";
 import { shownOf } from "../sender/directory-reads.ts";
 import { listUser } from "../sender/own-objects.ts";
-import type { UserExport } from "../user-tokens/outcomes.ts";
+import type { SessionSummary, UserExport } from "../user-tokens/outcomes.ts";
+import { bySession } from "../user-tokens/reading.ts";
 import { serverRecovery } from "./server-recovery.ts";
 
 export const serverUsers = new Hono<AppEnv>()
@@ -46,19 +48,20 @@ export const serverUsers = new Hono<AppEnv>()
     const { app } = c.var;
     const uid = uidOf(app, c.req.param("uid"));
     const sessions = await askUser(c.env, app, uid, (user) => user.sessions(app.rules.retentionMs));
-    return c.json({
-      data: {
-        sessions: sessions.map(({ session, labels, muted, registrations, firstSeenAt, lastSeenAt }) => ({
-          id: session,
-          kinds: registrations.map(({ kind }) => kind),
-          platforms: [...new Set(registrations.map(({ platform }) => platform))],
-          firstSeenAt,
-          lastSeenAt,
-          muted,
-          device: shownLabels(labels).device,
-        })),
-      },
-    });
+    return c.json({ data: { sessions: sessions.map(shownSession) } });
+  })
+  .get("/:uid/explain", knownApp, backEnd("fullAccess", "sender"), async (c) => {
+    const { app } = c.var;
+    const uid = uidOf(app, c.req.param("uid"));
+    const { registrations, changes } = await askUser(c.env, app, uid, (user) => user.export());
+    const since = Date.now() - app.rules.retentionMs;
+    const live = registrations.filter(({ refreshedAt }) => refreshedAt > since);
+    const devices = bySession(live).map((session) => ({
+      ...shownSession(session),
+      suspect: session.registrations.some(({ suspectAt }) => suspectAt !== null),
+    }));
+    const explanation = explain(live, live.length < registrations.length, changes);
+    return c.json({ data: { uid, ...explanation, devices, changes } });
   })
   .delete("/:uid/sessions/:sid", knownApp, backEnd("fullAccess"), async (c) => {
     const { app } = c.var;
@@ -116,6 +119,18 @@ export const serverUsers = new Hono<AppEnv>()
     await tellUser(c.env, app, uid, (user) => user.erase({ uid, rules: app.rules, ...howSessionsEnd(app) }));
     return c.json({ data: { success: true } });
   });
+
+function shownSession({ session, labels, muted, registrations, firstSeenAt, lastSeenAt }: SessionSummary) {
+  return {
+    id: session,
+    kinds: registrations.map(({ kind }) => kind),
+    platforms: [...new Set(registrations.map(({ platform }) => platform))],
+    firstSeenAt,
+    lastSeenAt,
+    muted,
+    device: shownLabels(labels).device,
+  };
+}
 
 /**
  * Whether a user of that name is erased by the path of a call that lost its uid (`DELETE /v3/users/./sessions`, which clients

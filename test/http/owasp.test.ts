@@ -348,7 +348,10 @@ describe("API5 broken function level authorization", () => {
 
   // By hand: whoever describes a new call for one of these scopes says here too that the scope may call it.
   it.for([
-    ["sender", ["countAll", "findOwner", "listAll", "listSessions", "listUserTokens", "lookup", "reportFeedback"]],
+    [
+      "sender",
+      ["countAll", "explainUser", "findOwner", "listAll", "listSessions", "listUserTokens", "lookup", "reportFeedback"],
+    ],
     ["authOnly", ["mintAuthToken"]],
   ] as const)("a back end with the scope %s may call %s, and nothing else", async ([scope, allowed], { expect }) => {
     const headers = { apikey: API_KEYS[scope] };

@@ -2,7 +2,7 @@
 import * as z from "zod/mini";
 import * as schemas from "../../../src/http/schemas.ts";
 import type { ApiOperation } from "./operation.ts";
-import { kind, labels, NOW, platform, SESSION, success, TOKEN, time } from "./shared.ts";
+import { CHANGE, kind, labels, NOW, platform, recordedChange, SESSION, success, TOKEN, time } from "./shared.ts";
 
 /** A row as it is stored: docs/storage.md says what each column is. */
 const registration = z.strictObject({
@@ -84,17 +84,7 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
       takeovers: z
         .nullable(z.strictObject({ count: z.int(), until: time }))
         .check(z.describe("Installations taken from other users in the hour that ends then.")),
-      changes: z.array(
-        z.strictObject({
-          at: time,
-          change: z.string(),
-          kind,
-          platform,
-          session: z.string(),
-          token: z.string().check(z.describe("The beginning of the token's hash; never the token.")),
-          code: z.optional(z.string()),
-        }),
-      ),
+      changes: z.array(recordedChange),
       owners: z.array(z.strictObject({ tokenHash: z.string(), user: z.string(), version: z.int() })),
       directory: z
         .nullable(z.strictObject({ format: z.int(), shownSince: time, pushTokens: z.unknown() }))
@@ -127,9 +117,7 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
       fences: [{ session: SESSION, until: NOW }],
       muted: [],
       takeovers: null,
-      changes: [
-        { at: NOW, change: "registered", kind: "fcm", platform: "android", session: SESSION, token: "a1B2c3D4" },
-      ],
+      changes: [CHANGE],
       owners: [],
       directory: null,
     },

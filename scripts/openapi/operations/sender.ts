@@ -1,16 +1,48 @@
 // What senders ask and report: back ends with an API key of scope sender or fullAccess.
 import * as z from "zod/mini";
+import { VERDICTS } from "../../../src/domain/explain.ts";
 import { KIND_NAMES, PLATFORMS } from "../../../src/domain/kinds.ts";
 import * as schemas from "../../../src/http/schemas.ts";
 import { LOOKUP_USERS_MAX, USERS_PER_PAGE } from "../../../src/limits.ts";
 import type { ApiOperation } from "./operation.ts";
-import { device, kind, NOW, platform, SENDER_TOKEN, SESSION, TOKEN, time, userPushTokens } from "./shared.ts";
+import {
+  CHANGE,
+  device,
+  kind,
+  NOW,
+  platform,
+  recordedChange,
+  SENDER_TOKEN,
+  SESSION,
+  TOKEN,
+  time,
+  userPushTokens,
+} from "./shared.ts";
 
 const MUTED = {
   includeMuted: { description: "Also devices that their user muted.", schema: { type: "boolean", default: false } },
 };
 const CURSOR = { description: "Of the reply before; none for the first page.", schema: { type: "string" } };
 const counted = z.int();
+
+const session = {
+  id: z.string(),
+  kinds: z.array(kind),
+  platforms: z.array(platform),
+  firstSeenAt: time,
+  lastSeenAt: time,
+  muted: z.boolean().check(z.describe("Senders leave the device out.")),
+  device: z.optional(device),
+};
+const SHOWN_SESSION = {
+  id: SESSION,
+  kinds: ["fcm"],
+  platforms: ["android"],
+  firstSeenAt: NOW,
+  lastSeenAt: NOW,
+  muted: false,
+  device: { name: "Alice's phone", model: "Pixel 10" },
+};
 
 export const SENDER_OPERATIONS: readonly ApiOperation[] = [
   {
@@ -200,31 +232,43 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
     summary: "The sessions of a user that hold a registration",
     description:
       "The most recently seen first. `device` is what the app said with any of the session's tokens, field by field the latest.",
+    data: z.strictObject({ sessions: z.array(z.strictObject(session)) }),
+    example: { sessions: [SHOWN_SESSION] },
+    refusals: [400, 403],
+  },
+  {
+    id: "explainUser",
+    method: "get",
+    path: "/v3/users/{uid}/explain",
+    caller: ["fullAccess", "sender"],
+    summary: "Why this user does, or does not, get pushes",
+    description:
+      "The first verdict that fits. Of a user who holds something: `ok`, `all_suspect`, `muted`. Else by what was lost since the last " +
+      "registration: `taken` (another user logged in on the device), `pruned` (a provider called the token dead), `expired`, " +
+      "`evicted`, `ended` (by the back end or from another device), `logged_out`, `removed`. `nothing_known`: no registration, and no " +
+      "change in the last 30 days; also for a uid that nobody has. `npm run explain -- alice` prints it.",
     data: z.strictObject({
-      sessions: z.array(
-        z.strictObject({
-          id: z.string(),
-          kinds: z.array(kind),
-          platforms: z.array(platform),
-          firstSeenAt: time,
-          lastSeenAt: time,
-          muted: z.boolean().check(z.describe("Senders leave the device out.")),
-          device: z.optional(device),
-        }),
-      ),
+      uid: z.string(),
+      verdict: z.strictObject({ code: z.enum(VERDICTS), sentence: z.string() }),
+      next: z.string().check(z.describe("What to do about it.")),
+      evidence: z.array(recordedChange).check(z.describe("The entries of `changes` on which the verdict rests.")),
+      devices: z
+        .array(
+          z.strictObject({
+            ...session,
+            suspect: z.boolean().check(z.describe("A provider reported trouble with a token of it.")),
+          }),
+        )
+        .check(z.describe("The sessions that hold a registration, muted ones too.")),
+      changes: z.array(recordedChange).check(z.describe("The record: the last 50 changes, oldest first.")),
     }),
     example: {
-      sessions: [
-        {
-          id: SESSION,
-          kinds: ["fcm"],
-          platforms: ["android"],
-          firstSeenAt: NOW,
-          lastSeenAt: NOW,
-          muted: false,
-          device: { name: "Alice's phone", model: "Pixel 10" },
-        },
-      ],
+      uid: "alice",
+      verdict: { code: "ok", sentence: "There is a device that may be pushed." },
+      next: "Look at what FCM or APNs answer to your sender, and at the notification settings of the device.",
+      evidence: [CHANGE],
+      devices: [{ ...SHOWN_SESSION, suspect: false }],
+      changes: [CHANGE],
     },
     refusals: [400, 403],
   },

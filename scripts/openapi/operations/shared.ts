@@ -53,6 +53,17 @@ const senderToken = z.strictObject({
 
 export const userPushTokens = z.strictObject({ uid: z.string(), pushTokens: z.array(senderToken) });
 
+/** An entry of the record of changes: docs/storage.md says what each change is. */
+export const recordedChange = z.strictObject({
+  at: time,
+  change: z.string().check(z.describe("`registered`, `taken_by_another_user`, `logged_out`, `ended`, `pruned`, …")),
+  kind,
+  platform,
+  session: z.string(),
+  token: z.string().check(z.describe("The beginning of the token's hash; never the token.")),
+  code: z.optional(z.string().check(z.describe("The provider's code of a `pruned` one."))),
+});
+
 export const settings = z.looseObject({
   REGION: z.string(),
   EXTENSION_DOMAIN: z.string(),
@@ -90,6 +101,14 @@ export const AS_SERVER =
 export const NOW = 1_795_545_600_000;
 export const SESSION = "0e10ac93-eace-4e22-ba2e-2efa5ed66469";
 export const TOKEN = "fcm-registration-token";
+export const CHANGE = {
+  at: NOW,
+  change: "registered",
+  kind: "fcm",
+  platform: "android",
+  session: SESSION,
+  token: "a1B2c3D4",
+};
 export const SETTINGS = {
   REGION: "us",
   EXTENSION_DOMAIN: "example.com",

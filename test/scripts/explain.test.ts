@@ -1,0 +1,67 @@
+// `npm run explain`: what a registry knows of a user, for people.
+import { describe, inject, it, onTestFinished, vi } from "vitest";
+import { command } from "../../scripts/explain.ts";
+import { type Environment, execute } from "../../scripts/lib/command.ts";
+import { Connections, LoadClient, loadApp } from "../../scripts/lib/load.ts";
+import { serve } from "../../scripts/lib/workerd.ts";
+
+async function run(args: string[], env: Environment): Promise<{ code: number; out: string; errors: string }> {
+  let [out, errors] = ["", ""];
+  const stdout = vi.spyOn(process.stdout, "write").mockImplementation((chunk) => {
+    out += chunk;
+    return true;
+  });
+  const stderr = vi.spyOn(console, "error").mockImplementation((line) => {
+    errors += line;
+  });
+  try {
+    return { code: await execute(command, args, env), out, errors };
+  } finally {
+    stdout.mockRestore();
+    stderr.mockRestore();
+  }
+}
+
+async function startRegistry() {
+  const app = loadApp();
+  const server = await serve({ bundle: inject("bundle"), bindings: app.bindings });
+  const connections = new Connections(server.port);
+  onTestFinished(async () => {
+    connections.close();
+    await server.stop();
+  });
+  const env = { REGISTRY_URL: server.url, REGISTRY_APP_ID: app.appId, REGISTRY_API_KEY: app.keys.fullAccess };
+  return { client: new LoadClient(app, connections), env };
+}
+
+describe("npm run explain", () => {
+  it("says the verdict, what to do, the devices, and marks what the verdict rests on", async ({ expect }) => {
+    const { client, env } = await startRegistry();
+    const phone = await client.login("alice");
+    const device = { name: "Alice's\u001b[31m phone" };
+    await client.asClient(phone, "POST", "/v2/tokens", { fcmToken: "the-phone-of-alice", device });
+    const { code, out } = await run(["alice"], env);
+    expect(code).toBe(0);
+    expect(out).toMatch(
+      /^alice: ok\. There is a device that may be pushed\.\nWhat to do: .*\.\n\nDevices\n {2}"Alice's/,
+    );
+    expect(out).toMatch(/^\* \S+Z {2}registered {2}fcm token \S{8} on android, session /m);
+    expect(out).not.toContain("\u001b");
+    expect(out).not.toContain("the-phone-of-alice");
+
+    await client.asClient(phone, "DELETE", "/v3.0/me");
+    expect((await run(["alice"], env)).out).toMatch(
+      /^alice: logged_out\.[^]*\n {2}\S+Z {2}registered [^]*\n\* \S+Z {2}logged_out /,
+    );
+    const json = JSON.parse((await run(["alice", "--json"], env)).out);
+    expect(json).toMatchObject({ uid: "alice", verdict: { code: "logged_out" }, devices: [] });
+  });
+
+  it("asks for a uid of any characters, and reports a refusal", async ({ expect }) => {
+    const { env } = await startRegistry();
+    expect((await run(["a/b?c=d#e %", "--json"], env)).out).toContain('"uid": "a/b?c=d#e %"');
+    const refused = await run(["alice"], { ...env, REGISTRY_API_KEY: "wrong" });
+    expect(refused).toMatchObject({ code: 1, out: "" });
+    expect(refused.errors).toContain("AUTH_ERR_APIKEY_NOT_FOUND");
+  });
+});

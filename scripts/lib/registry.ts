@@ -23,16 +23,19 @@ function isHttpUrl(text: string): boolean {
   return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 }
 
-/** A running registry, called as a back end. */
+/** A running registry, called as a back end or as a client. */
 export interface Registry {
   /** `data` of the reply. Throws a {@link CommandError} with the registry's own words where it refuses or is not there. */
   call(method: string, path: string, body?: unknown): Promise<unknown>;
 }
 
-/** The registry that the options of {@link REGISTRY_OPTIONS} name. */
-export function registryOf(values: { url: string; "app-id": string; "api-key": string }): Registry {
+/** The registry that the options of {@link REGISTRY_OPTIONS} name; `as`: headers of who calls, instead of the API key. */
+export function registryOf(
+  values: { url: string; "app-id": string; "api-key": string },
+  as: Record<string, string> = { apikey: values["api-key"] },
+): Registry {
   const base = values.url.replace(/\/+$/, "");
-  const headers = { appId: values["app-id"], apikey: values["api-key"], "content-type": "application/json" };
+  const headers = { appId: values["app-id"], ...as, "content-type": "application/json" };
   return {
     async call(method, path, body) {
       const sent: RequestInit = { method, headers };

@@ -51,7 +51,7 @@ describe("npm run explain", () => {
 
     await client.asClient(phone, "DELETE", "/v3.0/me");
     expect((await run(["alice"], env)).out).toMatch(
-      /^alice: logged_out\.[^]*\n {2}\S+Z {2}registered [^]*\n\* \S+Z {2}logged_out /,
+      /^alice: logged_out\.[\s\S]*\n {2}\S+Z {2}registered [\s\S]*\n\* \S+Z {2}logged_out /,
     );
     const json = JSON.parse((await run(["alice", "--json"], env)).out);
     expect(json).toMatchObject({ uid: "alice", verdict: { code: "logged_out" }, devices: [] });

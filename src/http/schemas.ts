@@ -189,3 +189,6 @@ export const forgetEpochBody = z.object({
 
 /** `POST /v3/push_tokens/owner`. Without `kind` every kind is looked at. */
 export const ownerBody = z.object({ token: pushToken, kind: z.nullish(kind) });
+
+/** `POST /v3/users/{uid}/push_tokens/remove`. */
+export const removeBody = z.object({ token: pushToken, kind });

@@ -103,10 +103,13 @@ export class Operations {
     await Promise.all(covered.map((operation) => operation.settled));
   }
 
-  /** Nothing is stored for that token by the session's registrations under way; settles when each of them has. */
-  async drop(session: string, hash: string): Promise<void> {
+  /**
+   * Nothing is stored for that token by registrations under way, of one session or (`null`) of any; settles when each of them
+   * has.
+   */
+  async drop(session: string | null, hash: string): Promise<void> {
     const concerned = [...this.#running].filter(
-      (operation) => operation.session === session && operation.concerns(hash),
+      (operation) => (session ?? operation.session) === operation.session && operation.concerns(hash),
     );
     for (const operation of concerned) operation.drop(hash);
     await Promise.all(concerned.map((operation) => operation.settled));

@@ -100,7 +100,8 @@ export type RemoveOutcome = { ok: true; removed: number } | Refused;
  * registration that a ticket was given for.
  */
 export interface UnregisterRequest {
-  session: string;
+  /** `null`: whichever session holds the token. */
+  session: string | null;
   slots: (Omit<HeldSlot, "registeredAt"> & Partial<Pick<HeldSlot, "registeredAt">>)[];
 }
 

@@ -146,7 +146,8 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
    */
   async unregister({ session, slots }: UnregisterRequest): Promise<{ removed: number } | Unavailable> {
     const rows = slots.flatMap(({ kind, hash, registeredAt }) => {
-      const row = this.#store.registrations.slot(session, kind);
+      const { registrations } = this.#store;
+      const row = session === null ? registrations.holding(hash) : registrations.slot(session, kind);
       return row?.hash === hash && row.registeredAt === (registeredAt ?? row.registeredAt) ? [row] : [];
     });
     const named = slots.filter(({ registeredAt }) => registeredAt === undefined);

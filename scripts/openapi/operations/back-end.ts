@@ -37,6 +37,20 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
     refusals: [400, 403, 413, 415],
   },
   {
+    id: "removeRegistration",
+    method: "post",
+    path: "/v3/users/{uid}/push_tokens/remove",
+    caller: ["fullAccess"],
+    summary: "Remove one registration",
+    description:
+      "Whichever session of the user holds the token; any spelling or form of it. The session goes on, so the app may register again: " +
+      "end the session to keep it out. `removed: 0`: the user does not hold it.",
+    body: { schema: schemas.removeBody, example: { token: TOKEN, kind: "fcm" } },
+    data: z.strictObject({ success: z.literal(true), removed: z.int() }),
+    example: { success: true, removed: 1 },
+    refusals: [400, 403, 413, 415],
+  },
+  {
     id: "endSession",
     method: "delete",
     path: "/v3/users/{uid}/sessions/{sid}",

@@ -12,6 +12,7 @@ import { clientSession } from "./routes/client-session.ts";
 import { clientTokens } from "./routes/client-tokens.ts";
 import { health } from "./routes/health.ts";
 import { reference } from "./routes/reference.ts";
+import { serverApp } from "./routes/server-app.ts";
 import { serverDirectory } from "./routes/server-directory.ts";
 import { serverRecovery } from "./routes/server-recovery.ts";
 import { serverTokens } from "./routes/server-tokens.ts";
@@ -100,6 +101,7 @@ function mountRoutes(app: Hono<AppEnv>) {
     .route("/v3/me/devices", clientDevices)
     .route("/v3", clientSession)
     .route("/v3/notifications/push/v1/tokens", successor)
+    .route("/v3/app", serverApp)
     .route("/v3/users", serverUsers)
     .route("/v3/users", serverRecovery)
     .route("/v3/push_tokens", serverTokens)

@@ -179,6 +179,7 @@ export function backEnd(...scopes: Scope[]) {
       throw new ApiError("AUTH_ERR_APIKEY_NOT_FOUND", "The API key does not exist in this app.");
     }
     c.set("apiKey", key.name);
+    c.set("scope", key.scope);
     await limitRate(c.env, c.var.app, "key", () => key.name);
     if (!scopes.includes(key.scope)) {
       throw new ApiError(

@@ -1,5 +1,5 @@
 // What a request carries on its way through the middleware.
-import type { App } from "../config/apps.ts";
+import type { App, Scope } from "../config/apps.ts";
 import type { Session } from "../domain/registration.ts";
 
 /** Who calls with an auth token. */
@@ -13,5 +13,5 @@ export interface Caller {
 
 export interface AppEnv {
   Bindings: Env;
-  Variables: { requestId: string; app: App; caller: Caller; apiKey: string };
+  Variables: { requestId: string; app: App; caller: Caller; apiKey: string; scope: Scope };
 }

@@ -350,7 +350,17 @@ describe("API5 broken function level authorization", () => {
   it.for([
     [
       "sender",
-      ["countAll", "explainUser", "findOwner", "listAll", "listSessions", "listUserTokens", "lookup", "reportFeedback"],
+      [
+        "countAll",
+        "explainUser",
+        "findOwner",
+        "getApp",
+        "listAll",
+        "listSessions",
+        "listUserTokens",
+        "lookup",
+        "reportFeedback",
+      ],
     ],
     ["authOnly", ["mintAuthToken"]],
   ] as const)("a back end with the scope %s may call %s, and nothing else", async ([scope, allowed], { expect }) => {

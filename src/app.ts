@@ -10,6 +10,7 @@ import { countRefusal } from "./metrics.ts";
 import { clientDevices } from "./routes/client-devices.ts";
 import { clientSession } from "./routes/client-session.ts";
 import { clientTokens } from "./routes/client-tokens.ts";
+import { consolePages } from "./routes/console.ts";
 import { health } from "./routes/health.ts";
 import { reference } from "./routes/reference.ts";
 import { serverApp } from "./routes/server-app.ts";
@@ -106,6 +107,7 @@ function mountRoutes(app: Hono<AppEnv>) {
     .route("/v3/users", serverRecovery)
     .route("/v3/push_tokens", serverTokens)
     .route("/v3/push_tokens", serverDirectory)
+    .route("/console", consolePages)
     .route("/", reference);
 }
 

@@ -1,0 +1,81 @@
+// Which page is shown: by the hash, so that a link to a user survives a reload. The key does not: whoever reloads signs in again.
+import { app, signIn, signOut } from "./api.js";
+import { action, h, say, show, theirs } from "./dom.js";
+import { overview } from "./overview.js";
+import { user } from "./user.js";
+
+let shown = 0;
+
+async function route() {
+  shown += 1;
+  const mine = shown;
+  const isCurrent = () => mine === shown;
+  navigation();
+  if (app === null) return askForKey();
+  const [, page, uid] = location.hash.split("/");
+  try {
+    if (page === "users" && uid) await user(decoded(uid), isCurrent);
+    else await overview(isCurrent);
+  } catch (error) {
+    if (isCurrent()) failed(error.message);
+  }
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function failed(message) {
+  show(
+    "Trouble",
+    h("h2", {}, "This could not be shown"),
+    h("p", { class: "error", role: "alert" }, message),
+    h("button", { onclick: route }, "Try again"),
+  );
+}
+
+function askForKey() {
+  const appId = h("input", { name: "appId", required: true, autocomplete: "off", spellcheck: "false" });
+  const apiKey = h("input", { name: "apiKey", type: "password", required: true, autocomplete: "off" });
+  const signingIn = action(async () => {
+    await signIn(appId.value.trim(), apiKey.value.trim());
+    apiKey.value = "";
+    await route();
+  });
+  show(
+    "Sign in",
+    h("h2", {}, "Sign in"),
+    h("p", {}, "The key stays in the memory of this tab. It is gone when you close or reload it."),
+    h(
+      "form",
+      { class: "column", onsubmit: signingIn },
+      h("label", {}, "App id", appId),
+      h("label", {}, "API key (scope sender or fullAccess)", apiKey),
+      h("button", { class: "primary" }, "Sign in"),
+    ),
+  );
+  appId.focus();
+}
+
+function navigation() {
+  const nav = document.getElementById("nav");
+  nav.hidden = app === null;
+  if (app === null) return nav.replaceChildren();
+  const leave = () => {
+    signOut();
+    say("Signed out.");
+    void route();
+  };
+  nav.replaceChildren(
+    h("a", { href: "#/" }, "Overview"),
+    h("span", { class: "quiet" }, "app ", theirs(app.appId), ", key ", theirs(app.key.name), ` (${app.key.scope})`),
+    h("button", { onclick: leave }, "Sign out"),
+  );
+}
+
+addEventListener("hashchange", route);
+void route();

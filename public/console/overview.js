@@ -16,7 +16,7 @@ export async function overview(isCurrent) {
     if (!isCurrent()) return;
     add(sums, part);
     cursor = part.cursor;
-    counted.replaceChildren(...shown(sums, cursor === undefined));
+    counted.replaceChildren(...shown(sums, cursor === undefined).flat());
   } while (cursor !== undefined);
 }
 
@@ -154,6 +154,14 @@ function health() {
   );
 }
 
+function inWords(value) {
+  if (Array.isArray(value)) return value.join(", ");
+  if (typeof value !== "object") return String(value);
+  return Object.entries(value)
+    .map(([name, each]) => `${name} ${each}`)
+    .join(", ");
+}
+
 function settings() {
   const rows = Object.entries(app).filter(([name]) => name !== "key");
   return h(
@@ -163,10 +171,7 @@ function settings() {
     h(
       "dl",
       {},
-      rows.flatMap(([name, value]) => [
-        h("dt", {}, name),
-        h("dd", {}, typeof value === "object" ? JSON.stringify(value) : String(value)),
-      ]),
+      rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, inWords(value))]),
     ),
   );
 }

@@ -74,6 +74,14 @@ describe("the console", () => {
     tab.page.on("request", (request) => urls.push(request.url()));
     const token = await withPhone("found-by-token");
     await tab.page.getByText(/users hold \d+ registrations/).waitFor();
+    const byPlatform = tab.page.getByRole("table", { name: "By platform" }).getByRole("row");
+    expect(await byPlatform.allInnerTexts()).toEqual([
+      expect.stringMatching(/^iOS\s+2\s*$/),
+      expect.stringMatching(/^Android\s+\d+\s*$/),
+      expect.stringMatching(/^Web\s+\d+\s*$/),
+    ]);
+    await tab.button("Check now").click();
+    await tab.page.getByText("The objects: well").waitFor();
     await tab.page.getByLabel("or a push token").fill(token);
     await tab.button("Find its user").click();
     await tab.page.getByRole("heading", { name: "found-by-token" }).waitFor();

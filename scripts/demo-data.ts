@@ -1,6 +1,7 @@
 // `npm run demo-data`: one user per verdict of `npm run explain`, made by the calls that apps and back ends make.
 import { isDeepStrictEqual } from "node:util";
 import { VERDICTS } from "../src/domain/explain.ts";
+import { DEMO_APP, DEMO_KEYS } from "./demo.ts";
 import { CommandError, defineCommand, main } from "./lib/command.ts";
 import { text, UsageError } from "./lib/options.ts";
 import { type Registry, registryOf } from "./lib/registry.ts";
@@ -117,11 +118,11 @@ export const command = defineCommand({
     "Users of these names are erased first.",
   options: {
     url: text({ help: "The registry on this machine.", placeholder: "URL", default: "http://localhost:8787" }),
-    "app-id": text({ help: "The app's id; its identity must be issued.", placeholder: "ID", default: "demo" }),
+    "app-id": text({ help: "The app's id; its identity must be issued.", placeholder: "ID", default: DEMO_APP.appId }),
     "api-key": text({
       help: "An API key of the app with the scope fullAccess.",
       placeholder: "KEY",
-      default: "demo-server-key",
+      default: DEMO_KEYS.fullAccess,
     }),
   },
   examples: ["", "--url http://localhost:9000"],

@@ -70,7 +70,7 @@ export function localBindings(
   vars: Readonly<Record<string, unknown>>,
   demoIdentity: "issued" | "cometchat" = "issued",
 ): Local {
-  const bindings: Record<string, string | object> = { DEVELOPMENT: "true" };
+  const bindings: Record<string, string | object> = { DEVELOPMENT: "true", CONSOLE: "true" };
   for (const [name, value] of Object.entries(vars)) {
     if (!name.startsWith("APP_")) continue;
     const { publicHost: _, ...app } = value as Record<string, unknown>;

@@ -1,4 +1,4 @@
-// `npm run explain`: why a user does, or does not, get pushes, as a running registry knows it. docs/operations.md explains the verdicts.
+// `npm run explain`: why a user does, or does not, get pushes, as a running registry knows it. docs/no-push.md explains the verdicts.
 import type { Explanation } from "../src/domain/explain.ts";
 import type { Change } from "../src/domain/registration.ts";
 import { defineCommand, main } from "./lib/command.ts";

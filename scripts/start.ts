@@ -86,7 +86,7 @@ async function serveUntilEnded({ ports, ip, data, cometchat }: Where): Promise<n
     port: ports.http,
     tls: { ...certificate, port: ports.https },
     ...(standIn === null ? { fetchesPrivate: true } : { outbound: standIn.address }),
-    hasReference: true,
+    hasAssets: true,
     onLog: (line) => {
       if (log.isOpen) console.log(line);
     },

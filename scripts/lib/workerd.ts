@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { copyFile, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, extname, join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
@@ -60,8 +60,8 @@ export interface ServeOptions {
   outbound?: string;
   /** Whether the Worker may fetch from this machine and its neighbours; only the public network by default. */
   fetchesPrivate?: boolean;
-  /** Whether the description of the API is served, as on Cloudflare. */
-  hasReference?: boolean;
+  /** Whether the static files of public/ are served, as on Cloudflare. */
+  hasAssets?: boolean;
   /** Gets each line of the log. Only the last ones are then kept. */
   onLog?: (line: string) => void;
 }
@@ -183,30 +183,48 @@ function workerdBinary(): string {
   return join(dirname(require.resolve(`${name}/package.json`)), "bin", "workerd");
 }
 
-const REFERENCE = { openapi: "openapi.json", reference: "reference.html" };
+/** Types of the static files, as Cloudflare's assets answer them. */
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  ".css": "text/css; charset=utf-8",
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".json": "application/json",
+  ".svg": "image/svg+xml",
+};
 
 /** Writes what workerd reads, and what it embeds, into a directory of its own. */
 async function writeConfiguration(directory: string, options: ServeOptions, data: string): Promise<void> {
   await copyFile(options.bundle, join(directory, "index.js"));
-  if (options.hasReference === true) {
-    for (const file of Object.values(REFERENCE)) await copyFile(join(PROJECT, "public", file), join(directory, file));
-  }
-  await writeFile(join(directory, "config.capnp"), await configuration(options, data));
+  const assets = options.hasAssets === true ? await writeAssets(directory) : "";
+  await writeFile(join(directory, "config.capnp"), await configuration(options, data, assets));
 }
 
-/** Serves the two files of the description, as Cloudflare's assets do. */
-const REFERENCE_SERVICE = `(name = "reference", worker = (
-      compatibilityDate = "2026-09-30",
-      modules = [
-        (name = "assets.js", esModule = "import openapi from 'openapi.json'; import reference from 'reference.html';
-          export default { fetch: ({ url }) => url.endsWith('.json')
-            ? new Response(openapi, { headers: { 'content-type': 'application/json' } })
-            : new Response(reference, { headers: { 'content-type': 'text/html; charset=utf-8' } }) };"),
-        (name = "openapi.json", text = embed "${REFERENCE.openapi}"),
-        (name = "reference.html", text = embed "${REFERENCE.reference}"),
-      ])),`.replaceAll("\n", " ");
+/** Copies the static files, and writes the Worker that serves them; answers its service. */
+async function writeAssets(directory: string): Promise<string> {
+  const entries = await readdir(join(PROJECT, "public"), { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => ({ path: join(entry.parentPath, entry.name), type: CONTENT_TYPES[extname(entry.name)] ?? "" }));
+  for (const [i, { path }] of files.entries()) await copyFile(path, join(directory, `asset${i}`));
+  const served = files.map(({ path, type }, i) => {
+    const name = relative(join(PROJECT, "public"), path).replaceAll("\\", "/");
+    return `${quote(`/${name}`)}: [asset${i}, ${quote(type)}]`;
+  });
+  const script = `${files.map((_, i) => `import asset${i} from "asset${i}";`).join("\n")}
+const files = { ${served.join(", ")} };
+export default {
+  fetch({ url }) {
+    const [text, type] = files[new URL(url).pathname] ?? [];
+    return text === undefined ? new Response(null, { status: 404 }) : new Response(text, { headers: { "content-type": type } });
+  },
+};`;
+  await writeFile(join(directory, "assets.js"), script);
+  const modules = files.map((_, i) => `(name = "asset${i}", text = embed "asset${i}")`);
+  modules.unshift('(name = "assets.js", esModule = embed "assets.js")');
+  return `(name = "assets", worker = (compatibilityDate = "2026-09-30", modules = [${modules.join(", ")}])),`;
+}
 
-async function configuration(options: ServeOptions, data: string): Promise<string> {
+async function configuration(options: ServeOptions, data: string, assets: string): Promise<string> {
   const wrangler = await readFile(join(PROJECT, "wrangler.toml"), "utf8");
   const compatibilityDate = wrangler.match(/^compatibility_date = "(.+)"$/m)?.[1];
   if (compatibilityDate === undefined) throw new Error("wrangler.toml has no compatibility_date");
@@ -222,15 +240,14 @@ async function configuration(options: ServeOptions, data: string): Promise<strin
   bindings.push(
     ...objects.map(([name, className]) => `(name = ${quote(name)}, durableObjectNamespace = ${quote(className)})`),
   );
-  const hasReference = options.hasReference === true;
-  if (hasReference) bindings.push('(name = "ASSETS", service = "reference")');
+  if (assets !== "") bindings.push('(name = "ASSETS", service = "assets")');
   return `
 using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = .worker),
     ${internet(options)}
-    ${hasReference ? REFERENCE_SERVICE : ""}
+    ${assets}
     (name = "disk", disk = (path = ${quote(data)}, writable = true)),
   ],
   sockets = [${sockets(options).join(", ")}],

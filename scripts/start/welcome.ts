@@ -22,6 +22,7 @@ export async function welcome(server: Server, surroundings: Surroundings): Promi
   return `
 The push token registry serves ${url} and https://${nameOf(ip)}:${server.httpsPort}
 Reference of the API: ${url}/reference
+Console: ${url}/console/, app ${DEMO_APP.appId}, key ${DEMO_KEYS.fullAccess}; npm run demo-data makes users to look at.
 Data: ${data}. Stop with Ctrl-C.
 
 App ${DEMO_APP.appId}, region ${DEMO_APP.region}. Its API keys work here only:

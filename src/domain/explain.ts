@@ -1,4 +1,4 @@
-// Why a user does, or does not, get pushes (docs/operations.md, "Why does this user get no push?"). Pure: no I/O, no clock.
+// Why a user does, or does not, get pushes (docs/no-push.md). Pure: no I/O, no clock.
 import { type Change, type ChangeKind, type Registration, SHORT_HASH_LENGTH } from "./registration.ts";
 
 type Verdict = [code: string, sentence: string, next: string, fits: (registration: Registration) => boolean];

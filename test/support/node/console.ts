@@ -30,7 +30,7 @@ export async function startDemo(): Promise<Demo> {
     await rm(data, { recursive: true, force: true });
   };
   for await (const line of createInterface({ input: child.stdout })) {
-    const url = line.match(/Ready on (https?:\/\/\S+)/)?.[1];
+    const url = line.match(/^Console: (http:\/\/[^/]+)/)?.[1];
     if (url === undefined) continue;
     child.stdout.resume();
     return { url, stop };

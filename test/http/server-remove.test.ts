@@ -4,6 +4,8 @@ import { describe, it, vi } from "vitest";
 import { tokenHash, tokenOwnersName } from "../../src/durable/names.ts";
 import { API_KEYS } from "../support/apps.ts";
 import { call, login, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
+import { holdBack, userObject, withFault } from "../support/faults.ts";
+import { configure } from "../support/settings.ts";
 
 const path = (uid: string) => `/v3/users/${encodeURIComponent(uid)}/push_tokens/remove`;
 
@@ -45,6 +47,25 @@ describe("POST /v3/users/{uid}/push_tokens/remove", () => {
       removed: 1,
     });
     expect(await phone.tokens()).toEqual([]);
+  });
+
+  it("also from a registration under way: what is removed is not stored after it", async ({ expect }) => {
+    const phone = await login();
+    const token = uniqueToken();
+    const user = await userObject("test", phone.uid);
+    const hash = await tokenHash("fcm", token);
+    const gate = holdBack();
+    const owner = withFault(env.TOKEN_OWNERS, gate.fault);
+    await configure(user, { ...env, TOKEN_OWNERS: owner.namespace } as Env);
+    const registering = phone.register({ fcmToken: token });
+    await gate.reached();
+    const removing = user.unregister({ session: null, slots: [{ kind: "fcm", hash }] });
+    await scheduler.wait(0);
+    gate.open();
+    await Promise.all([registering, removing]);
+    expect(await phone.tokens()).toEqual([]);
+    expect((await phone.register({ fcmToken: token })).status).toBe(200);
+    expect(await phone.tokens()).toEqual([token]);
   });
 
   it("needs both fields, and full access", async ({ expect }) => {

@@ -104,6 +104,7 @@ const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
   [/^npm ci/, "needs the registry of packages; CI begins with it"],
   [/^npm (start|test)/, "runs above, and this is one"],
   [/^npm run directory/, "test/system/directory.test.ts, against a registry with its data on disk"],
+  [/^npm run (demo-data|explain)/, "test/scripts/demo-data.test.ts and explain.test.ts, against a registry"],
   [/^npm run (setup|deploy)/, "test/scripts/setup.test.ts, against a fake"],
   [/^npm run (check(:types|:static)?|format|types)$/, "minutes; CI runs them"],
   [/^npm run (crash|fuzz|soak|model|bench|cost)\b/, "minutes; shorter runs are tests of their own"],

@@ -84,7 +84,7 @@ describe("the console", () => {
     await tab.page.getByText("The objects: well").waitFor();
     await tab.page.getByLabel("or a push token").fill(token);
     await tab.button("Find its user").click();
-    await tab.page.getByRole("heading", { name: "found-by-token" }).waitFor();
+    await tab.page.getByRole("heading", { level: 2, name: "found-by-token" }).waitFor();
     expect(urls.length).toBeGreaterThan(2);
     for (const url of urls) expect(url).not.toContain(token);
   });
@@ -161,7 +161,7 @@ describe("the console", () => {
     expect(await tab.page.locator("main img, main script, main b").count()).toBe(0);
     await tab.page.reload();
     await tab.signIn();
-    await tab.page.getByRole("heading", { name: text, exact: true }).waitFor();
+    await tab.page.getByRole("heading", { level: 2, name: text, exact: true }).waitFor();
   });
 
   it("keeps the key in the memory of the tab alone, and the link to a user over a reload", async ({ expect }) => {

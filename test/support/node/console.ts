@@ -86,7 +86,7 @@ export class ConsoleTab {
   async find(uid: string): Promise<void> {
     await this.page.getByLabel("User id").fill(uid);
     await this.page.getByLabel("User id").press("Enter");
-    await this.page.getByRole("heading", { name: uid, exact: true }).waitFor();
+    await this.page.getByRole("heading", { level: 2, name: uid, exact: true }).waitFor();
     await this.page.getByRole("region", { name: "Verdict" }).waitFor();
   }
 

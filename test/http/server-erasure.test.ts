@@ -91,7 +91,7 @@ describe("GET /v3/users/{uid}/export", () => {
     expect(changes).toEqual([
       ["taken_from_another_user", session.id],
       ["registered", ended.id],
-      ["ended", ended.id],
+      ["logged_out", ended.id],
     ]);
     expect(body.data.fences[0].until).toBeGreaterThan(Date.now() + 89 * 86_400_000);
   });

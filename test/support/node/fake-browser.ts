@@ -126,7 +126,7 @@ export class FakeBrowser {
 
 function refusal(status: number): Response {
   const code = status === 401 ? "AUTH_ERR_AUTH_TOKEN_NOT_FOUND" : "ERR_OPERATION_FAILED";
-  const headers: HeadersInit = status === 429 ? { "Retry-After": "20" } : status === 503 ? { "Retry-After": "2" } : {};
+  const headers: Record<string, string> = status === 429 ? { "Retry-After": "20" } : status === 503 ? { "Retry-After": "2" } : {};
   return Response.json({ error: { code, message: "as documented", details: {} } }, { status, headers });
 }
 

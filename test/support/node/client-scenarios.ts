@@ -215,6 +215,6 @@ export async function runScenarios(options: {
     if (timersLeft > 0) throw new Error("something is still being repeated a day later");
   });
   const details = await fc.check(property, { numRuns: options.scenarios, seed: options.seed });
-  if (details.failed) result.finding = fc.defaultReportMessage(details) ?? "failed";
+  if (details.failed) result.finding = `${String(details.errorInstance)}\n${fc.defaultReportMessage(details)}`;
   return result;
 }

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createContext, Script } from "node:vm";
-import type { Registration, RegistrationOptions } from "../../../public/client.d.ts";
+import type { ClientStorage, Registration, RegistrationOptions } from "../../../public/client.d.ts";
 import { PROJECT } from "../../../scripts/lib/workerd.ts";
 import { Clock } from "./clock.ts";
 
@@ -85,15 +85,15 @@ export class FakeBrowser {
   }
 
   /** What the app hands in. */
-  get storage(): RegistrationOptions["storage"] {
+  storageOf(page: Page): ClientStorage {
     const { stored } = this;
     const refuse = () => {
       throw new Error("SecurityError");
     };
     const item = {
       getItem: (key: string) => stored.get(key) ?? null,
-      setItem: (key: string, text: string) => void stored.set(key, text),
-      removeItem: (key: string) => void stored.delete(key),
+      setItem: (key: string, text: string) => void (page.isClosed || stored.set(key, text)),
+      removeItem: (key: string) => void (page.isClosed || stored.delete(key)),
     };
     if (this.#options.storage === "forbidden") return { getItem: refuse, setItem: refuse, removeItem: refuse };
     if (this.#options.storage === "full") return { ...item, setItem: refuse };
@@ -126,7 +126,8 @@ export class FakeBrowser {
 
 function refusal(status: number): Response {
   const code = status === 401 ? "AUTH_ERR_AUTH_TOKEN_NOT_FOUND" : "ERR_OPERATION_FAILED";
-  const headers: Record<string, string> = status === 429 ? { "Retry-After": "20" } : status === 503 ? { "Retry-After": "2" } : {};
+  const headers: Record<string, string> =
+    status === 429 ? { "Retry-After": "20" } : status === 503 ? { "Retry-After": "2" } : {};
   return Response.json({ error: { code, message: "as documented", details: {} } }, { status, headers });
 }
 
@@ -164,8 +165,8 @@ export class Page {
       url,
       appId,
       getAuthToken: () => browser.authToken,
-      ...(browser.storage === undefined ? {} : { storage: browser.storage }),
-      fetch: (to, init) => this.#whileOpen(browser.request(to, init)),
+      storage: browser.storageOf(this),
+      fetch: (to, init) => (this.isClosed ? new Promise(() => {}) : this.#whileOpen(browser.request(to, init))),
     });
   }
 
@@ -184,6 +185,7 @@ export class Page {
   }
 
   async #lock(browser: FakeBrowser, name: string, work: () => unknown): Promise<unknown> {
+    if (this.isClosed) return new Promise(() => {});
     const queue = browser.locks.get(name) ?? [];
     browser.locks.set(name, queue);
     await new Promise<void>((grant) => {

@@ -1,5 +1,5 @@
 // Random lives of an app with public/client.js: logins, logouts, token rotations and tabs, while the network, the registry and
-// the clock misbehave. When everything works again and the app was launched once more, the registry must hold what the app last
+// the clock misbehave. When everything works again and the app was launched twice more, the registry must hold what the app last
 // wanted: the device's token for the user who is logged in, and nothing of anybody else's.
 import * as fc from "fast-check";
 import type { Result } from "../../../public/client.d.ts";
@@ -132,17 +132,20 @@ class Life {
     }
   }
 
-  /** Everything works again, and the app is launched once more. */
+  /** Everything works again, and the app is launched. */
   async end() {
     const browser = this.#browser;
     browser.faults = [];
     browser.goOnline();
-    await browser.clock.pass(2 * HOUR);
-    const page = await this.#open();
-    const result = await browser.clock.until(page.client.refresh());
-    if (!result.ok && result.reason === "unauthorized" && this.#user !== null) {
-      browser.authToken = await this.#backEnd.mint(this.#user);
-      await browser.clock.until(page.client.register({ fcmToken: this.#token }));
+    // Twice: a clock that was set back may hide that an hour has passed, once.
+    for (let launch = 0; launch < 2; launch += 1) {
+      await browser.clock.pass(2 * HOUR);
+      const page = await this.#open();
+      const result = await browser.clock.until(page.client.refresh());
+      if (!result.ok && result.reason === "unauthorized" && this.#user !== null) {
+        browser.authToken = await this.#backEnd.mint(this.#user);
+        await browser.clock.until(page.client.register({ fcmToken: this.#token }));
+      }
     }
     await browser.clock.pass(24 * HOUR);
     const held = await Promise.all(this.#uids.map((uid) => this.#backEnd.pushTokens(uid)));

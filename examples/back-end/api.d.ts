@@ -1,0 +1,73 @@
+// The registry's calls for back ends: made by `npm run openapi` from its OpenAPI document. Do not edit.
+
+/** By method and path: what goes into a call, and the `data` of its success. */
+export interface Calls {
+  /** What may be pushed for a user now */
+  "GET /v3/users/{uid}/push_tokens": {
+    path: { uid: string };
+    data: { uid: string; pushTokens: Array<{ token: string; kind: "fcm" | "apns" | "voip"; target?: "fid" | "token"; platform: "ios" | "web" | "android"; sessionId: string; registeredAt: number; refreshedAt: number; suspect: boolean; providerId?: string; timezone?: string; device?: { id?: string; name?: string; model?: string; os?: string; appVersion?: string; locale?: string; environment?: "production" | "sandbox"; bundleId?: string }; muted?: true }> };
+  };
+  /** The same for up to 500 users in one request */
+  "POST /v3/push_tokens/lookup": {
+    body: { uids: Array<string>; includeMuted?: boolean | null };
+    data: { users: Array<{ uid: string; pushTokens: Array<{ token: string; kind: "fcm" | "apns" | "voip"; target?: "fid" | "token"; platform: "ios" | "web" | "android"; sessionId: string; registeredAt: number; refreshedAt: number; suspect: boolean; providerId?: string; timezone?: string; device?: { id?: string; name?: string; model?: string; os?: string; appVersion?: string; locale?: string; environment?: "production" | "sandbox"; bundleId?: string }; muted?: true }> }>; errors: Array<{ uid: string; code: string; message: string }> };
+  };
+  /** Report what FCM and APNs answered */
+  "POST /v3/push_tokens/feedback": {
+    body: { items: Array<{ token: string; kind: "fcm" | "apns" | "voip"; code?: string | Record<string, unknown> | null; error?: string | Record<string, unknown> | null; at?: number | null; sentAt?: number | null; environment?: "production" | "sandbox" | null; uid?: string | null }> };
+    data: { items: Array<{ outcome: "pruned" | "kept" | "suspect" | "corrected" | "unknown" | "unavailable" | "unknown_code" | "invalid"; why: string }> };
+  };
+  /** Who holds a token now */
+  "POST /v3/push_tokens/owner": {
+    body: { token: string; kind?: "fcm" | "apns" | "voip" | null };
+    data: { owners: Array<{ uid: string; kind: "fcm" | "apns" | "voip"; platform: "ios" | "web" | "android"; sessionId: string; registeredAt: number; refreshedAt: number; suspect: boolean }> };
+  };
+  /** The sessions of a user that hold a registration */
+  "GET /v3/users/{uid}/sessions": {
+    path: { uid: string };
+    data: { sessions: Array<{ id: string; kinds: Array<"fcm" | "apns" | "voip">; platforms: Array<"ios" | "web" | "android">; firstSeenAt: number; lastSeenAt: number; muted: boolean; device?: { id?: string; name?: string; model?: string; os?: string; appVersion?: string; locale?: string; environment?: "production" | "sandbox"; bundleId?: string } }> };
+  };
+  /** End all sessions of a user */
+  "DELETE /v3/users/{uid}/sessions": {
+    path: { uid: string };
+    body?: { authTokensFlushed?: boolean | null };
+    data: { success: true; removed: number; ended: "all" | "known" };
+  };
+  /** Mint an auth token: one login of a user on one device */
+  "POST /v3/users/{uid}/auth_tokens": {
+    path: { uid: string };
+    body?: { force?: boolean | null; lifetimeSeconds?: number | null };
+    data: { uid: string; authToken: string; createdAt: number };
+  };
+  /** End a session */
+  "DELETE /v3/users/{uid}/sessions/{sid}": {
+    path: { uid: string; sid: string };
+    data: { success: true; removed: number };
+  };
+  /** Everything held about a user */
+  "GET /v3/users/{uid}/export": {
+    path: { uid: string };
+    data: { uid: string; validFrom: number; registrations: Array<{ session: string; kind: "fcm" | "apns" | "voip"; token: string; hash: string; platform: "ios" | "web" | "android"; labels: { providerId?: string; timezone?: string; device?: { id?: string; name?: string; model?: string; os?: string; appVersion?: string; locale?: string; environment?: "production" | "sandbox"; bundleId?: string } }; version: number; claimed: boolean; registeredAt: number; refreshedAt: number; suspectAt: number | null; muted: boolean }>; fences: Array<{ session: string; until: number }>; muted: Array<{ session: string; until: number }>; takeovers: { count: number; until: number } | null; changes: Array<{ at: number; change: string; kind: "fcm" | "apns" | "voip"; platform: "ios" | "web" | "android"; session: string; token: string; code?: string }>; owners: Array<{ tokenHash: string; user: string; version: number }> };
+  };
+  /** Erase a user */
+  "DELETE /v3/users/{uid}": {
+    path: { uid: string };
+    body?: { uid?: string | null };
+    data: { success: true };
+  };
+  /** Restore a user from point-in-time recovery, and reconcile */
+  "POST /v3/users/{uid}/restore": {
+    path: { uid: string };
+    body: { at: number };
+    data: { restoredTo: number; kept: number; dropped: number };
+  };
+  /** Drop what other users own by now */
+  "POST /v3/users/{uid}/reconcile": {
+    path: { uid: string };
+    data: { kept: number; dropped: number };
+  };
+  /** Whether both kinds of object can be written and read */
+  "GET /health/deep": {
+    data: { status: "ok"; ms: number };
+  };
+}

@@ -218,6 +218,7 @@ export function createRegistration({ url, appId, getAuthToken, storage = pageSto
     const sent = lastSent;
     const entry = { id: random() };
     let login;
+    let who;
     let isAuthKept = false;
     const leave = (doc) => {
       const { state } = doc;
@@ -225,23 +226,24 @@ export function createRegistration({ url, appId, getAuthToken, storage = pageSto
       if (state && (login ?? state.id) === state.id) {
         login = state.id;
         entry.ticket = state.ticket;
-        entry.end = sent && hash(sent) === state.who;
-        if (entry.end) auths.set(entry.id, sent);
+        who = state.who;
+        if (sent && hash(sent) === who) auths.set(entry.id, sent);
         // No ticket covers what a lost reply may have registered.
         isAuthKept = state.dirty ?? false;
         doc.state = undefined;
       }
       login ??= FAILED;
       const auth = auths.get(entry.id);
+      entry.end = auth && hash(auth) === who;
       if (auth && isAuthKept) entry.auth = auth;
-      if (auth && entry.end) doc.ended = [...doc.ended, hash(auth)].slice(-9);
+      if (entry.end) doc.ended = [...doc.ended, hash(auth)].slice(-9);
       doc.queue = [...doc.queue.filter(({ id }) => id !== entry.id), entry];
     };
     const left = edit(leave);
     if (closing) beacon();
     abort?.();
     await left;
-    if (!entry.end) {
+    if (!auths.has(entry.id)) {
       const auth = await within(asked).catch(() => FAILED);
       if (auth && auth !== FAILED) auths.set(entry.id, auth);
       await edit(leave);

@@ -192,6 +192,20 @@ describe("the client's logout", () => {
     });
   });
 
+  it("ends the session after a reload too, so that nothing of it arrives late", async ({ expect }) => {
+    const { browser, page, uid, token } = await registered();
+    browser.close(page);
+    const { authToken } = browser;
+    const leaving = browser.open().client.logout();
+    browser.authToken = null;
+    expect(await browser.clock.until(leaving)).toEqual({ ok: true, pending: 0 });
+    expect(requests(browser).at(-1)).toBe("DELETE /v3/me");
+    const late = { method: "POST", headers: { appId: "test", authToken: authToken ?? "" } };
+    const { status } = await fetch(`${server.url}/v2/tokens`, { ...late, body: JSON.stringify({ fcmToken: token }) });
+    expect(status).toBe(401);
+    expect(await backEnd.pushTokens(uid)).toEqual([]);
+  });
+
   it("removes what a registration brings that was under way, in this tab and in another", async ({ expect }) => {
     for (const isOther of [false, true]) {
       const { browser, page, uid } = await registered();

@@ -3,7 +3,7 @@ import { timingSafeEqual } from "node:crypto";
 import type { Push } from "./push.ts";
 import { deliver, type SenderEnv } from "./sender.ts";
 
-interface Env extends SenderEnv {
+export interface Env extends SenderEnv {
   WEBHOOK_USER: string;
   WEBHOOK_PASSWORD: string;
 }
@@ -18,7 +18,7 @@ interface CustomProviderCall {
 }
 
 export default {
-  async fetch(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
+  async fetch(request: Request, env: Env, ctx: Pick<ExecutionContext, "waitUntil">): Promise<Response> {
     const { pathname } = new URL(request.url);
     if (request.method !== "POST" || !(pathname === "/send" || pathname === "/webhook")) {
       return Response.json({ error: "POST /send or POST /webhook" }, { status: 404 });

@@ -1,5 +1,7 @@
 // What a push is here, and what became of one.
-import type { Kind } from "../../../src/domain/kinds.ts";
+
+/** The registry's three kinds of token; a VoIP token rings an iPhone. */
+export type Kind = "fcm" | "apns" | "voip";
 
 export interface Push {
   title: string;

@@ -1,8 +1,7 @@
 // From users to devices and back: which tokens a push goes to, and what the providers said of them.
-import type { Kind } from "../../../src/domain/kinds.ts";
 import { type ApnsConfig, sendApns } from "./apns.ts";
 import { type FcmConfig, sendFcm } from "./fcm.ts";
-import type { Delivery, Push, RegisteredToken, Target } from "./push.ts";
+import type { Delivery, Kind, Push, RegisteredToken, Target } from "./push.ts";
 
 /**
  * One report; `error` in place of `code` where the provider's whole answer says more, and `environment` where the code is

@@ -220,6 +220,17 @@ describe("the client's logout", () => {
     }
   });
 
+  it("sends the ticket too that another tab's registration brings after it", async ({ expect }) => {
+    const browser = new FakeBrowser({ url: server.url });
+    browser.authToken = await backEnd.mint(uniqueUid());
+    const coming = browser.open().client.register({ fcmToken: uniqueToken() });
+    await turn();
+    const leaving = browser.open().client.logout();
+    await browser.clock.until(Promise.all([coming, leaving]));
+    expect(requests(browser).sort()).toEqual(["DELETE /v3/me", "POST /v2/tokens", "POST /v2/tokens/unregister"]);
+    expect(queueOf(browser)).toEqual([]);
+  });
+
   it("sends a beacon while its page is being closed, and keeps the ticket all the same", async ({ expect }) => {
     const { browser, page, uid } = await registered();
     page.dispatch("pagehide");
@@ -308,6 +319,24 @@ describe("the client's requests", () => {
     browser.clockSkew = -48 * HOUR;
     expect(await browser.clock.until(page.client.refresh())).toEqual({ ok: true, pending: 0 });
     expect(browser.sent).toHaveLength(3);
+  });
+
+  it("do not wait for a lease that was taken before the clock was set back", async ({ expect }) => {
+    const { browser, page } = await registered({ locks: false });
+    const until = browser.clock.now + 48 * HOUR;
+    browser.stored.set("push-token-registry:test:lease", JSON.stringify({ id: "gone", until }));
+    const begun = browser.clock.now;
+    expect(await browser.clock.until(page.client.register({ fcmToken: uniqueToken() }))).toMatchObject({ ok: true });
+    expect(browser.clock.now - begun).toBeLessThan(1000);
+  });
+
+  it("end with the last token, when it changes while a request is under way", async ({ expect }) => {
+    const { browser, page, uid } = await registered();
+    const last = uniqueToken();
+    const first = page.client.register({ fcmToken: uniqueToken() });
+    await turn();
+    await browser.clock.until(Promise.all([first, page.client.register({ fcmToken: last })]));
+    expect(await backEnd.pushTokens(uid)).toEqual([last]);
   });
 
   it("name all tokens of the device, so that one ticket covers them, and merge what is known of it", async ({

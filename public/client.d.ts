@@ -35,7 +35,15 @@ export interface NotDone {
    * - `queued`: of `logout`: it is in the queue.
    * - `failed`: a fault of the client; `message` has it.
    */
-  reason: "network" | "unavailable" | "unauthorized" | "rejected" | "no_auth_token" | "logged_out" | "queued" | "failed";
+  reason:
+    | "network"
+    | "unavailable"
+    | "unauthorized"
+    | "rejected"
+    | "no_auth_token"
+    | "logged_out"
+    | "queued"
+    | "failed";
   /** The client repeats it by itself: while the page lives, when the network is back, and at the next start. */
   retrying?: boolean;
   /** HTTP status of the reply; 0: there was none. */

@@ -175,7 +175,11 @@ export function createRegistration({ url, appId, getAuthToken, storage = pageSto
       const retrying = status < 400 || status >= 500 || status === 429 || status === 408;
       const reason = retrying ? "unavailable" : status === 401 ? "unauthorized" : "rejected";
       const wait = Math.min(HOUR, (Number(response.headers.get("Retry-After")) || 0) * 1000);
-      if (retrying && wait) await edit((doc) => void (doc.notBefore = Date.now() + wait));
+      if (retrying && wait) {
+        await edit((doc) => {
+          doc.notBefore = Date.now() + wait;
+        });
+      }
       return { ok: false, reason, status, code, message, details, retrying, wait };
     } catch {
       return { ok: false, reason: "network", status: 0, retrying: true };

@@ -64,11 +64,26 @@ export interface Calls {
     body?: { authTokensFlushed?: boolean | null };
     data: { success: true; removed: number; ended: "all" | "known" };
   };
+  /** The settings of the key's app, and what the key may do */
+  "GET /v3/app": {
+    data: { appId: string; region: string; identity: "issued" | "jwt" | "cometchat"; policy: "exclusive" | "shared"; uidCase: "sensitive" | "insensitive"; fcmInstallations: boolean; refreshWindowDays: number; retentionDays: number; publicHost?: string; allowedOrigins?: Array<string>; jurisdiction?: string; takeovers: { perUserAndHour: number }; rateLimits: Record<string, string>; directory: { objects: number; epoch: number; complete: boolean }; key: { name: string; scope: string } };
+  };
+  /** Why this user does, or does not, get pushes */
+  "GET /v3/users/{uid}/explain": {
+    path: { uid: string };
+    data: { uid: string; verdict: { code: "ok" | "all_suspect" | "muted" | "taken" | "pruned" | "expired" | "evicted" | "ended" | "logged_out" | "removed" | "nothing_known"; sentence: string }; next: string; evidence: Array<{ at: number; change: string; kind: "fcm" | "apns" | "voip"; platform: "ios" | "web" | "android"; session: string; token: string; code?: string }>; devices: Array<{ id: string; kinds: Array<"fcm" | "apns" | "voip">; platforms: Array<"ios" | "web" | "android">; firstSeenAt: number; lastSeenAt: number; muted: boolean; device?: { id?: string; name?: string; model?: string; os?: string; appVersion?: string; locale?: string; environment?: "production" | "sandbox"; bundleId?: string }; suspect: boolean }>; changes: Array<{ at: number; change: string; kind: "fcm" | "apns" | "voip"; platform: "ios" | "web" | "android"; session: string; token: string; code?: string }> };
+  };
   /** Mint an auth token: one login of a user on one device */
   "POST /v3/users/{uid}/auth_tokens": {
     path: { uid: string };
     body?: { force?: boolean | null; lifetimeSeconds?: number | null };
     data: { uid: string; authToken: string; createdAt: number };
+  };
+  /** Remove one registration */
+  "POST /v3/users/{uid}/push_tokens/remove": {
+    path: { uid: string };
+    body: { token: string; kind: "fcm" | "apns" | "voip" };
+    data: { success: true; removed: number };
   };
   /** End a session */
   "DELETE /v3/users/{uid}/sessions/{sid}": {

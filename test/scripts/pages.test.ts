@@ -105,10 +105,12 @@ const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
   [/^npm (start|test)/, "runs above, and this is one"],
   [/^npm run directory/, "test/system/directory.test.ts, against a registry with its data on disk"],
   [/^npm run (demo-data|explain)/, "test/scripts/demo-data.test.ts and explain.test.ts, against a registry"],
+  [/^npm run client-scenarios/, "minutes; shorter runs are tests of their own"],
   [/^npm run (setup|deploy)/, "test/scripts/setup.test.ts, against a fake"],
   [/^npm run (check(:types|:static)?|format|types)$/, "minutes; CI runs them"],
   [/^npm run (crash|fuzz|soak|model|bench|cost)\b/, "minutes; shorter runs are tests of their own"],
   [/^npx wrangler/, "needs an account"],
+  [/^(npx tsc|npm (init|install))\b/, "in a folder of the reader: test/system/back-end-client.test.ts"],
   [/^npx vitest/, "runs tests"],
   [/^npm run <name>/, "stands for each command: test/scripts/commands.test.ts"],
 ];

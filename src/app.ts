@@ -15,6 +15,7 @@ import { health } from "./routes/health.ts";
 import { reference } from "./routes/reference.ts";
 import { serverApp } from "./routes/server-app.ts";
 import { serverDirectory } from "./routes/server-directory.ts";
+import { serverImport } from "./routes/server-import.ts";
 import { serverRecovery } from "./routes/server-recovery.ts";
 import { serverTokens } from "./routes/server-tokens.ts";
 import { serverUsers } from "./routes/server-users.ts";
@@ -107,6 +108,7 @@ function mountRoutes(app: Hono<AppEnv>) {
     .route("/v3/users", serverRecovery)
     .route("/v3/push_tokens", serverTokens)
     .route("/v3/push_tokens", serverDirectory)
+    .route("/v3/push_tokens", serverImport)
     .route("/console", consolePages)
     .route("/", reference);
 }

@@ -124,6 +124,13 @@ export const FENCES_MAX = 1000;
  * hold something may register. About 1 MB of an object's 10 GB.
  */
 export const UNDATED_FENCES_MAX = 10_000;
+/**
+ * Marks of what imports brought and what is gone, per user: twice what a user can hold. Beyond it the one that ends soonest goes:
+ * an old file could bring that token back.
+ */
+export const IMPORT_FENCES_MAX = 2 * REGISTRATIONS_PER_USER_MAX;
+/** New tokens of one user in one call of an import: with the directory's, below the 50 calls of the free plan. */
+export const IMPORT_CLAIMS_MAX = 40;
 /** An alarm that is this late is taken for lost, and set again by normal traffic. */
 export const ALARM_LATE_MS = 5 * MINUTE_MS;
 

@@ -90,10 +90,15 @@ export interface Calls {
     path: { uid: string; sid: string };
     data: { success: true; removed: number };
   };
+  /** Bring up to 500 registrations from another system */
+  "POST /v3/push_tokens/import": {
+    body: { items: Array<{ uid: string; kind: "fcm" | "apns" | "voip"; token?: string | null; platform?: "ios" | "web" | "android" | null; registeredAt?: number | null; refreshedAt?: number | null; suspectAt?: number | null; muted?: boolean | null; session?: string | null; providerId?: string | null; timezone?: string | null; device?: { id?: string | null; name?: string | null; model?: string | null; os?: string | null; appVersion?: string | null; locale?: string | null; environment?: "production" | "sandbox" | null; bundleId?: string | null } | null }> };
+    data: { items: Array<{ outcome: "imported" | "already" | "held_here" | "newer_here" | "erased" | "ended" | "expired" | "full" | "unavailable" | "invalid"; why?: string }> };
+  };
   /** Everything held about a user */
   "GET /v3/users/{uid}/export": {
     path: { uid: string };
-    data: { uid: string; validFrom: number; registrations: Array<{ session: string; kind: "fcm" | "apns" | "voip"; token: string; hash: string; platform: "ios" | "web" | "android"; labels: { providerId?: string; timezone?: string; device?: { id?: string; name?: string; model?: string; os?: string; appVersion?: string; locale?: string; environment?: "production" | "sandbox"; bundleId?: string } }; version: number; claimed: boolean; registeredAt: number; refreshedAt: number; shownAt: number; suspectAt: number | null; muted: boolean }>; fences: Array<{ session: string; until: number }>; muted: Array<{ session: string; until: number }>; takeovers: { count: number; until: number } | null; changes: Array<{ at: number; change: string; kind: "fcm" | "apns" | "voip"; platform: "ios" | "web" | "android"; session: string; token: string; code?: string }>; owners: Array<{ tokenHash: string; user: string; version: number }>; directory: { format: number; shownSince: number; pushTokens: unknown } | null };
+    data: { uid: string; validFrom: number; registrations: Array<{ session: string; kind: "fcm" | "apns" | "voip"; token: string; hash: string; platform: "ios" | "web" | "android"; labels: { providerId?: string; timezone?: string; device?: { id?: string; name?: string; model?: string; os?: string; appVersion?: string; locale?: string; environment?: "production" | "sandbox"; bundleId?: string } }; version: number; claimed: boolean; registeredAt: number; refreshedAt: number; shownAt: number; suspectAt: number | null; muted: boolean; imported: boolean }>; fences: Array<{ session: string; until: number }>; muted: Array<{ session: string; until: number }>; takeovers: { count: number; until: number } | null; changes: Array<{ at: number; change: string; kind: "fcm" | "apns" | "voip"; platform: "ios" | "web" | "android"; session: string; token: string; code?: string }>; owners: Array<{ tokenHash: string; user: string; version: number }>; directory: { format: number; shownSince: number; pushTokens: unknown } | null };
   };
   /** Erase a user */
   "DELETE /v3/users/{uid}": {

@@ -37,6 +37,8 @@ export interface Registration extends PushToken {
   shownAt: number;
   /** The session's user wants no pushes there: senders leave it out unless they ask for it. The same in all slots of a session. */
   muted: boolean;
+  /** An import brought it, and no device has registered it since. */
+  imported: boolean;
   /** When a provider first reported trouble with the token since its last registration; else `null`. */
   suspectAt: number | null;
 }
@@ -89,6 +91,14 @@ export interface Change {
   token: string;
   /** The provider's code of a `pruned` token. */
   code?: string;
+}
+
+/** How the id of a session begins that only an import made: no device has it. */
+export const IMPORT_SESSION_PREFIX = "import:";
+
+/** The session of what an import brings of an installation, where the file names none. */
+export function importSession(hash: string): string {
+  return IMPORT_SESSION_PREFIX + hash;
 }
 
 /** 48 bits: enough to tell the tokens of one user apart, useless to find one. */

@@ -12,6 +12,11 @@ export interface ClaimRequest {
   mayTake: boolean;
   /** When the claiming user gives up, epoch ms: nothing is granted later, because nobody would hold it or let go of it. */
   until: number;
+  /**
+   * An import asks, which says that the device was last seen then (epoch ms): it gets what nobody holds, and what an import of an
+   * earlier time brought; no takeover.
+   */
+  imported?: number;
 }
 
 /** What a claim took: nothing, the installation of another user, or one's own that another user had taken. */
@@ -23,7 +28,9 @@ export type ClaimOutcome =
   /** The present owner's object did not answer in time, or the claim came too late. The owner on record is unchanged. */
   | { ok: false; reason: "unavailable" }
   /** Another user owns it, and the claiming user may take no more. */
-  | { ok: false; reason: "too_many_takeovers" };
+  | { ok: false; reason: "too_many_takeovers" }
+  /** An import asked, and another user's device registered it, or a later import brought it. */
+  | { ok: false; reason: "held" };
 
 export interface Owner {
   user: string;
@@ -97,5 +104,6 @@ export interface ValidFrom {
 export interface UserTokensRpc {
   keepMarks(marks: Marks): Promise<void>;
   release(hash: string, version: number): Promise<void>;
+  releaseImported(hash: string, version: number, seenAt: number): Promise<boolean>;
   share(hash: string, version: number): Promise<void>;
 }

@@ -102,6 +102,8 @@ const batch = <T extends z.ZodMiniType>(item: T, max: number) =>
     .array(item, "must be a list")
     .check(z.minLength(1, "must not be empty"), z.maxLength(max, `must not hold more than ${max}`));
 
+const platform = anyCase(PLATFORMS, `must be one of ${PLATFORMS.join(", ")}`);
+
 /** `POST /v3/users/{uid}/restore`: epoch milliseconds, in the last 30 days. */
 export const restoreBody = z.object({
   at: whole("must be epoch milliseconds").check(
@@ -175,6 +177,23 @@ export const feedbackItem = z.object({
 
 /** `POST /v3/push_tokens/feedback`. Each item is looked at by itself: one that is wrong does not cost the others. */
 export const feedbackBody = z.object({ items: batch(each(feedbackItem), BATCH_MAX) });
+
+/** A registration from another system. */
+export const importItem = z.object({
+  uid,
+  kind,
+  token: z.optional(givenToken),
+  platform: z.nullish(platform),
+  registeredAt: z.nullish(reportedTime),
+  refreshedAt: z.nullish(reportedTime),
+  suspectAt: z.nullish(reportedTime),
+  muted: z.nullish(z.boolean("must be true or false")),
+  session: z.nullish(uid),
+  ...labelFields,
+});
+
+/** `POST /v3/push_tokens/import`. Each item is looked at by itself: one that is wrong does not cost the others. */
+export const importBody = z.object({ items: batch(each(importItem), BATCH_MAX) });
 
 /** `POST /v3/push_tokens/rebuild`. Without `cursor`, from the beginning. */
 export const rebuildBody = z.object({

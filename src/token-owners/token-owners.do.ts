@@ -72,6 +72,9 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
     const entry = { hash, user, version: this.#nextVersion(now, entries), claimed: policy === "exclusive" };
     const others = entries.filter((each) => each.user !== user);
     if (policy === "shared") return await this.#share(request, entry, others);
+    if (others.length > 0 && request.imported !== undefined) {
+      return await this.#takeFromImports(request.imported, request, entry, others);
+    }
     if (others.length > 0) return await this.#takeOver(request, entry, others);
     this.#store.setOnlyOwner(entry);
     return { ok: true, version: entry.version, taken: "nothing" };
@@ -111,6 +114,24 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
     if (window.changes === CHANGES_OF_OWNER_LOUD + 1) this.#sayThatItIsContested(hash);
     await armed;
     return { ok: true, version, taken: isReturn ? "own_back" : "another_users" };
+  }
+
+  /** An import asks, and others own the token: it gets what they do not hold, or have of an earlier import. */
+  async #takeFromImports(
+    seenAt: number,
+    { until }: ClaimRequest,
+    entry: OwnerEntry,
+    others: readonly OwnerEntry[],
+  ): Promise<ClaimOutcome> {
+    let isHeld = false;
+    const asked = others.slice(0, RELEASES_PER_CLAIM_MAX);
+    const released = await this.#tell(asked, async (owner) => {
+      if (!(await owner.releaseImported(entry.hash, entry.version, seenAt))) isHeld = true;
+    });
+    if (isHeld) return { ok: false, reason: "held" };
+    if (released.length < others.length || Date.now() > until) return { ok: false, reason: "unavailable" };
+    this.#store.setOnlyOwner(entry);
+    return { ok: true, version: entry.version, taken: "nothing" };
   }
 
   #sayThatItIsContested(hash: string): void {

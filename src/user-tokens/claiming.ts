@@ -73,6 +73,6 @@ async function claimOne(
 }
 
 /** Rows stored under `shared` have no claim: under `exclusive` they count as not held until the next registration. */
-function isClaimed(row: Registration, rules: Rules): boolean {
+export function isClaimed(row: Registration, rules: Rules): boolean {
   return row.claimed || rules.policy === "shared";
 }

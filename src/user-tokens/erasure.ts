@@ -2,7 +2,7 @@
 // stays: one timestamp, and fences where that is not enough. Those are never out of the database, not even for the moment
 // between two commits.
 import { shortToken } from "../durable/names.ts";
-import { TAKEOVER_WINDOW_MS } from "../limits.ts";
+import { CHANGES_KEPT_MS, TAKEOVER_WINDOW_MS } from "../limits.ts";
 import { log } from "../log.ts";
 import type { EraseOutcome, EraseRequest } from "./outcomes.ts";
 import type { Rooms } from "./rooms.ts";
@@ -18,6 +18,9 @@ function begin({ store, slots, ends, operations }: Rooms, request: EraseRequest,
   const inFlight = operations.hashes();
   slots.erase(now, (rows) => {
     ends.endAll([...rows.map((row) => row.session), ...operations.sessions()], request.rules, request, now);
+    // Where auth tokens carry no trusted time this ends no session: it keeps imports out, where something stays anyway.
+    if (!request.trustedTime && store.hasMarks)
+      ends.add({ fences: [], validFrom: { at: now, until: now + CHANGES_KEPT_MS } });
     ends.dropDated(request);
     // An owner object remembers for a while whose a taken token was.
     const taken = store

@@ -22,6 +22,7 @@ export const MIGRATIONS: readonly Migration[] = [
         shown_at INTEGER NOT NULL,
         suspect_at INTEGER,
         muted INTEGER NOT NULL,
+        imported INTEGER NOT NULL,
         PRIMARY KEY (session, kind)
       ) STRICT, WITHOUT ROWID;
       ${FACTS_DDL}

@@ -76,6 +76,46 @@ export type ContestedToken =
   /** The user took too many installations from others. `retryAfterMs` is when the window ends. */
   | { kind: Kind; reason: "too_many_takeovers"; retryAfterMs: number };
 
+/** A registration from another system. Times are epoch ms. */
+export interface ImportItem {
+  /** {@link importSession} where the other system knows none. */
+  session: string;
+  token: PushToken;
+  registeredAt: number;
+  /** When the device was last seen. */
+  refreshedAt: number;
+  /** Whether the file says so; if not, `refreshedAt` is a guess, which is later each time. */
+  isDated: boolean;
+  suspectAt: number | null;
+  muted: boolean;
+}
+
+export interface ImportRequest {
+  uid: string;
+  items: ImportItem[];
+  rules: Rules;
+}
+
+export const IMPORT_OUTCOMES = [
+  "imported",
+  /** This import, or a later one, brought it. */
+  "already",
+  /** A device registered it, whoever's it is; or another registration has its slot. */
+  "held_here",
+  /** It went since the device was last seen there. */
+  "newer_here",
+  /** The user was erased since, or nothing is known of the user but that all sessions ended since. */
+  "erased",
+  /** Its session has ended, or what an import brought of it was taken over by a device. */
+  "ended",
+  "expired",
+  /** The user holds as much as a user may. */
+  "full",
+  /** A repeat helps. */
+  "unavailable",
+] as const;
+export type ImportOutcome = (typeof IMPORT_OUTCOMES)[number];
+
 export interface ListRequest {
   /** A client's session, refused if it is over; `null` for a server, which may always read. */
   session: Session | null;

@@ -32,7 +32,7 @@ export class OwnerObjects {
    */
   async claim(
     hash: string,
-    request: Pick<ClaimRequest, "policy" | "mayTake" | "until">,
+    request: Omit<ClaimRequest, "hash" | "user">,
     onAnswer: (claim: ClaimOutcome | null) => void,
   ): Promise<ClaimOutcome> {
     const claimed = this.#object(hash).claim({ hash, user: this.#me, ...request });

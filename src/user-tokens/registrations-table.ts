@@ -4,7 +4,8 @@ import type { ListedToken, PushToken, Registration } from "../domain/registratio
 import type { LazyTables } from "../durable/lazy-tables.ts";
 
 /** A registration as a row: its columns under the names of the fields. */
-type Row = Omit<Registration, "labels" | "claimed" | "muted"> & { labels: string; claimed: number; muted: number };
+type Flag = "claimed" | "muted" | "imported";
+type Row = Omit<Registration, "labels" | Flag> & { labels: string } & Record<Flag, number>;
 
 /** The column of each field. A field without one does not compile. */
 const COLUMN = {
@@ -21,6 +22,7 @@ const COLUMN = {
   shownAt: "shown_at",
   suspectAt: "suspect_at",
   muted: "muted",
+  imported: "imported",
 } as const satisfies Record<keyof Registration, string>;
 
 const FIELDS = Object.keys(COLUMN) as (keyof Registration)[];
@@ -39,7 +41,7 @@ const COMPARED = Object.keys({ kind: true, token: true, hash: true, platform: tr
 
 const UNCHANGED = `SELECT registered_at AS registeredAt FROM registrations WHERE session = ?
   ${COMPARED.map((field) => `AND ${COLUMN[field]} = ?`).join(" ")}
-  AND refreshed_at > ? AND suspect_at IS NULL AND claimed >= ?`;
+  AND refreshed_at > ? AND suspect_at IS NULL AND imported = 0 AND claimed >= ?`;
 
 /** `json_patch` is RFC 7396, as `withLabels` is: a label that is not stated stays, `null` removes it. */
 const AND_SAME_LABELS = "AND json_patch(labels, ?) = labels";
@@ -125,5 +127,6 @@ function toSql(value: Registration[keyof Registration]): string | number | null 
 }
 
 function toRegistration(row: Row): Registration {
-  return { ...row, labels: JSON.parse(row.labels), claimed: row.claimed === 1, muted: row.muted === 1 };
+  const [claimed, muted, imported] = [row.claimed === 1, row.muted === 1, row.imported === 1];
+  return { ...row, labels: JSON.parse(row.labels), claimed, muted, imported };
 }

@@ -29,11 +29,11 @@ export function createRooms(storage: DurableObjectStorage, platform: PlatformOf)
   const store = new UserTokensStore(storage);
   const operations = new Operations();
   const alarm = new Alarm(platform);
-  const slots = new Slots(store, platform, alarm);
-  const owners = new OwnerObjects(platform, store.registrations, operations);
   const ends = new SessionEnds(store, (until) =>
     log.warn("a user has too many ended sessions", { user: shortUser(userOf(platform())), until }),
   );
+  const slots = new Slots(store, platform, alarm, ends);
+  const owners = new OwnerObjects(platform, store.registrations, operations);
   return {
     platform,
     store,

@@ -1,8 +1,8 @@
 // Who may act: fences, `tokens_valid_from`, and what becomes of fences when they are too many. A mark never ends earlier than it
 // was set to end: whatever sets it again can only raise it (but for `shorten`). Nothing here awaits.
-import type { Rules, Session } from "../domain/registration.ts";
+import { IMPORT_SESSION_PREFIX, importSession, type Rules, type Session } from "../domain/registration.ts";
 import type { Fence, Marks } from "../durable/claims.ts";
-import { FENCES_MAX, UNDATED_FENCES_MAX } from "../limits.ts";
+import { FENCES_MAX, IMPORT_FENCES_MAX, UNDATED_FENCES_MAX } from "../limits.ts";
 import type { EndSessionRequest, FenceRule, Refusal, SessionsEnd } from "./outcomes.ts";
 import type { UserTokensStore } from "./store.ts";
 
@@ -90,6 +90,23 @@ export class SessionEnds {
       }
       this.#dropExcess(ending, rules.fenceMs, now);
     });
+  }
+
+  /** What an import brought of that installation is gone, or a device's: until then (epoch ms) no import brings it back. */
+  endImport(hash: string, until: number, now: number): void {
+    if (until <= now) return;
+    const isImports = ({ session, issuedAt }: Fence) => issuedAt === 0 && session.startsWith(IMPORT_SESSION_PREFIX);
+    const [soonest, ...others] = this.#store
+      .fences()
+      .filter(isImports)
+      .sort((a, b) => a.until - b.until);
+    if (soonest !== undefined && others.length + 1 >= IMPORT_FENCES_MAX) this.#store.deleteFence(soonest.session);
+    this.#raise({ session: importSession(hash), issuedAt: 0, endedAt: now, open: false, until });
+  }
+
+  /** When what an import brought of that installation went, epoch ms; 0: no mark says that it did. */
+  importEndedAt(hash: string): number {
+    return this.#store.fence(importSession(hash))?.endedAt ?? 0;
   }
 
   #standing(session: string, now: number): Fence | undefined {

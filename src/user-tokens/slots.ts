@@ -3,43 +3,40 @@
 // it, and the near alarm that says that it does not yet. Nothing here awaits.
 import { decideFeedback } from "../domain/feedback.ts";
 import { withLabels } from "../domain/labels.ts";
-import type { Change, ChangeKind, PushToken, Registration, Rules } from "../domain/registration.ts";
+import type { ChangeKind, PushToken, Registration, Rules } from "../domain/registration.ts";
 import { looksAlike } from "../domain/sender-token.ts";
 import { appOf, type PlatformOf } from "../durable/platform.ts";
+import { appNow } from "../durable/settings.ts";
 import {
+  DAY_MS,
   MUTED_KEPT_MS,
   REGISTRATIONS_PER_USER_MAX,
   RESTORED_VERSION_AHEAD_MS,
+  SETTING_DAYS_MAX,
   TOKEN_BYTES_PER_USER_MAX,
   VERSION_AHEAD_MS,
 } from "../limits.ts";
 import { countChanges } from "../metrics.ts";
 import type { Alarm } from "./alarm.ts";
-import { change } from "./change.ts";
+import { change, type Draft } from "./change.ts";
+import { tooMany } from "./eviction.ts";
 import type { Grant, Operation } from "./in-flight.ts";
 import type { DeliveryReport, FeedbackReport, FeedbackResult, HeldSlot, RegisterRequest } from "./outcomes.ts";
+import type { SessionEnds } from "./session-ends.ts";
 import type { UserTokensStore } from "./store.ts";
 import { generationNow, showEveryMs } from "./versions.ts";
-
-/** What a change takes out of the slots, and adds to the record. */
-interface Draft {
-  changes: Change[];
-  gone: Registration[];
-  /** Senders see it. */
-  isSeen: boolean;
-  /** The version that the change takes is at least this. */
-  versionMin: number;
-}
 
 export class Slots {
   readonly #store: UserTokensStore;
   readonly #platform: PlatformOf;
   readonly #alarm: Alarm;
+  readonly #ends: SessionEnds;
 
-  constructor(store: UserTokensStore, platform: PlatformOf, alarm: Alarm) {
+  constructor(store: UserTokensStore, platform: PlatformOf, alarm: Alarm, ends: SessionEnds) {
     this.#store = store;
     this.#platform = platform;
     this.#alarm = alarm;
+    this.#ends = ends;
   }
 
   /** The slots as they stand, if this request would change nothing and is not due for a refresh; else `null`. */
@@ -93,12 +90,14 @@ export class Slots {
       refreshedAt: now,
       shownAt: now,
       suspectAt: null,
+      imported: false,
       muted: this.#isMuted(session, now),
     };
     // A refresh and nothing else: senders need not see each of them.
     const isUnseen = stays && looksAlike(before, registration) && now < before.shownAt + showEveryMs(rules);
     if (isUnseen) registration.shownAt = before.shownAt;
     else draft.isSeen = true;
+    if (before !== undefined) this.#endImport(before, now);
     if (before !== undefined && !stays) {
       this.#delete(before, now);
       draft.changes.push(change("moved", registration, now));
@@ -107,10 +106,7 @@ export class Slots {
     } else if (before === undefined) {
       draft.changes.push(change(taken ? "taken_from_another_user" : "registered", registration, now));
     }
-    if (slot !== undefined && !stays) {
-      draft.changes.push(change("displaced", slot, now));
-      draft.gone.push(slot);
-    }
+    if (slot !== undefined && !stays) this.#displace(draft, slot, now);
     this.#store.registrations.put(registration);
     return registration;
   }
@@ -127,25 +123,42 @@ export class Slots {
     this.#store.keepMuted(row.session, now + MUTED_KEPT_MS);
   }
 
+  /** Another row is put in its place. */
+  #displace(draft: Draft, slot: Registration, now: number): void {
+    this.#endImport(slot, now);
+    draft.changes.push(change("displaced", slot, now));
+    draft.gone.push(slot);
+  }
+
   /**
    * Makes room for registrations and their bytes: the whole session that was refreshed longest ago goes; never the one that
    * registers.
    */
   #evict(draft: Draft, current: string, now: number): void {
-    const { rows: count, bytes } = this.#store.registrations.size();
-    let excess = count - REGISTRATIONS_PER_USER_MAX;
-    let excessBytes = bytes - TOKEN_BYTES_PER_USER_MAX;
-    if (excess <= 0 && excessBytes <= 0) return;
-    const sessions = [...Map.groupBy(this.#store.registrations.all(), (row) => row.session)]
-      .filter(([session]) => session !== current)
-      .map(([, rows]) => ({ rows, refreshedAt: Math.max(...rows.map((row) => row.refreshedAt)) }))
-      .sort((a, b) => a.refreshedAt - b.refreshedAt);
-    for (const { rows } of sessions) {
-      if (excess <= 0 && excessBytes <= 0) break;
-      excess -= rows.length;
-      excessBytes -= rows.reduce((sum, row) => sum + bytesOf(row), 0);
-      this.#remove(draft, rows, "evicted", now);
-    }
+    const { rows, bytes } = this.#store.registrations.size();
+    if (rows <= REGISTRATIONS_PER_USER_MAX && bytes <= TOKEN_BYTES_PER_USER_MAX) return;
+    this.#remove(draft, tooMany(this.#store.registrations.all(), current), "evicted", now);
+  }
+
+  /**
+   * Puts what an import brings where `place` puts it, one after the other; `null`: nowhere. Only what an import brought may be in
+   * the way. Answers the rows that gave way.
+   */
+  bring<T>(uid: string, items: readonly T[], place: (item: T) => Registration | null, now: number): Registration[] {
+    const { registrations } = this.#store;
+    return this.#commit(now, (draft) => {
+      for (const item of items) {
+        const row = place(item);
+        if (row === null) continue;
+        draft.isSeen = true;
+        const before = registrations.holding(row.hash);
+        if (before !== undefined) registrations.delete(before);
+        const slot = registrations.slot(row.session, row.kind);
+        if (slot !== undefined) this.#displace(draft, slot, now);
+        registrations.put(row);
+        this.#store.setUid(uid);
+      }
+    });
   }
 
   /** Empties slots. Answers the rows that went. */
@@ -169,9 +182,17 @@ export class Slots {
       draft.isSeen = true;
       if (why === "ended" || why === "logged_out") this.#store.registrations.delete(row);
       else this.#delete(row, now);
+      this.#endImport(row, now);
       draft.changes.push(change(why, row, now, code));
       draft.gone.push(row);
     }
+  }
+
+  /** What an import brought is gone, or a device's: a file that is imported again does not bring it back. */
+  #endImport({ imported, hash, refreshedAt }: Registration, now: number): void {
+    if (!imported) return;
+    const retentionMs = appNow(this.#platform())?.rules.retentionMs ?? SETTING_DAYS_MAX * DAY_MS;
+    this.#ends.endImport(hash, refreshedAt + retentionMs, now);
   }
 
   /**
@@ -336,9 +357,4 @@ interface Granted extends Grant {
   taken: boolean;
   rules: Rules;
   now: number;
-}
-
-/** What the limit of a user's bytes counts; as {@link RegistrationsTable.size} does. */
-function bytesOf({ token, labels }: Registration): number {
-  return token.length + JSON.stringify(labels).length;
 }

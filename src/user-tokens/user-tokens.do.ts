@@ -7,6 +7,7 @@ import type { Kept, Marks, UserTokensRpc } from "../durable/claims.ts";
 import { log } from "../log.ts";
 import { collect } from "./collection.ts";
 import { erase } from "./erasure.ts";
+import { importInTurn, staysHere } from "./importing.ts";
 import type { Operations } from "./in-flight.ts";
 import {
   type DeliveryReport,
@@ -16,6 +17,8 @@ import {
   type EraseRequest,
   type FeedbackReport,
   type FeedbackResult,
+  type ImportOutcome,
+  type ImportRequest,
   type ListOutcome,
   type ListRequest,
   type MuteOutcome,
@@ -116,6 +119,18 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     const row = this.#store.registrations.holding(hash);
     if (row !== undefined && row.version < version) this.#slots.empty([row], "taken_by_another_user", Date.now());
     if (!(await this.#publication.settled())) throw new Error("the directory did not confirm");
+  }
+
+  /** As {@link register}, from another system's file: nothing of a device's gives way. One outcome per item. */
+  async importAll(request: ImportRequest): Promise<ImportOutcome[] | Unavailable> {
+    return await this.#acknowledge(await this.#operations.inTurn(() => importInTurn(this.#rooms, request)));
+  }
+
+  /** As {@link release}, for the import of another user; `false`: {@link staysHere}. */
+  async releaseImported(hash: string, version: number, seenAt: number): Promise<boolean> {
+    if (staysHere(this.#rooms, hash, version, seenAt)) return false;
+    await this.release(hash, version);
+    return true;
   }
 
   /** Another user came to share the token (policy `shared`): the claim is no longer the only one. */

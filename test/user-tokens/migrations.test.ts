@@ -25,7 +25,7 @@ function ddl(storage: DurableObjectStorage): string[] {
 
 const USER_TOKENS_DDL = [
   "CREATE TABLE facts ( fact TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (fact, key) ) STRICT, WITHOUT ROWID",
-  "CREATE TABLE registrations ( session TEXT NOT NULL, kind TEXT NOT NULL, token TEXT NOT NULL, hash TEXT NOT NULL, platform TEXT NOT NULL, labels TEXT NOT NULL, version INTEGER NOT NULL, claimed INTEGER NOT NULL, registered_at INTEGER NOT NULL, refreshed_at INTEGER NOT NULL, shown_at INTEGER NOT NULL, suspect_at INTEGER, muted INTEGER NOT NULL, PRIMARY KEY (session, kind) ) STRICT, WITHOUT ROWID",
+  "CREATE TABLE registrations ( session TEXT NOT NULL, kind TEXT NOT NULL, token TEXT NOT NULL, hash TEXT NOT NULL, platform TEXT NOT NULL, labels TEXT NOT NULL, version INTEGER NOT NULL, claimed INTEGER NOT NULL, registered_at INTEGER NOT NULL, refreshed_at INTEGER NOT NULL, shown_at INTEGER NOT NULL, suspect_at INTEGER, muted INTEGER NOT NULL, imported INTEGER NOT NULL, PRIMARY KEY (session, kind) ) STRICT, WITHOUT ROWID",
 ];
 
 const TOKEN_OWNERS_DDL = [

@@ -1,6 +1,8 @@
 // What back ends do to their users and ask about the deployment: scope fullAccess, or authOnly where it mints.
 import * as z from "zod/mini";
 import * as schemas from "../../../src/http/schemas.ts";
+import { BATCH_MAX } from "../../../src/limits.ts";
+import { IMPORT_OUTCOMES } from "../../../src/user-tokens/outcomes.ts";
 import type { ApiOperation } from "./operation.ts";
 import { CHANGE, kind, labels, NOW, platform, recordedChange, SESSION, success, TOKEN, time } from "./shared.ts";
 
@@ -19,6 +21,7 @@ const registration = z.strictObject({
   shownAt: time,
   suspectAt: z.nullable(time).check(z.describe("A provider's first report of trouble since the last registration.")),
   muted: z.boolean().check(z.describe("Senders leave it out.")),
+  imported: z.boolean().check(z.describe("An import brought it, and no device has registered it since.")),
 });
 
 export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
@@ -77,6 +80,28 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
     data: z.strictObject({ success: z.literal(true), removed: z.int(), ended: z.enum(["all", "known"]) }),
     example: { success: true, removed: 2, ended: "all" },
     refusals: [400, 403],
+  },
+  {
+    id: "importPushTokens",
+    method: "post",
+    path: "/v3/push_tokens/import",
+    caller: ["fullAccess"],
+    summary: `Bring up to ${BATCH_MAX} registrations from another system`,
+    description:
+      "Times are epoch milliseconds; without `refreshedAt`, when the device was last seen, the item counts as half expired. Without " +
+      "`session` it gets one of its own, until the device's first launch. What devices registered here stays (`held_here`); " +
+      "between two imports the later `refreshedAt` wins; what went here since does not come back (`newer_here`, `ended`, " +
+      "`erased`). The same item twice is `already` there. Send `unavailable` ones again; on Cloudflare's free plan a request " +
+      "may reach 50 objects. docs/moving.md has the whole way, and a command.",
+    body: {
+      schema: schemas.importBody,
+      example: { items: [{ uid: "alice", kind: "fcm", token: TOKEN, platform: "android", refreshedAt: NOW }] },
+    },
+    data: z.strictObject({
+      items: z.array(z.strictObject({ outcome: z.enum([...IMPORT_OUTCOMES, "invalid"]), why: z.optional(z.string()) })),
+    }),
+    example: { items: [{ outcome: "imported" }] },
+    refusals: [400, 403, 413, 415],
   },
   {
     id: "exportUser",

@@ -31,6 +31,11 @@ export class Output {
     (this.isJson ? this.#progress : this.#out).write(`${line}\n`);
   }
 
+  /** A line about the way, not the result: on stderr. */
+  note(line: string): void {
+    this.#progress.write(`${line}\n`);
+  }
+
   /** The result: `value` as JSON, or what `forPeople` says. */
   result(value: unknown, forPeople: () => void): void {
     if (this.isJson) this.#out.write(`${JSON.stringify(value, null, 2)}\n`);

@@ -1,6 +1,6 @@
 // What commands need that talk to a running registry: where it is, and as whom they call it.
 import { CommandError } from "./command.ts";
-import { needed } from "./options.ts";
+import { needed, type Option, UsageError } from "./options.ts";
 
 /** For {@link Command.options} of a command that calls a registry; {@link registryOf} takes their values. */
 export const REGISTRY_OPTIONS = {
@@ -18,6 +18,33 @@ export const REGISTRY_OPTIONS = {
     env: "REGISTRY_API_KEY",
   }),
 };
+
+type Given = { url: string | null; "app-id": string | null; "api-key": string | null };
+
+/** As {@link REGISTRY_OPTIONS}, of a command that can do without; {@link targetOf} takes their values. */
+export const OPTIONAL_REGISTRY_OPTIONS = {
+  url: optional(REGISTRY_OPTIONS.url),
+  "app-id": optional(REGISTRY_OPTIONS["app-id"]),
+  "api-key": optional(REGISTRY_OPTIONS["api-key"]),
+};
+
+function optional<T>(option: Option<T>): Option<T | null> {
+  return { ...option, absent: () => null };
+}
+
+/**
+ * Which registry is meant, and as whom it is called.
+ * @throws {UsageError} where one of the options is absent
+ */
+export function targetOf(values: Given): { url: string; appId: string; apiKey: string } {
+  const [url, appId, apiKey] = [values.url, values["app-id"], values["api-key"]];
+  const { url: ofUrl, "app-id": ofApp, "api-key": ofKey } = REGISTRY_OPTIONS;
+  if (url === null || appId === null || apiKey === null) {
+    const missing = url === null ? ["--url", ofUrl] : appId === null ? ["--app-id", ofApp] : ["--api-key", ofKey];
+    throw new UsageError(`${missing[0]} is needed, or ${(missing[1] as Option<string>).env} in the environment`);
+  }
+  return { url, appId, apiKey };
+}
 
 function isHttpUrl(text: string): boolean {
   return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);

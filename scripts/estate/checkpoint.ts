@@ -1,0 +1,33 @@
+// How far an import is, beside its file: after kill -9 the same command goes on there. It holds counts, no token and no uid.
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
+
+export interface Checkpoint {
+  /** Of the file, its format and options, and the app: another import begins anew. */
+  of: string;
+  /** Entries that are done. */
+  done: number;
+  /** Entries that were sent, or are being sent: those between `done` and this may be there already. */
+  sent: number;
+  /** How long the file of rejects is. */
+  rejectsBytes: number;
+  outcomes: Record<string, number>;
+  startedAt: number;
+}
+
+export async function readCheckpoint(file: string, of: string): Promise<Checkpoint | null> {
+  const text = await readFile(file, "utf8").catch(() => null);
+  if (text === null) return null;
+  const found = JSON.parse(text) as Checkpoint;
+  return found.of === of ? found : null;
+}
+
+/** Either all of it is there afterwards, or what was there before. */
+export async function writeCheckpoint(file: string, checkpoint: Checkpoint): Promise<void> {
+  const beside = `${file}.new`;
+  await writeFile(beside, JSON.stringify(checkpoint), { mode: 0o600, flush: true });
+  await rename(beside, file);
+}
+
+export async function removeCheckpoint(file: string): Promise<void> {
+  await rm(file, { force: true });
+}

@@ -1,0 +1,34 @@
+// This registry's own lines, and tables with columns of any name.
+import { DEVICE_FIELDS, FIELDS } from "../fields.ts";
+import type { Hints } from "../formats.ts";
+import { type Reading, sessionOfAuthToken } from "../item.ts";
+import { at } from "../json.ts";
+import { kindOf } from "../kinds.ts";
+
+/** A line as `npm run export` writes it. An `authToken`, where a CometChat app has one, counts as its session. */
+export async function ours(value: Record<string, unknown>): Promise<Reading> {
+  const { authToken, device, ...fields } = value;
+  const session = fields.session ?? (await sessionOfAuthToken(authToken));
+  const ofDevice = typeof device === "object" && device !== null ? (device as Record<string, unknown>) : undefined;
+  return { is: "item", item: { ...pick(fields, FIELDS), session, device: ofDevice && pick(ofDevice, DEVICE_FIELDS) } };
+}
+
+/** A row of a table: the columns that `--columns` names, else those with our names. */
+export function csvRow(row: Record<string, string>, { columns }: Hints): Reading {
+  const named = new Set(Object.values(columns));
+  // A column that was given to one field is no longer that of its own name.
+  const cell = (name: string) => row[columns[name] ?? (named.has(name) ? "" : name)];
+  const fields = Object.fromEntries(FIELDS.map((name) => [name, cell(name)]));
+  const device = Object.fromEntries(DEVICE_FIELDS.map((name) => [name, cell(`device.${name}`)]));
+  const kind = kindOf(fields.kind);
+  if (kind === null) return { is: "skipped", why: `a kind that is not fcm, apns or voip: ${shortened(fields.kind)}` };
+  return { is: "item", item: { ...fields, kind, device } };
+}
+
+function pick(value: Record<string, unknown>, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(names.map((name) => [name, at(value, name)]));
+}
+
+function shortened(text = ""): string {
+  return /^[a-z0-9 _-]{1,20}$/i.test(text) ? text : "…";
+}

@@ -1,0 +1,351 @@
+// `npm run import`: brings the registrations of another system's file into a running registry. docs/moving.md has the way from each
+// system.
+import { createHash } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { mkdtemp, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline/promises";
+import { pipeline } from "node:stream/promises";
+import { type Checkpoint, readCheckpoint, removeCheckpoint } from "./estate/checkpoint.ts";
+import { entriesOf, FORMAT_NAMES, FORMATS, type FormatName, type Hints } from "./estate/formats.ts";
+import { importEntries } from "./estate/importing.ts";
+import { timeOf } from "./estate/item.ts";
+import { at } from "./estate/json.ts";
+import { Rejects } from "./estate/rejects.ts";
+import { Scratch } from "./estate/scratch.ts";
+import { Sender, type Target } from "./estate/sending.ts";
+import { digestOf, type Survey, sum, surveyOf } from "./estate/survey.ts";
+import { CommandError, defineCommand, main } from "./lib/command.ts";
+import { choice, flag, number, text, UsageError } from "./lib/options.ts";
+import { type Output, rounded } from "./lib/output.ts";
+import { OPTIONAL_REGISTRY_OPTIONS, targetOf } from "./lib/registry.ts";
+
+const STANDARD_INPUT = "-";
+
+export interface Imported {
+  survey: Survey;
+  /** What became of each entry, by outcome; the sum is `survey.entries`. `null`: a dry run. */
+  outcomes: Record<string, number> | null;
+  /** Where the rejects are; `null`: there are none. */
+  rejects: string | null;
+  seconds: number;
+}
+
+export const command = defineCommand({
+  name: "import",
+  summary:
+    "Brings the push tokens of another system into the registry, from its file. First it reads the whole file and says what it " +
+    "found; then it asks, and writes. What devices registered here stays as it is, and the same file twice brings nothing twice.",
+  operands: {
+    placeholder: "FILE",
+    help: `What the other system exported, also as gzip; ${STANDARD_INPUT} is the standard input (needs --yes, cannot be resumed).`,
+    min: 1,
+    max: 1,
+  },
+  options: {
+    from: choice({
+      help: `What the file is: ${FORMAT_NAMES.map((name) => `${name} (${FORMATS[name].help})`).join("; ")}.`,
+      placeholder: "FORMAT",
+      choices: FORMAT_NAMES,
+      default: null,
+    }),
+    "dry-run": flag("Say what the file holds, and write nothing."),
+    yes: flag("Do not ask before writing."),
+    columns: text({
+      help: "csv: the columns of our fields, such as uid=user_id,token=push_token,refreshedAt=last_seen.",
+      placeholder: "FIELD=COLUMN,…",
+      default: null,
+      defaultSays: "the fields' own names",
+    }),
+    kind: choice({
+      help: "The kind of tokens where the file does not say it.",
+      placeholder: "KIND",
+      choices: ["fcm", "apns", "voip"] as const,
+      default: null,
+    }),
+    "uid-field": text({
+      help: "parse, firestore: where the uid stands, as a dotted path.",
+      placeholder: "PATH",
+      default: null,
+      defaultSays: "user.objectId, id",
+    }),
+    "token-field": text({
+      help: "firestore: where the token stands, or a list of tokens.",
+      placeholder: "PATH",
+      default: null,
+      defaultSays: "fcmToken",
+    }),
+    "seen-field": text({
+      help: "firestore: where the time of the last use stands.",
+      placeholder: "PATH",
+      default: null,
+    }),
+    "uid-from": text({
+      help: "sns: where the uid stands in CustomUserData; azure: in the tags. json:PATH, or regex:EXPRESSION with one group.",
+      placeholder: "HOW",
+      default: null,
+      defaultSays: "the whole text",
+    }),
+    seen: text({
+      help: "When devices were last seen, where the file does not say it: a date. The same for each run with the same file.",
+      placeholder: "DATE",
+      default: null,
+      defaultSays: "half the retention ago",
+    }),
+    rejects: text({
+      help: "Where entries are written that were not taken: line and reason, no token.",
+      placeholder: "FILE",
+      default: null,
+      defaultSays: "FILE.rejects.ndjson",
+    }),
+    batch: number({ help: "Items in one call, at most.", min: 1, max: 500, default: 500 }),
+    parallel: number({ help: "Calls at once.", min: 1, max: 32, default: 4 }),
+    repeats: number({ help: "How often a call or an item is repeated that fails.", min: 0, max: 100, default: 10 }),
+    ...OPTIONAL_REGISTRY_OPTIONS,
+  },
+  examples: [
+    "--from onesignal players.csv.gz --dry-run",
+    "--from onesignal players.csv.gz --url https://push.example.com --app-id acme",
+    "--from csv devices.csv --columns uid=owner_id,kind=platform,token=token,refreshedAt=updated_at --yes",
+    "--from sns endpoints.json --uid-from json:user.id --seen 2026-10-01",
+  ],
+  notes:
+    "After a kill, run the same command again: it goes on where it was. Exit code 0: each entry is accounted for, also those that " +
+    "were skipped or rejected. 1: the registry does not answer, or refuses.",
+  hasJson: true,
+  async run(values, { output, operands: [given = ""] }) {
+    const { from } = values;
+    if (from === null) throw new UsageError(`--from is needed: one of ${FORMAT_NAMES.join(", ")}`);
+    const target = values["dry-run"] ? null : targetOf(values);
+    if (given === STANDARD_INPUT && !values["dry-run"] && !values.yes) {
+      throw new UsageError("standard input needs --yes, or --dry-run");
+    }
+    const input = given === STANDARD_INPUT ? await copiedInput() : null;
+    try {
+      const file = input?.file ?? given;
+      await checkFile(file);
+      const what = { from, file, hints: hintsOf(values) };
+      const rejects = values.rejects ?? (input === null ? `${file}.rejects.ndjson` : "rejects.ndjson");
+      const { batch, parallel, repeats } = values;
+      const pace = { batch, parallel, repeats, waitMs: 1_000 };
+      const how = { rejects, isResumable: input === null, isAsked: !values.yes, pace };
+      const imported = await importFile(what, target, how, output);
+      if (imported === null) return 1;
+      output.result(imported, () => sayResult(imported, output));
+      return 0;
+    } finally {
+      await input?.remove();
+    }
+  },
+});
+
+interface What {
+  from: FormatName;
+  file: string;
+  hints: Hints;
+}
+
+interface How {
+  rejects: string;
+  isResumable: boolean;
+  /** Whether a person is asked first. */
+  isAsked: boolean;
+  pace: { batch: number; parallel: number; repeats: number; waitMs: number };
+}
+
+/** `target`: `null` for a dry run. Answers `null` if the person who was asked did not want it. */
+export async function importFile(
+  { from, file, hints }: What,
+  target: Target | null,
+  how: How,
+  output: Output,
+): Promise<Imported | null> {
+  const startedAt = performance.now();
+  const seconds = () => Math.round((performance.now() - startedAt) / 100) / 10;
+  const scratch = new Scratch();
+  try {
+    const survey = await surveyed({ from, file, hints }, scratch, output);
+    saySurvey(survey, output);
+    if (target === null) return { survey, outcomes: null, rejects: null, seconds: seconds() };
+    if (how.isAsked && !(await isWanted(survey, target))) return null;
+    const checkpointFile = how.isResumable ? `${file}.import-checkpoint.json` : null;
+    const of = await identityOf({ from, file, hints }, target, how.rejects);
+    const before = checkpointFile === null ? null : await readCheckpoint(checkpointFile, of);
+    const checkpoint: Checkpoint = before ?? newCheckpoint(of);
+    if (before !== null) output.say(`Going on behind entry ${before.done}, where an earlier run ended.`);
+    const rejects = await Rejects.at(how.rejects, checkpoint.rejectsBytes);
+    const { batch, parallel, repeats, waitMs } = how.pace;
+    const sender = new Sender(target, { repeats, waitMs }, (line) => output.note(line), batch);
+    const progress = output.progress("Entries imported", survey.entries);
+    const going = { sender, scratch, rejects, checkpoint, checkpointFile, parallel, progress };
+    try {
+      await importEntries(entriesOf(file, from, hints), going);
+    } finally {
+      progress.end();
+      await rejects.close();
+    }
+    if (checkpointFile !== null) await removeCheckpoint(checkpointFile);
+    const { outcomes } = checkpoint;
+    if (sum(outcomes) !== survey.entries) {
+      throw new CommandError(`${sum(outcomes)} of ${survey.entries} entries are accounted for: did the file change?`);
+    }
+    return { survey, outcomes, rejects: rejects.bytes === 0 ? null : how.rejects, seconds: seconds() };
+  } finally {
+    scratch.close();
+  }
+}
+
+async function surveyed({ from, file, hints }: What, scratch: Scratch, output: Output): Promise<Survey> {
+  const { size } = await stat(file);
+  const progress = output.progress("Entries read (of about)", Math.ceil(size / BYTES_PER_ENTRY));
+  const survey = await surveyOf(entriesOf(file, from, hints), scratch, (entries) => {
+    if (entries % ENTRIES_PER_REPORT === 0) progress.at(entries);
+  });
+  progress.end();
+  return survey;
+}
+
+/** Only for the progress of the first look. */
+const BYTES_PER_ENTRY = 300;
+const ENTRIES_PER_REPORT = 1_000;
+
+function newCheckpoint(of: string): Checkpoint {
+  return { of, done: 0, sent: 0, rejectsBytes: 0, outcomes: {}, startedAt: Date.now() };
+}
+
+/** What an import is: another file, app or option makes it another one. */
+async function identityOf({ from, file, hints }: What, { url, appId }: Target, rejects: string): Promise<string> {
+  const parts = [await digestOf(file), from, hints, url, appId, rejects];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("base64url");
+}
+
+async function isWanted(survey: Survey, { url, appId }: Target): Promise<boolean> {
+  if (process.stdin.isTTY !== true) throw new UsageError("nobody can be asked here: say --yes, or --dry-run");
+  const asking = createInterface({ input: process.stdin, output: process.stderr });
+  const question = `Import ${rounded(survey.registrations)} registrations into the app ${appId} at ${url}? [y/N] `;
+  const answer = await asking.question(question);
+  asking.close();
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+async function checkFile(file: string): Promise<void> {
+  const found = await stat(file).catch(() => null);
+  if (found === null || !found.isFile()) throw new UsageError(`there is no file ${file}`);
+}
+
+/** The standard input in a file that its owner alone can read: it is read twice. */
+async function copiedInput(): Promise<{ file: string; remove: () => Promise<void> }> {
+  const directory = await mkdtemp(join(tmpdir(), "push-token-registry-import-"));
+  const file = join(directory, "input");
+  await pipeline(process.stdin, createWriteStream(file, { mode: 0o600 }));
+  return { file, remove: () => rm(directory, { recursive: true, force: true }) };
+}
+
+interface HintValues {
+  columns: string | null;
+  kind: string | null;
+  "uid-field": string | null;
+  "token-field": string | null;
+  "seen-field": string | null;
+  "uid-from": string | null;
+  seen: string | null;
+}
+
+function hintsOf(values: HintValues): Hints {
+  const seenAt = values.seen === null ? null : timeOf(values.seen);
+  if (values.seen !== null && seenAt === null) throw new UsageError(`--seen must be a date, not ${values.seen}`);
+  return {
+    columns: columnsOf(values.columns),
+    uidField: values["uid-field"],
+    tokenField: values["token-field"],
+    seenField: values["seen-field"],
+    uidFrom: uidFromOf(values["uid-from"]),
+    uidFromSays: values["uid-from"],
+    kind: values.kind,
+    seenAt,
+  };
+}
+
+function columnsOf(given: string | null): Record<string, string> {
+  if (given === null) return {};
+  const pairs = given.split(",").map((pair) => {
+    const [field = "", column = ""] = pair.split("=").map((part) => part.trim());
+    if (field === "" || column === "") throw new UsageError(`--columns must be FIELD=COLUMN,…, not ${given}`);
+    return [field, column];
+  });
+  return Object.fromEntries(pairs);
+}
+
+function uidFromOf(given: string | null): Hints["uidFrom"] {
+  if (given === null) return (found) => (found.trim() === "" ? undefined : found.trim());
+  const [, how, what = ""] = /^(json|regex):(.+)$/s.exec(given) ?? [];
+  if (how === "json") {
+    return (found) => {
+      try {
+        const value = at(JSON.parse(found), what);
+        return value === undefined || value === null ? undefined : String(value);
+      } catch {
+        return undefined;
+      }
+    };
+  }
+  if (how !== "regex") throw new UsageError(`--uid-from must be json:PATH or regex:EXPRESSION, not ${given}`);
+  const expression = expressionOf(what);
+  return (found) => expression.exec(found)?.[1];
+}
+
+function expressionOf(text_: string): RegExp {
+  try {
+    return new RegExp(text_);
+  } catch {
+    throw new UsageError(`--uid-from: ${text_} is no regular expression`);
+  }
+}
+
+function saySurvey(survey: Survey, output: Output): void {
+  const kinds = Object.entries(survey.byKind).map(([kind, n]) => `${rounded(n)} ${kind}`);
+  output.say(
+    `${rounded(survey.entries)} entries: ${rounded(survey.registrations)} registrations of ${rounded(survey.users)} users`,
+  );
+  if (kinds.length > 0) output.say(`  tokens: ${kinds.join(", ")}`);
+  if (survey.undated > 0)
+    output.say(`  without a time: ${rounded(survey.undated)}; they count as half expired, or say --seen`);
+  if (survey.duplicates > 0) {
+    output.say(`  duplicates: ${rounded(survey.duplicates)}; of each installation the entry counts that was seen last`);
+  }
+  for (const [why, n] of Object.entries(survey.skipped)) output.say(`  skipped: ${rounded(n)}, ${why}`);
+  for (const [why, n] of Object.entries(survey.rejected)) output.say(`  rejected: ${rounded(n)}, ${why}`);
+}
+
+/** What the outcomes mean, in the order in which they are said. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  imported: "imported",
+  already: "were there, from this import or a later one",
+  held_here: "were there: a device registered it, or another holds its slot",
+  duplicate: "duplicates, of which another entry counts",
+  skipped: "skipped, see above",
+  newer_here: "not brought back: it went here after it was seen there",
+  ended: "not brought back: its session has ended here",
+  erased: "not brought back: the user was erased here",
+  expired: "too old: its retention is over",
+  full: "too many for one user",
+  invalid: "refused by the registry",
+  rejected: "rejected, see above",
+  unavailable: "not taken: something did not answer; run the command again",
+};
+
+function sayResult({ survey, outcomes, rejects, seconds }: Imported, output: Output): void {
+  if (outcomes === null) {
+    output.say("A dry run: nothing was written.");
+    return;
+  }
+  output.say(`Done in ${rounded(seconds)} s: ${rounded(survey.entries)} entries, of which`);
+  const names = [...Object.keys(MEANINGS), ...Object.keys(outcomes).filter((name) => !(name in MEANINGS))];
+  for (const name of names) {
+    if (outcomes[name] !== undefined) output.say(`  ${rounded(outcomes[name])} ${MEANINGS[name] ?? name}`);
+  }
+  if (rejects !== null) output.say(`Lines and reasons of what was not taken: ${rejects}`);
+}
+
+if (import.meta.main) await main(command);

@@ -1,0 +1,297 @@
+// Each format by a small file, made by hand from the systems' public documentation: which registrations it gives, what is skipped
+// and what is rejected, and where.
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { describe, it, onTestFinished } from "vitest";
+import { entriesOf, FORMAT_NAMES, type FormatName, type Hints } from "../../../scripts/estate/formats.ts";
+import { type Entry, timeOf } from "../../../scripts/estate/item.ts";
+import { Scratch } from "../../../scripts/estate/scratch.ts";
+import { surveyOf } from "../../../scripts/estate/survey.ts";
+import { sha256 } from "../../../src/durable/names.ts";
+
+const FIXTURES = join(import.meta.dirname, "fixtures");
+
+const NO_HINTS: Hints = {
+  columns: {},
+  uidField: null,
+  tokenField: null,
+  seenField: null,
+  uidFrom: (text) => text || undefined,
+  uidFromSays: null,
+  kind: null,
+  seenAt: null,
+};
+
+async function read(name: FormatName, file: string, hints: Partial<Hints> = {}): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for await (const entry of entriesOf(file, name, { ...NO_HINTS, ...hints })) entries.push(entry);
+  return entries;
+}
+
+/** Of the fixture: the items, and `line: why` of the others. */
+async function fixture(name: FormatName, file: string, hints: Partial<Hints> = {}) {
+  const entries = await read(name, join(FIXTURES, file), hints);
+  return {
+    items: entries.flatMap((entry) => (entry.is === "item" ? [entry.item] : [])),
+    others: entries.flatMap((entry) => (entry.is === "item" ? [] : [`${entry.line} ${entry.is}: ${entry.why}`])),
+  };
+}
+
+async function temporaryFile(content: string | Uint8Array): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "push-token-registry-formats-"));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const file = join(directory, "file");
+  await writeFile(file, content);
+  return file;
+}
+
+const at = (text: string) => Date.parse(text);
+
+describe("a file of", () => {
+  it("OneSignal", async ({ expect }) => {
+    const { items, others } = await fixture("onesignal", "onesignal.csv");
+    expect(items).toEqual([
+      {
+        uid: "ann",
+        kind: "fcm",
+        token: "fcm-onesignal-1",
+        platform: "android",
+        registeredAt: at("2025-01-02T10:00:00Z"),
+        refreshedAt: at("2026-10-01T08:30:00Z"),
+        timezone: "Europe/Berlin",
+        device: { id: "0a1b", model: "Pixel 9", os: "14", appVersion: "4.2.1", locale: "en" },
+      },
+      expect.objectContaining({ uid: "ben", kind: "apns", platform: "ios" }),
+      expect.objectContaining({ uid: "ann", token: "fcm-onesignal-1", refreshedAt: at("2026-10-05T08:30:00Z") }),
+    ]);
+    expect(others).toEqual([
+      "4 skipped: unsubscribed, or its token is invalid",
+      "5 skipped: no user",
+      "6 skipped: a web push subscription",
+      "7 skipped: an e-mail address",
+      "8 skipped: Huawei's push service",
+    ]);
+  });
+
+  it("Amazon SNS, over two pages", async ({ expect }) => {
+    const uidFrom = (text: string) => (text === "" ? undefined : JSON.parse(text).user.id);
+    const { items, others } = await fixture("sns", "sns.json", { uidFrom, seenAt: at("2026-10-01T00:00:00Z") });
+    const refreshedAt = at("2026-10-01T00:00:00Z");
+    expect(items).toMatchObject([
+      { uid: "ann", kind: "fcm", token: "fcm-sns-1", refreshedAt },
+      { uid: "ben", kind: "apns", platform: "ios", device: { environment: "sandbox" }, refreshedAt },
+      { uid: "ben", kind: "voip", platform: "ios", device: { environment: "production" }, refreshedAt },
+    ]);
+    expect(others).toEqual([
+      "15 skipped: disabled",
+      "24 skipped: a platform that is not FCM's or APNs': ADM",
+      "28 skipped: no user",
+    ]);
+  });
+
+  it("Parse, by its API and by mongoexport", async ({ expect }) => {
+    const { items, others } = await fixture("parse", "parse.json");
+    expect(items).toEqual([
+      {
+        uid: "ann",
+        kind: "fcm",
+        token: "fcm-parse-1",
+        platform: "android",
+        registeredAt: at("2025-03-01T10:00:00Z"),
+        refreshedAt: at("2026-10-03T10:00:00Z"),
+        timezone: "Asia/Kolkata",
+        device: { id: "11111111-2222", appVersion: "3.1", locale: "hi-IN" },
+      },
+      expect.objectContaining({
+        uid: "ben",
+        kind: "apns",
+        device: { id: "11111111-3333", bundleId: "com.example.chat" },
+      }),
+    ]);
+    expect(others).toEqual([
+      "4 skipped: a device type that is not FCM's or APNs'",
+      "5 skipped: no token",
+      "6 skipped: no user",
+    ]);
+    expect((await fixture("parse", "parse-mongoexport.ndjson")).items).toMatchObject([
+      { uid: "dora", kind: "fcm", token: "fcm-parse-3", refreshedAt: at("2026-10-03T10:00:00Z") },
+    ]);
+  });
+
+  it("Azure Notification Hubs", async ({ expect }) => {
+    const uidFrom = (tags: string) => /owner:(\w+)/.exec(tags)?.[1];
+    const { items, others } = await fixture("azure", "azure.xml", { uidFrom });
+    expect(items).toEqual([
+      { uid: "ann", kind: "fcm", token: "fcm-azure-1", device: { id: "inst-1" } },
+      { uid: "ben & co", kind: "apns", token: expect.stringMatching(/^AABB0+5$/), platform: "ios" },
+      { uid: "emil", kind: "fcm", token: "fcm-azure-3" },
+    ]);
+    expect(others).toEqual([
+      "1 skipped: no registration",
+      "4 skipped: expired there",
+      "5 skipped: a platform that is not FCM's or APNs'",
+      "7 rejected: no registration",
+    ]);
+  });
+
+  it("CometChat, whose auth tokens become the sessions that the devices use", async ({ expect }) => {
+    const { items, others } = await fixture("cometchat", "cometchat.json");
+    expect(items).toMatchObject([
+      {
+        uid: "ann",
+        kind: "fcm",
+        platform: "android",
+        providerId: "fcm-main",
+        session: await sha256("ann_1700000000aaaa"),
+      },
+      { uid: "ben", kind: "apns", session: await sha256("ben_1700000000bbbb") },
+      { uid: "ben", kind: "voip", refreshedAt: at("2026-10-06T10:00:00Z") },
+    ]);
+    expect(others).toEqual(["5 skipped: a platform that is not known"]);
+    expect(JSON.stringify(items)).not.toContain("aaaa");
+  });
+
+  it("Ably", async ({ expect }) => {
+    const { items, others } = await fixture("ably", "ably.json");
+    expect(items).toMatchObject([
+      { uid: "ann", kind: "fcm", token: "fcm-ably-1", platform: "android", device: { id: "dev-1" } },
+      { uid: "ben", kind: "apns", platform: "ios", device: { id: "dev-2" } },
+    ]);
+    expect(others).toEqual([
+      "4 skipped: a web push subscription, or no FCM or APNs",
+      "5 skipped: failed there",
+      "6 skipped: no user",
+    ]);
+  });
+
+  it("Stream, with a reply per line", async ({ expect }) => {
+    const { items, others } = await fixture("stream", "stream.json");
+    expect(items).toMatchObject([
+      { uid: "ann", kind: "fcm", token: "fcm-stream-1", providerId: "main", device: { id: "hw-1" } },
+      { uid: "ben", kind: "voip" },
+      { uid: "ben", kind: "apns", registeredAt: at("2026-06-01T10:00:00Z") },
+    ]);
+    expect(others).toEqual(["2 skipped: a provider that is not FCM or APNs", "2 skipped: disabled"]);
+  });
+
+  it("Firestore, with lists and maps of tokens and typed values", async ({ expect }) => {
+    const hints = { tokenField: "fcmTokens", seenField: "lastSeen" };
+    const { items, others } = await fixture("firestore", "firestore.ndjson", hints);
+    expect(items).toEqual([
+      { uid: "ann", kind: "fcm", token: "fcm-firestore-1", refreshedAt: at("2026-10-07T10:00:00Z") },
+      { uid: "ann", kind: "fcm", token: "fcm-firestore-2", refreshedAt: at("2026-10-07T10:00:00Z") },
+      { uid: "ben", kind: "fcm", token: "fcm-firestore-3", platform: "ios", refreshedAt: at("2026-10-08T10:00:00Z") },
+    ]);
+    expect(others).toEqual(["3 skipped: no token", "4 rejected: no JSON object"]);
+  });
+
+  it("this registry, field by field, with mistakes in it", async ({ expect }) => {
+    const { items, others } = await fixture("ndjson", "ours.ndjson");
+    const [first = ""] = (await readFile(join(FIXTURES, "ours.ndjson"), "utf8")).split("\n");
+    expect(items[0]).toEqual(JSON.parse(first));
+    expect(items.slice(1)).toMatchObject([
+      { uid: "ben", refreshedAt: at("2026-10-09T08:00:00Z") },
+      { uid: "ben", refreshedAt: at("2026-10-08T10:00:00Z") },
+    ]);
+    expect(others).toEqual([
+      "5 rejected: The kind field must be one of fcm, apns, voip.",
+      "6 rejected: The token field must hold only visible ASCII characters, without spaces.",
+      "7 skipped: no token",
+      "8 rejected: The refreshedAt field is no time.",
+      "9 rejected: no JSON object",
+    ]);
+  });
+
+  it("a table with columns of its own, a byte-order mark, semicolons and CRLF", async ({ expect }) => {
+    const columns = { uid: "owner_id", kind: "platform", refreshedAt: "updated_at", "device.model": "device model" };
+    const { items, others } = await fixture("csv", "table.csv", { columns });
+    expect(items).toEqual([
+      {
+        uid: "ann",
+        kind: "fcm",
+        token: "fcm-csv-1",
+        refreshedAt: at("2026-10-10T10:00:00Z"),
+        device: { model: "Pixel; 9" },
+      },
+      { uid: "ben", kind: "apns", token: expect.stringMatching(/^aabb0+c$/), refreshedAt: 1_791_000_000_000 },
+    ]);
+    expect(others).toEqual(["4 skipped: a kind that is not fcm, apns or voip: windows", "5 skipped: no user"]);
+  });
+});
+
+describe("every format", () => {
+  it.for(FORMAT_NAMES)(
+    "%s: an empty file holds nothing, and another file's bytes throw nothing",
+    async (name, { expect }) => {
+      expect(await read(name, await temporaryFile(""))).toEqual([]);
+      for (const content of ["\u0000\u0001\n\n{\n", '[{"a":1},[{"b":2}', '"a","b\n1,2\n', gzipSync("%PDF-1.4\nx")]) {
+        const entries = await read(name, await temporaryFile(content));
+        expect(entries.filter((entry) => entry.is === "item")).toEqual([]);
+      }
+    },
+  );
+
+  it("reads gzip, and says where a broken file ends", async ({ expect }) => {
+    const plain = await readFile(join(FIXTURES, "onesignal.csv"));
+    const whole = await read("onesignal", join(FIXTURES, "onesignal.csv"));
+    expect(await read("onesignal", await temporaryFile(gzipSync(plain)))).toEqual(whole);
+    const half = await temporaryFile(gzipSync(plain).subarray(0, 200));
+    await expect(read("onesignal", half)).rejects.toThrow(/unexpected end of file/);
+    const array = (await readFile(join(FIXTURES, "ably.json"), "utf8")).slice(0, 400);
+    const entries = await read("ably", await temporaryFile(array));
+    expect(entries.at(-1)).toEqual({ line: 3, is: "rejected", why: "no JSON object" });
+    expect(entries).toHaveLength(2);
+  });
+
+  it("reads records that lie across the parts of a large file", { timeout: 60_000 }, async ({ expect }) => {
+    const device = (n: number) => ({
+      id: `d-${n}`,
+      clientId: `user-${n} "{[é`,
+      note: "x".repeat(n % 300),
+      push: { recipient: { transportType: "fcm", registrationToken: `token-${n}` }, state: "ACTIVE" },
+    });
+    const devices = Array.from({ length: 5000 }, (_, n) => device(n));
+    const entries = await read("ably", await temporaryFile(JSON.stringify(devices, null, 1)));
+    expect(entries.map((entry) => (entry.is === "item" ? entry.item.uid : entry.why))).toEqual(
+      devices.map(({ clientId }) => clientId),
+    );
+  });
+});
+
+describe("a time", () => {
+  it.for([
+    ["2026-10-01T08:30:00Z", "2026-10-01T08:30:00Z"],
+    ["2026-10-01T08:30:00", "2026-10-01T08:30:00Z"],
+    ["2026-10-01 08:30:00", "2026-10-01T08:30:00Z"],
+    ["2026-10-01 08:30:00 UTC", "2026-10-01T08:30:00Z"],
+    ["2026-10-01 08:30:00.123456+00", null],
+    ["2026-10-01T08:30:00+05:30", "2026-10-01T03:00:00Z"],
+    ["2026-10-01 08:30:00 +0530", "2026-10-01T03:00:00Z"],
+    ["2026-10-01", "2026-10-01T00:00:00Z"],
+    ["1790843400", "2026-10-01T08:30:00Z"],
+    ["1790843400000", "2026-10-01T08:30:00Z"],
+    ["soon", null],
+  ] as const)("%s", ([text, expected], { expect }) => {
+    const time = timeOf(text);
+    expect(time === null ? null : new Date(time).toISOString()).toBe(expected && new Date(expected).toISOString());
+  });
+});
+
+describe("the first look", () => {
+  it("counts what adds up, and of one installation the entry that was seen last", async ({ expect }) => {
+    const scratch = new Scratch();
+    onTestFinished(() => scratch.close());
+    const entries = await read("ndjson", join(FIXTURES, "ours.ndjson"));
+    const survey = await surveyOf(asyncOf(entries), scratch, () => {});
+    expect(survey).toMatchObject({ entries: 8, registrations: 2, users: 2, duplicates: 1, skipped: { "no token": 1 } });
+    const counting = entries.map((entry, n) => entry.is === "item" && scratch.counts(entry.item, n));
+    // The upper-case spelling of the APNs token was seen later.
+    expect(counting.slice(0, 3)).toEqual([true, true, false]);
+  });
+});
+
+async function* asyncOf<T>(values: readonly T[]): AsyncGenerator<T> {
+  yield* values;
+}

@@ -29,50 +29,63 @@ interface Open {
   mayBeThere: boolean;
 }
 
+/** A run of entries: the unit of what a kill can interrupt, so what became of them is counted when all of it is done. */
+interface Window {
+  /** To be sent. */
+  open: Open[];
+  outcomes: Record<string, number>;
+}
+
 /** Sends what counts of the entries behind the checkpoint. What became of them stands in it. */
 export async function importEntries(entries: AsyncIterable<Entry>, going: Going): Promise<void> {
   const { checkpoint, scratch, rejects, sender, parallel } = going;
   const sentBefore = checkpoint.sent;
   let number = 0;
-  let open: Open[] = [];
+  let window: Window = { open: [], outcomes: {} };
   for await (const entry of entries) {
     const mine = number;
     number += 1;
     if (mine < checkpoint.done) continue;
     if (entry.is === "item" && scratch.counts(entry.item, mine)) {
-      open.push({ ...entry, mayBeThere: mine < sentBefore });
-    } else if (entry.is === "item") count(checkpoint.outcomes, "duplicate");
-    else count(checkpoint.outcomes, entry.is);
+      window.open.push({ line: entry.line, item: entry.item, mayBeThere: mine < sentBefore });
+    } else {
+      count(window.outcomes, entry.is === "item" ? "duplicate" : entry.is);
+    }
     if (entry.is === "rejected") rejects.add(entry.line, entry.why);
-    if (open.length < parallel * sender.size) continue;
-    await sendWindow(open, number, going);
-    open = [];
+    if (window.open.length < parallel * sender.size) continue;
+    await finish(window, number, going);
+    window = { open: [], outcomes: {} };
   }
-  await sendWindow(open, number, going);
+  await finish(window, number, going);
 }
 
-/** A window of entries is the unit of what a kill can interrupt. */
-async function sendWindow(open: readonly Open[], end: number, going: Going): Promise<void> {
+async function finish(window: Window, end: number, going: Going): Promise<void> {
   const { checkpoint, rejects, sender, progress } = going;
+  const { open, outcomes } = window;
   checkpoint.sent = Math.max(checkpoint.sent, end);
   await save(going);
   const batches: Open[][] = [];
   for (let from = 0; from < open.length; from += sender.size) batches.push(open.slice(from, from + sender.size));
   const answered = await Promise.all(batches.map((batch) => sender.send(batch.map(({ item }) => item))));
   for (const [b, answers] of answered.entries()) {
-    for (const [i, answer] of answers.entries()) note(batches[b]?.[i], answer, going);
+    for (const [i, answer] of answers.entries()) note(batches[b]?.[i], answer, outcomes, rejects);
   }
   await rejects.flush();
+  for (const [outcome, n] of Object.entries(outcomes)) count(checkpoint.outcomes, outcome, n);
   checkpoint.rejectsBytes = rejects.bytes;
   checkpoint.done = end;
-  checkpoint.sent = end;
   await save(going);
   progress.at(end, `batches of ${sender.size}`);
 }
 
-function note(open: Open | undefined, { outcome, why }: Answer, { checkpoint, rejects }: Going): void {
+function note(
+  open: Open | undefined,
+  { outcome, why }: Answer,
+  outcomes: Record<string, number>,
+  rejects: Rejects,
+): void {
   if (open === undefined) return;
-  count(checkpoint.outcomes, open.mayBeThere && outcome === "already" ? "imported" : outcome);
+  count(outcomes, open.mayBeThere && outcome === "already" ? "imported" : outcome);
   if (!HERE.has(outcome)) rejects.add(open.line, why === undefined ? outcome : `${outcome}: ${why}`);
 }
 

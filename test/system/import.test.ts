@@ -1,0 +1,230 @@
+// `npm run import` into a registry on workerd itself: what a file brings, also where the command or the server is killed.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, inject, it, onTestFinished } from "vitest";
+import { loadApp } from "../../scripts/lib/load.ts";
+import { PROJECT, type Server, serve } from "../../scripts/lib/workerd.ts";
+
+const FIXTURES = join(PROJECT, "test/scripts/estate/fixtures");
+
+async function startRegistry() {
+  const data = await mkdtemp(join(tmpdir(), "push-token-registry-import-test-"));
+  const app = loadApp();
+  const start = (port = 0): Promise<Server> => serve({ bundle: inject("bundle"), bindings: app.bindings, data, port });
+  let server = await start();
+  onTestFinished(async () => {
+    await server.stop();
+    await rm(data, { recursive: true });
+  });
+  const { url, port } = server;
+  const restart = async () => {
+    await server.stop("SIGKILL");
+    server = await start(port);
+  };
+  const env = { REGISTRY_URL: url, REGISTRY_APP_ID: app.appId, REGISTRY_API_KEY: app.keys.fullAccess };
+  const ask = async (method: string, path: string, body?: unknown) => {
+    const headers = { appId: app.appId, apikey: app.keys.fullAccess, "content-type": "application/json" };
+    const sent: RequestInit = { method, headers };
+    if (body !== undefined) sent.body = JSON.stringify(body);
+    const { data: answer } = (await (await fetch(`${url}${path}`, sent)).json()) as { data: unknown };
+    // biome-ignore lint/suspicious/noExplicitAny: tests read whatever JSON came, and assert on it
+    return answer as any;
+  };
+  return { env, ask, restart };
+}
+
+/** Every token by uid, as lookups show them. */
+async function estate(ask: Awaited<ReturnType<typeof startRegistry>>["ask"]): Promise<Record<string, string[]>> {
+  const found: [string, string[]][] = [];
+  let cursor: string | undefined;
+  do {
+    const query = cursor === undefined ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+    const page = await ask("GET", `/v3/push_tokens?limit=1000&includeMuted=true${query}`);
+    for (const { uid, pushTokens } of page.users) {
+      found.push([uid, pushTokens.map(({ token }: { token: string }) => token).sort()]);
+    }
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+  return Object.fromEntries(found.sort());
+}
+
+function command(args: string[], env: Record<string, string>, input?: string) {
+  const child = spawn(process.execPath, [join(PROJECT, "scripts/import.ts"), ...args], {
+    env: { ...process.env, ...env },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  let [out, errors] = ["", ""];
+  child.stdout.on("data", (chunk) => {
+    out += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    errors += chunk;
+  });
+  child.stdin.end(input);
+  const ended = once(child, "close").then(([code]) => ({ code, out, errors }));
+  return { child, ended };
+}
+
+async function directory(): Promise<string> {
+  const made = await mkdtemp(join(tmpdir(), "push-token-registry-import-files-"));
+  onTestFinished(() => rm(made, { recursive: true }));
+  return made;
+}
+
+async function fixture(name: string): Promise<string> {
+  const file = join(await directory(), name);
+  await cp(join(FIXTURES, name), file);
+  return file;
+}
+
+const LINES = 3000;
+
+/** A file of 3,000 entries: 2,900 registrations of 1,000 users, duplicates, mistakes and rows without a user. */
+async function bigFile(): Promise<string> {
+  const lines = Array.from({ length: LINES }, (_, n) => {
+    if (n % 100 === 98) return "no json";
+    if (n % 100 === 97) return JSON.stringify({ kind: "fcm", token: `token-${n}` });
+    if (n % 100 === 96)
+      return JSON.stringify({
+        uid: `user-${(n - 1) % 1000}`,
+        kind: "fcm",
+        token: `token-${n - 1}`,
+        refreshedAt: Date.now() - 1000,
+      });
+    return JSON.stringify({
+      uid: `user-${n % 1000}`,
+      kind: "fcm",
+      token: `token-${n}`,
+      refreshedAt: Date.now() - 5000,
+    });
+  });
+  const file = join(await directory(), "estate.ndjson");
+  await writeFile(file, `${lines.join("\n")}\n`);
+  return file;
+}
+
+/** What the file must have become. */
+function expected(): Record<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (let n = 0; n < LINES; n += 1) {
+    if (n % 100 >= 96 && n % 100 <= 98) continue;
+    const uid = `user-${n % 1000}`;
+    found.set(uid, [...(found.get(uid) ?? []), `token-${n}`].sort());
+  }
+  return Object.fromEntries([...found].sort());
+}
+
+const OUTCOMES = { imported: LINES * 0.97, duplicate: LINES / 100, skipped: LINES / 100, rejected: LINES / 100 };
+
+describe("npm run import", { timeout: 300_000 }, () => {
+  it("brings a file, says what became of each line, and brings nothing twice", async ({ expect }) => {
+    const { env, ask } = await startRegistry();
+    const file = await fixture("onesignal.csv");
+    const args = ["--from", "onesignal", file, "--yes", "--json"];
+    const first = await command(args, env).ended;
+    expect(first.code).toBe(0);
+    expect(JSON.parse(first.out).outcomes).toEqual({ imported: 2, duplicate: 1, skipped: 5 });
+    expect(await estate(ask)).toEqual({ ann: ["fcm-onesignal-1"], ben: [expect.stringMatching(/^aabb0+1$/)] });
+    const again = await command(args, env).ended;
+    expect(JSON.parse(again.out).outcomes).toEqual({ already: 2, duplicate: 1, skipped: 5 });
+    expect(await readdir(join(file, ".."))).toEqual(["onesignal.csv"]);
+  });
+
+  it("writes nothing in a dry run, or where nobody can be asked", async ({ expect }) => {
+    const { env, ask } = await startRegistry();
+    const file = await fixture("onesignal.csv");
+    const dry = await command(["--from", "onesignal", file, "--dry-run"], {}).ended;
+    expect(dry).toMatchObject({ code: 0, errors: "" });
+    expect(dry.out).toContain("8 entries: 2 registrations of 2 users");
+    expect(dry.out).toContain("skipped: 1, no user");
+    expect(await command(["--from", "onesignal", file], env).ended).toMatchObject({ code: 2 });
+    expect(await command(["--from", "onesignal", file, "--yes"], {}).ended).toMatchObject({
+      code: 2,
+      errors: expect.stringContaining("--url is needed, or REGISTRY_URL in the environment"),
+    });
+    expect(await estate(ask)).toEqual({});
+  });
+
+  it("reads the standard input, and keeps no copy of it", async ({ expect }) => {
+    const { env, ask } = await startRegistry();
+    const text = await readFile(join(FIXTURES, "ably.json"), "utf8");
+    const cwd = await directory();
+    const rejects = join(cwd, "rejects");
+    const args = ["--from", "ably", "-", "--json", "--rejects", rejects];
+    expect(await command(args, env, text).ended).toMatchObject({ code: 2 });
+    const { code, out } = await command([...args, "--yes"], { ...env, TMPDIR: cwd }, text).ended;
+    expect([code, JSON.parse(out).outcomes]).toEqual([0, { imported: 2, skipped: 3 }]);
+    expect(Object.keys(await estate(ask))).toEqual(["ann", "ben"]);
+    expect(await readdir(cwd)).toEqual([]);
+  });
+
+  it("names lines and reasons of rejects, without anything else of them", async ({ expect }) => {
+    const { env } = await startRegistry();
+    const file = await fixture("ours.ndjson");
+    const { out } = await command(["--from", "ndjson", file, "--yes", "--json"], env).ended;
+    const { rejects, outcomes } = JSON.parse(out);
+    expect(outcomes).toEqual({ imported: 2, duplicate: 1, skipped: 1, rejected: 4 });
+    const text = await readFile(rejects, "utf8");
+    const lines = text
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines.map(({ line }) => line)).toEqual([5, 6, 8, 9]);
+    expect(lines.every((line) => Object.keys(line).join() === "line,reason")).toBe(true);
+    expect(text).not.toMatch(/fcm-ours|cem|words/);
+    expect((await stat(rejects)).mode & 0o777).toBe(0o600);
+  });
+
+  it("goes on after kill -9 at ten moments: the same end state, and counts that add up", async ({ expect }) => {
+    const { env, ask } = await startRegistry();
+    const file = await bigFile();
+    const args = ["--from", "ndjson", file, "--yes", "--json", "--batch", "50", "--parallel", "2"];
+    let kills = 0;
+    for (; kills < 10; kills += 1) {
+      const { child, ended } = command(args, env);
+      // Killed once the checkpoint has gone on, a different time after it each time.
+      const before = await doneIn(file);
+      while (child.exitCode === null && (await doneIn(file)) <= before) await wait(2);
+      await wait(kills * 7);
+      child.kill("SIGKILL");
+      const { code } = await ended;
+      if (code === 0) break;
+    }
+    expect(kills).toBe(10);
+    const { code, out } = await command(args, env).ended;
+    expect(code).toBe(0);
+    expect(JSON.parse(out).outcomes).toEqual(OUTCOMES);
+    expect(await estate(ask)).toEqual(expected());
+    const rejects = (await readFile(JSON.parse(out).rejects, "utf8")).trim().split("\n");
+    expect(rejects.map((line) => JSON.parse(line).line)).toEqual(Array.from({ length: 30 }, (_, i) => i * 100 + 99));
+    expect(await readdir(join(file, ".."))).toEqual(["estate.ndjson", "estate.ndjson.rejects.ndjson"]);
+  });
+
+  it("goes on while the server is killed and started again: the same end state", async ({ expect }) => {
+    const { env, ask, restart } = await startRegistry();
+    const file = await bigFile();
+    const args = ["--from", "ndjson", file, "--yes", "--json", "--batch", "50", "--parallel", "2", "--repeats", "50"];
+    const { child, ended } = command(args, env);
+    for (let n = 0; n < 3 && child.exitCode === null; n += 1) {
+      const before = await doneIn(file);
+      while (child.exitCode === null && (await doneIn(file)) < before + 200) await wait(5);
+      await restart();
+    }
+    const { code, out } = await ended;
+    expect(code).toBe(0);
+    expect(JSON.parse(out).outcomes).toEqual(OUTCOMES);
+    expect(await estate(ask)).toEqual(expected());
+  });
+});
+
+async function doneIn(file: string): Promise<number> {
+  const text = await readFile(`${file}.import-checkpoint.json`, "utf8").catch(() => '{"done":0}');
+  return JSON.parse(text).done;
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

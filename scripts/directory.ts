@@ -3,7 +3,7 @@
 import { CommandError, defineCommand, main } from "./lib/command.ts";
 import { flag, number, text, UsageError } from "./lib/options.ts";
 import type { Output } from "./lib/output.ts";
-import { REGISTRY_OPTIONS, type Registry, registryOf } from "./lib/registry.ts";
+import { mayHelp, REGISTRY_OPTIONS, type Registry, registryOf } from "./lib/registry.ts";
 
 export interface Rebuilt {
   /** How often a user gave the directory its state: once per token that it owns, and once as the directory has it. */
@@ -53,11 +53,6 @@ async function stepFrom(registry: Registry, cursor: string | undefined, { repeat
       await new Promise((resolve) => setTimeout(resolve, waitMs * 2 ** failures));
     }
   }
-}
-
-/** Whether the registry, or an object of it, only was not there. */
-function mayHelp({ message }: CommandError): boolean {
-  return message.includes("does not answer") || /was answered (429|5\d\d)/.test(message);
 }
 
 function goingOn(error: unknown, cursor: string | undefined): unknown {

@@ -17,6 +17,7 @@ import { Scratch } from "./estate/scratch.ts";
 import { Sender, type Target } from "./estate/sending.ts";
 import { digestOf, type Survey, sum, surveyOf } from "./estate/survey.ts";
 import { CommandError, defineCommand, main } from "./lib/command.ts";
+import { freeMemory } from "./lib/memory.ts";
 import { choice, flag, number, text, UsageError } from "./lib/options.ts";
 import { type Output, rounded } from "./lib/output.ts";
 import { OPTIONAL_REGISTRY_OPTIONS, targetOf } from "./lib/registry.ts";
@@ -200,7 +201,9 @@ async function surveyed({ from, file, hints }: What, scratch: Scratch, output: O
   const { size } = await stat(file);
   const progress = output.progress("Entries read (of about)", Math.ceil(size / BYTES_PER_ENTRY));
   const survey = await surveyOf(entriesOf(file, from, hints), scratch, (entries) => {
-    if (entries % ENTRIES_PER_REPORT === 0) progress.at(entries);
+    if (entries % ENTRIES_PER_REPORT !== 0) return;
+    progress.at(entries);
+    freeMemory();
   });
   progress.end();
   return survey;
@@ -208,7 +211,7 @@ async function surveyed({ from, file, hints }: What, scratch: Scratch, output: O
 
 /** Only for the progress of the first look. */
 const BYTES_PER_ENTRY = 300;
-const ENTRIES_PER_REPORT = 1_000;
+const ENTRIES_PER_REPORT = 2_000;
 
 function newCheckpoint(of: string): Checkpoint {
   return { of, done: 0, sent: 0, rejectsBytes: 0, outcomes: {}, startedAt: Date.now() };

@@ -1,4 +1,5 @@
 // The second look at a file: sends what counts, and keeps how far it is.
+import { freeMemory } from "../lib/memory.ts";
 import type { Progress } from "../lib/output.ts";
 import { type Checkpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { Entry, EstateItem } from "./item.ts";
@@ -76,6 +77,7 @@ async function finish(window: Window, end: number, going: Going): Promise<void> 
   checkpoint.done = end;
   await save(going);
   progress.at(end, `batches of ${sender.size}`);
+  freeMemory();
 }
 
 function note(

@@ -29,7 +29,7 @@ export class Scratch {
     this.#database.exec(`
       PRAGMA journal_mode = OFF;
       PRAGMA synchronous = OFF;
-      PRAGMA cache_size = -8192;
+      PRAGMA cache_size = -4096;
       CREATE TABLE installations (hash BLOB PRIMARY KEY, seen INTEGER NOT NULL, entry INTEGER NOT NULL) WITHOUT ROWID;
       CREATE TABLE users (hash BLOB PRIMARY KEY) WITHOUT ROWID;
       BEGIN;

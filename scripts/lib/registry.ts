@@ -77,6 +77,27 @@ export function registryOf(
   };
 }
 
+/** As `registry`, but that a call is repeated where that may help: only calls that may happen twice. */
+export function patient(registry: Registry, repeats: number, waitMs: number): Registry {
+  return {
+    async call(method, path, body) {
+      for (let failures = 0; ; failures += 1) {
+        try {
+          return await registry.call(method, path, body);
+        } catch (error) {
+          if (!(error instanceof CommandError) || failures === repeats || !mayHelp(error)) throw error;
+          await new Promise((resolve) => setTimeout(resolve, Math.min(60_000, waitMs * 2 ** failures)));
+        }
+      }
+    },
+  };
+}
+
+/** Whether the registry, or an object of it, only was not there. */
+export function mayHelp({ message }: CommandError): boolean {
+  return message.includes("does not answer") || /was answered (429|5\d\d)/.test(message);
+}
+
 function dataIn(text: string, what: string): unknown {
   let reply: { data?: unknown; error?: { code?: string; message?: string } };
   try {

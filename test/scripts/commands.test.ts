@@ -13,7 +13,9 @@ const NODE = `node ${GUARD.join(" ")} `;
 
 /** The file of each command and its arguments. Other programs (vitest, wrangler) have help of their own. */
 const COMMANDS = Object.entries(manifest.scripts).flatMap(([name, line]) => {
-  const [file = "", ...args] = line.startsWith(NODE) ? line.slice(NODE.length).split(" ") : [];
+  const words = line.startsWith(NODE) ? line.slice(NODE.length).split(" ") : [];
+  // Behind what is for Node itself, such as --max-semi-space-size.
+  const [file = "", ...args] = words.slice(words.findIndex((word) => !word.startsWith("--")));
   return /^(scripts|bench)\//.test(file) ? [{ name, file, args }] : [];
 });
 

@@ -1,12 +1,21 @@
 // Registrations under way: their turns, and what happens to each while it waits. Marks stand on the registration, not on the
 // token: two registrations of the same token may be under way at once. Memory only; it ends with the object's instance.
-import type { PushToken, Session } from "../domain/registration.ts";
+import type { PushToken, Rules, Session } from "../domain/registration.ts";
 import { Turns } from "../durable/turns.ts";
 
 /** What lets a token be stored: the claim's version, and whether it is one under policy `exclusive` that nobody shares. */
 export interface Grant {
   version: number;
   claimed: boolean;
+}
+
+/** What is put into a slot of a session. */
+export interface Granted extends Grant {
+  session: string;
+  /** Another user held or owned the token. */
+  taken: boolean;
+  rules: Rules;
+  now: number;
 }
 
 export class Operation {

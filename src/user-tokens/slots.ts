@@ -3,7 +3,7 @@
 // it, and the near alarm that says that it does not yet. Nothing here awaits.
 import { decideFeedback } from "../domain/feedback.ts";
 import { withLabels } from "../domain/labels.ts";
-import type { ChangeKind, PushToken, Registration, Rules } from "../domain/registration.ts";
+import type { ChangeKind, PushToken, Registration } from "../domain/registration.ts";
 import { looksAlike } from "../domain/sender-token.ts";
 import { appOf, type PlatformOf } from "../durable/platform.ts";
 import { appNow } from "../durable/settings.ts";
@@ -20,7 +20,8 @@ import { countChanges } from "../metrics.ts";
 import type { Alarm } from "./alarm.ts";
 import { change, type Draft } from "./change.ts";
 import { tooMany } from "./eviction.ts";
-import type { Grant, Operation } from "./in-flight.ts";
+import type { Grant, Granted, Operation } from "./in-flight.ts";
+import { notThis } from "./not-this.ts";
 import type { DeliveryReport, FeedbackReport, FeedbackResult, HeldSlot, RegisterRequest } from "./outcomes.ts";
 import type { SessionEnds } from "./session-ends.ts";
 import type { UserTokensStore } from "./store.ts";
@@ -344,17 +345,3 @@ export class Slots {
 }
 
 const OUTCOMES = { keep: "kept", suspect: "suspect", prune: "pruned" } as const;
-
-/** The answer to a report of a token that is not registered, or is so in another form: as `row`. */
-function notThis(row: Registration | undefined): FeedbackResult {
-  if (row === undefined) return { outcome: "unknown", why: "nobody holds this token" };
-  return { outcome: "kept", why: "another form of this token is registered" };
-}
-
-interface Granted extends Grant {
-  session: string;
-  /** Another user held or owned the token. */
-  taken: boolean;
-  rules: Rules;
-  now: number;
-}

@@ -151,6 +151,7 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
           shownAt: NOW,
           suspectAt: null,
           muted: false,
+          imported: false,
         },
       ],
       fences: [{ session: SESSION, until: NOW }],

@@ -1,6 +1,6 @@
 // Registrations from another system (API keys). What may be stored is decided by the users' objects, and by the tokens' owner objects.
 import { Hono } from "hono/tiny";
-import { backEnd, backEndCallLog, knownApp } from "../auth/middleware.ts";
+import { backEnd, knownApp } from "../auth/middleware.ts";
 import type { App } from "../config/apps.ts";
 import { KINDS } from "../domain/kinds.ts";
 import { importSession } from "../domain/registration.ts";
@@ -24,12 +24,16 @@ interface Answer {
   why?: string;
 }
 
-export const serverImport = new Hono<AppEnv>()
-  .use(backEndCallLog)
-  .post("/import", knownApp, backEnd("fullAccess"), body(schemas.importBody, BATCH_BODY_BYTES_MAX), async (c) => {
+export const serverImport = new Hono<AppEnv>().post(
+  "/import",
+  knownApp,
+  backEnd("fullAccess"),
+  body(schemas.importBody, BATCH_BODY_BYTES_MAX),
+  async (c) => {
     const { items } = c.req.valid("json");
     return c.json({ data: { items: await importItems(c.env, c.var.app, items) } });
-  });
+  },
+);
 
 /** What became of each item, in the order given. One call per user; one that is wrong or fails does not fail the rest. */
 async function importItems(env: Env, app: App, items: readonly unknown[]): Promise<Answer[]> {

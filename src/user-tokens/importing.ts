@@ -22,7 +22,15 @@ interface Candidate {
 }
 
 /** After these the user no longer has the token: a file that saw it there earlier is old. */
-const GONE: readonly ChangeKind[] = ["displaced", "taken_by_another_user", "removed", "ended", "pruned", "evicted"];
+const GONE: readonly ChangeKind[] = [
+  "displaced",
+  "taken_by_another_user",
+  "removed",
+  "ended",
+  "logged_out",
+  "pruned",
+  "evicted",
+];
 
 /** In turn: claims what may be stored, looks again, and stores it in one commit. */
 export async function importInTurn(rooms: Rooms, request: ImportRequest): Promise<ImportOutcome[]> {

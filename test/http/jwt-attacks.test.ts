@@ -167,6 +167,8 @@ describe("headers of a token", () => {
     const issuer = await knownIssuer();
     const text = forged({ alg: "ES256", kid: issuer.key.kid, crit: ["exp"], exp: 1 }, claimsOf(issuer.app), "AAAA");
     expect(await ask(sessionWith(issuer.app, text))).toMatchObject(DEAD);
+    const genuine = await issuer.login({ header: { b64: true, crit: ["b64"] } });
+    expect(await ask(genuine)).toMatchObject(DEAD);
   });
 });
 

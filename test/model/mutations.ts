@@ -69,8 +69,9 @@ export const MUTATIONS = {
   "a token is granted before it is released": [
     {
       file: OWNERS,
-      find: "    const asked = others.slice(",
-      replace: "    this.#store.setOnlyOwner(entry);\n    const asked = others.slice(",
+      find: "    const released = await this.#tell(asked, (owner) => owner.release(hash, version));",
+      replace:
+        "    this.#store.setOnlyOwner(entry);\n    const released = await this.#tell(asked, (owner) => owner.release(hash, version));",
     },
   ],
   "a release that is not answered counts as done": [
@@ -87,9 +88,9 @@ export const MUTATIONS = {
   "the present owner's claim keeps its version": [
     {
       file: OWNERS,
-      find: "    this.#store.setOnlyOwner(entry);\n    return { ok: true, version: entry.version,",
+      find: "return await this.#takeOver(request, entry, others);",
       replace:
-        "    entry.version = entries.find((each) => each.user === user)?.version ?? entry.version;\n    this.#store.setOnlyOwner(entry);\n    return { ok: true, version: entry.version,",
+        "return await this.#takeOver(request, entry, others);\n    entry.version = entries.find((each) => each.user === user)?.version ?? entry.version;",
     },
   ],
   "versions start over once an entry is forgotten": [

@@ -62,7 +62,7 @@ function goingOn(error: unknown, cursor: string | undefined): unknown {
 
 async function forget(registry: Registry, output: Output, given: string): Promise<number> {
   const [, epoch, objects] = /^(\d+):(\d+)$/.exec(given) ?? [];
-  if (epoch === undefined) throw new UsageError(`--forget must be EPOCH:OBJECTS, such as 1:16, not ${given}`);
+  if (epoch === undefined) throw new UsageError(`--forget must be EPOCH:OBJECTS, such as 1:8, not ${given}`);
   const body = { epoch: Number(epoch), objects: Number(objects) };
   await registry.call("POST", "/v3/push_tokens/forget_epoch", body);
   output.result(body, () => output.say(`Done: epoch ${epoch} holds nothing any more.`));
@@ -92,7 +92,7 @@ export const command = defineCommand({
   },
   examples: [
     "--rebuild --url https://push.example.com --app-id acme",
-    "--forget 1:16 --url https://push.example.com --app-id acme",
+    "--forget 1:8 --url https://push.example.com --app-id acme",
   ],
   hasJson: true,
   async run(values, { output }) {

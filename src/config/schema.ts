@@ -10,6 +10,7 @@ import {
   AUTH_TOKEN_SECONDS_MIN,
   CLOCK_TOLERANCE_MS,
   DAY_MS,
+  DIRECTORY_OBJECTS,
   DIRECTORY_OBJECTS_MAX,
   JWT_SECRETS_MAX,
   SETTING_DAYS_MAX,
@@ -137,7 +138,7 @@ export const appSchema = z.strictObject({
    */
   directory: withDefault(
     z.strictObject({
-      objects: withDefault(wholeUpTo(DIRECTORY_OBJECTS_MAX), 16),
+      objects: withDefault(wholeUpTo(DIRECTORY_OBJECTS_MAX), DIRECTORY_OBJECTS),
       epoch: withDefault(wholeUpTo(Number.MAX_SAFE_INTEGER), 1),
       complete: withDefault(yesOrNo, true),
     }),

@@ -4,7 +4,6 @@ import { retryable } from "cloudflare:durable-objects";
 import { DurableObject } from "cloudflare:workers";
 import {
   type DirectoryCounts,
-  type DirectoryEntry,
   type DirectoryPage,
   type DirectoryRow,
   type DirectoryRpc,
@@ -57,15 +56,14 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
     return { ok: true };
   }
 
-  /** The rows of these users, those who have one. Tokens of more than `bytesMax` characters in all are left out. */
-  async read(uids: readonly string[], bytesMax: number): Promise<DirectoryEntry[]> {
-    const entries: DirectoryEntry[] = [];
+  /** A line for each of these users, in their order (`entryOn`); tokens of more than `bytesMax` characters in all are left out. */
+  async read(uids: readonly string[], bytesMax: number): Promise<string> {
     let bytes = 0;
-    for (const entry of this.#store.entries(uids)) {
-      bytes += entry.tokens?.length ?? 0;
-      entries.push(bytes > bytesMax ? { ...entry, tokens: null } : entry);
-    }
-    return entries;
+    const lines = this.#store.lines(uids).map((line) => {
+      bytes += line.length;
+      return bytes > bytesMax ? withoutTokens(line) : line;
+    });
+    return lines.join("\n");
   }
 
   /** The users after `after`, `limit` at most; fewer where their tokens would have more than `bytesMax` characters. */
@@ -91,4 +89,8 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
   async clear(): Promise<void> {
     await this.#store.deleteAll();
   }
+}
+
+function withoutTokens(line: string): string {
+  return line.split(" ", 3).join(" ") + (line && " ");
 }

@@ -5,7 +5,7 @@ import type { App } from "../config/apps.ts";
 import type { SenderToken } from "../domain/sender-token.ts";
 import { mapBounded } from "../durable/concurrency.ts";
 import { directoryShard } from "../durable/names.ts";
-import { type DirectoryEntry, SNAPSHOT_FORMAT } from "../durable/snapshots.ts";
+import { type DirectoryEntry, entryOn, SNAPSHOT_FORMAT } from "../durable/snapshots.ts";
 import type { ErrorCode } from "../http/errors.ts";
 import { LOOKUP_BYTES_MAX, OBJECT_CONCURRENCY } from "../limits.ts";
 import { log } from "../log.ts";
@@ -23,33 +23,44 @@ export const TOO_LARGE: Failure = {
   message: "The reply would be too large. Ask for this user in a smaller batch.",
 };
 
-/** The tokens of each user as JSON text, or why there is no answer. The uids are those under which the app knows its users. */
+/**
+ * The tokens of each user as JSON text, or why there is no answer, in their order. The uids are those under which the app knows
+ * its users.
+ */
 export async function readUsers(
   env: Env,
   app: App,
   uids: readonly string[],
   wanted: Wanted,
-): Promise<Map<string, string | Failure>> {
+): Promise<(string | Failure)[]> {
   const now = Date.now();
-  const shards = [...Map.groupBy(uids, (uid) => directoryShard(app.directory, uid))];
+  const nobody = app.directory.complete ? "[]" : null;
+  const shards = [...Map.groupBy(uids.keys(), (i) => directoryShard(app.directory, uids[i] as string))];
   // Users are not spread evenly: each object may answer twice its share of what a reply may hold.
   const bytesMax = Math.ceil((2 * LOOKUP_BYTES_MAX) / Math.max(2, shards.length));
-  const answers = new Map<string, string | Failure | null>();
-  await mapBounded(shards, OBJECT_CONCURRENCY, async ([shard, ofShard]) => {
-    const rows = await readShard(env, app, shard, ofShard, bytesMax);
-    for (const uid of ofShard) answers.set(uid, rows !== null && app.directory.complete ? "[]" : null);
-    for (const row of rows ?? [])
-      answers.set(row.uid, row.tokens === null ? TOO_LARGE : shownIn(row, app, wanted, now));
+  const answerOn = (line: string) => {
+    const entry = entryOn(line);
+    if (entry === undefined) return nobody;
+    return entry.tokens === null ? TOO_LARGE : shownIn(entry, app, wanted, now);
+  };
+  const answers = new Array<string | Failure | null>(uids.length).fill(null);
+  await mapBounded(shards, OBJECT_CONCURRENCY, async ([shard, places]) => {
+    const asked = places.map((i) => uids[i] as string);
+    const lines = await readShard(env, app, shard, asked, bytesMax);
+    for (const [n, line] of lines?.entries() ?? []) answers[places[n] as number] = answerOn(line);
   });
-  const left = uids.filter((uid) => answers.get(uid) === null);
+  const left = uids.filter((_, i) => answers[i] === null);
+  if (left.length === 0) return answers as (string | Failure)[];
   const own = await askOwnObjects(env, app, left, wanted);
-  return new Map([...answers].map(([uid, answer]) => [uid, answer ?? own.get(uid) ?? "[]"]));
+  return answers.map((answer, i) => answer ?? own.get(uids[i] as string) ?? "[]");
 }
 
 /** `null`: the directory object did not answer. */
 async function readShard(env: Env, app: App, shard: number, uids: readonly string[], bytesMax: number) {
   try {
-    return await askDirectory(env, app, shard, (directory) => directory.read(uids, bytesMax));
+    const lines = (await askDirectory(env, app, shard, (directory) => directory.read(uids, bytesMax))).split("\n");
+    if (lines.length !== uids.length) throw new Error("a row holds a line break: whose lines are these?");
+    return lines;
   } catch (error) {
     log.warn("a directory object failed: its users' own objects are asked", { app: app.appId, error });
     return null;
@@ -75,7 +86,7 @@ export function shownIn(
  */
 export async function shownOf(env: Env, app: App, uid: string) {
   const shard = directoryShard(app.directory, uid);
-  const [row] = await askDirectory(env, app, shard, (directory) => directory.read([uid], LOOKUP_BYTES_MAX));
+  const row = entryOn(await askDirectory(env, app, shard, (directory) => directory.read([uid], LOOKUP_BYTES_MAX)));
   if (row === undefined) return null;
   const { format, tokens, shownSince } = row;
   return { format, shownSince, pushTokens: format === SNAPSHOT_FORMAT ? JSON.parse(tokens ?? "[]") : tokens };

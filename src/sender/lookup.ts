@@ -19,29 +19,30 @@ export interface LookupResult {
 /** The JSON text of a {@link LookupResult}; a user who fails, or does not fit, does not fail the rest. */
 export async function lookupUsers(env: Env, app: App, uids: readonly unknown[], options: ReadOptions): Promise<string> {
   const asked = byName(app, uids);
-  const known = await readUsers(
-    env,
-    app,
-    [...new Set([...asked.values()].filter((uid) => typeof uid === "string"))],
-    options,
+  const names = [...new Set([...asked.values()].filter((uid) => typeof uid === "string"))];
+  const read = await readUsers(env, app, names, options);
+  const known = new Map(names.map((uid, i) => [uid, read[i] as string | Failure]));
+  const answers = [...asked].map(([uid, user]) => {
+    return { uid, answer: typeof user === "string" ? (known.get(user) as string | Failure) : user };
+  });
+  let room = LOOKUP_BYTES_MAX - bytesOf(JSON.stringify([...asked.keys()])) - asked.size * LOOKUP_USER_BYTES;
+  // A character has three bytes at most: hardly any reply is so long that its bytes must be counted.
+  const bytesAtMost = answers.reduce(
+    (sum, { answer }) => sum + (typeof answer === "string" ? 3 * answer.length : 0),
+    0,
   );
+  const isCounted = bytesAtMost > room;
   const users: string[] = [];
   const errors: LookupResult["errors"] = [];
-  let bytes = bytesOf(JSON.stringify([...asked.keys()])) + asked.size * LOOKUP_USER_BYTES;
-  const fail = (uid: string, { code, message }: Failure) => errors.push({ uid, code, message });
-  for (const [uid, user] of asked) {
-    const tokens = typeof user === "string" ? (known.get(user) ?? "[]") : user;
-    if (typeof tokens !== "string") {
-      fail(uid, tokens);
-      continue;
+  for (const { uid, answer } of answers) {
+    const bytes = isCounted && typeof answer === "string" ? bytesOf(answer) : 0;
+    const tokens = bytes > room ? TOO_LARGE : answer;
+    if (typeof tokens === "string") {
+      room -= bytes;
+      users.push(userText(uid, tokens));
+    } else {
+      errors.push({ uid, code: tokens.code, message: tokens.message });
     }
-    const size = bytesOf(tokens);
-    if (bytes + size > LOOKUP_BYTES_MAX) {
-      fail(uid, TOO_LARGE);
-      continue;
-    }
-    bytes += size;
-    users.push(userText(uid, tokens));
   }
   return `{"users":[${users.join()}],"errors":${JSON.stringify(errors)}}`;
 }

@@ -14,7 +14,7 @@ describe("GET /v3/app", () => {
       identity: "issued",
       policy: "exclusive",
       retentionDays: 270,
-      directory: { objects: 16, epoch: expect.any(Number), complete: true },
+      directory: { objects: 8, epoch: expect.any(Number), complete: true },
       key: { name: "test-sender", scope: "sender" },
     });
     expect((await ask(API_KEYS.fullAccess)).body.data.key.scope).toBe("fullAccess");

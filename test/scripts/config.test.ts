@@ -93,19 +93,19 @@ describe("problemsOf", () => {
   });
 
   it.for<[object, string[]]>([
-    [{ objects: 16, epoch: 2 }, []],
+    [{ objects: 8, epoch: 2 }, []],
     [{ objects: 32, epoch: 3, complete: false }, []],
     [{ epoch: 3, complete: false }, []],
     [{ epoch: 3 }, ["APP_ACME.directory.complete: must be false until"]],
     [{ epoch: 1, complete: false }, ["APP_ACME.directory.epoch: must be above 2, which is deployed: an epoch never"]],
     [
       { objects: 32, epoch: 2, complete: false },
-      ["APP_ACME.directory.epoch: must be above 2, which is deployed: objects = 16"],
+      ["APP_ACME.directory.epoch: must be above 2, which is deployed: objects = 8"],
     ],
-  ])("takes the directory %j after epoch 2 with 16 objects, or says why not", ([directory, problems], { expect }) => {
+  ])("takes the directory %j after epoch 2 with 8 objects, or says why not", ([directory, problems], { expect }) => {
     const vars = { APP_ACME: { appId: "acme", directory } };
     const deployed = {
-      acme: { policy: "exclusive", directory: { objects: 16, epoch: 2 }, jurisdiction: null } as const,
+      acme: { policy: "exclusive", directory: { objects: 8, epoch: 2 }, jurisdiction: null } as const,
     };
     const found = problemsOf({ ...VALID, vars, deployed });
     expect(found).toEqual(problems.map((problem) => expect.stringContaining(problem)));
@@ -178,7 +178,7 @@ describe("npm run check:config", () => {
       policy: "exclusive",
       fcmInstallations: true,
       uidCase: "sensitive",
-      directory: { objects: 16, epoch: 1 },
+      directory: { objects: 8, epoch: 1 },
       jurisdiction: null,
     };
     expect(await deployed()).toEqual({ acme: settings });

@@ -2,15 +2,14 @@
 import { env } from "cloudflare:workers";
 import { createApp } from "../../src/app.ts";
 import { directoryName, directoryShard } from "../../src/durable/names.ts";
-import { SNAPSHOT_FORMAT, type Snapshot } from "../../src/durable/snapshots.ts";
+import { entryOn, SNAPSHOT_FORMAT, type Snapshot } from "../../src/durable/snapshots.ts";
+import { DIRECTORY_OBJECTS } from "../../src/limits.ts";
 import { API_KEYS } from "./apps.ts";
 import type { CallOptions, Reply } from "./client.ts";
 import { type Fault, withFault } from "./faults.ts";
 
 /** The default of every app of the tests. */
-const SETTINGS = { objects: 16, epoch: 1 };
-
-export const DIRECTORY_OBJECTS = SETTINGS.objects;
+const SETTINGS = { objects: DIRECTORY_OBJECTS, epoch: 1 };
 
 /** The name of the directory object that knows the user. */
 export function directoryOf(app: string, uid: string): string {
@@ -33,8 +32,7 @@ export async function show(app: string, uid: string, shown: Partial<Snapshot>): 
 
 /** What the directory holds of the user. */
 export async function shownOf(app: string, uid: string) {
-  const [row] = await env.DIRECTORY.getByName(directoryOf(app, uid)).read([uid], 1e6);
-  return row;
+  return entryOn(await env.DIRECTORY.getByName(directoryOf(app, uid)).read([uid], 1e6));
 }
 
 /** The namespace with `fault` before the objects of these names, and which calls were made of which. */

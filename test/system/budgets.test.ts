@@ -30,8 +30,8 @@ describe("the budgets", () => {
     expect(counts["sender read"]).toMatchObject({ ...one, rowsWritten: 0 });
     expect(counts["read of an unknown user"]).toMatchObject({ ...one, rowsWritten: 0 });
     expect(counts["lookup of 500"]).toMatchObject({ userCalls: 0, ownerCalls: 0, rowsWritten: 0 });
-    expect(counts["lookup of 500"].directoryCalls).toBeLessThanOrEqual(16);
-    expect(counts["lookup of 500"].rowsRead).toBeLessThanOrEqual(500 + 16);
+    expect(counts["lookup of 500"].directoryCalls).toBeLessThanOrEqual(8);
+    expect(counts["lookup of 500"].rowsRead).toBeLessThanOrEqual(500 + 8);
     // By the service binding, and over HTTP in the largest batches.
     for (const batch of [Number.POSITIVE_INFINITY, 500]) {
       expect(registryBill(counts, { ...DEFAULT_WORKLOAD, batch }).total).toBeLessThanOrEqual(350);

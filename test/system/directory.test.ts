@@ -116,13 +116,13 @@ describe("npm run directory -- --rebuild", () => {
     const forget = (epoch: number, objects: number) =>
       after.client.asServer("POST", "/v3/push_tokens/forget_epoch", { epoch, objects });
     expect(await forget(2, 3)).toMatchObject({ status: 400, text: expect.stringContaining("must not be 2") });
-    expect((await forget(1, 16)).status).toBe(200);
+    expect((await forget(1, 8)).status).toBe(200);
     expect(await lookup(after.client, UIDS)).toEqual(held);
     await after.stop();
     // Nobody is left in the objects of the epoch before.
     const users = await rowsOf(data, "Directory", "users", "uid");
     expect(users.map(({ uid }) => uid).sort()).toEqual(UIDS.toSorted());
-    expect((await readdir(join(data, "Directory"))).length).toBeGreaterThan(16);
+    expect((await readdir(join(data, "Directory"))).length).toBeGreaterThan(8);
     await remove();
   });
 });

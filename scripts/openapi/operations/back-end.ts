@@ -233,7 +233,7 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
       of: z.optional(z.int()),
       cursor: z.optional(z.string()),
     }),
-    example: { users: 12, done: 1, of: 272, cursor: "1:16/owners/1/" },
+    example: { users: 12, done: 1, of: 264, cursor: "1:8/owners/1/" },
     refusals: [400, 403, 413, 415],
   },
   {
@@ -244,7 +244,7 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
     summary: "Delete what an earlier epoch of the directory holds",
     description:
       "After `directory.epoch` was raised and the directory was made anew: the objects of the epoch before still hold uids and tokens, " +
-      "also of users who are erased later. `npm run directory -- --forget 1:16` does it, for epoch 1 with 16 objects.",
+      "also of users who are erased later. `npm run directory -- --forget 1:8` does it, for epoch 1 with 8 objects.",
     body: { schema: schemas.forgetEpochBody, example: { epoch: 1, objects: 8 } },
     data: success,
     example: { success: true },

@@ -272,7 +272,7 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
       retentionDays: 270,
       takeovers: { perUserAndHour: 10 },
       rateLimits: { ip: "IP", session: "SESSION", key: "KEY", unverified: "UNVERIFIED" },
-      directory: { objects: 16, epoch: 1, complete: true },
+      directory: { objects: 8, epoch: 1, complete: true },
       key: { name: "sender", scope: "sender" },
     },
     refusals: [403],

@@ -328,8 +328,8 @@ class PushTokenRegistration(
         val result = refusal(if (retrying) "unavailable" else if (status == 401) "unauthorized" else "rejected", retrying)
         val error = answer.optJSONObject("error") ?: JSONObject()
         for (name in listOf("code", "message", "details")) if (error.has(name)) result.put(name, error.get(name))
-        val seconds = reply.retryAfter?.trim()?.toDoubleOrNull() ?: 0.0
-        val wait = min(HOUR.toDouble(), max(0.0, seconds * 1000)).toLong()
+        val seconds = reply.retryAfter?.trim()?.toLongOrNull() ?: 0
+        val wait = min(max(0, seconds), HOUR / 1000) * 1000
         if (retrying && wait > 0) edit { doc -> doc.put("notBefore", clock.now() + wait) }
         return result.put("status", status).put("wait", wait)
     }

@@ -422,7 +422,9 @@ class UrlConnectionHttp : Http {
     }
 
     override fun cancel() {
-        current?.disconnect()
+        val connection = current ?: return
+        // Android allows no network work on the main thread, and closing a connection may be some.
+        Thread { connection.disconnect() }.start()
     }
 }
 

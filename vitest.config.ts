@@ -41,7 +41,7 @@ export default defineConfig({
         // In Node: what needs processes, files, browsers or the SDK packages, and the search for protocol faults.
         test: {
           name: "node",
-          include: ["test/{conformance,system,model,scripts,house}/**/*.test.ts"],
+          include: ["test/{clients,conformance,system,model,scripts,house}/**/*.test.ts"],
           globalSetup: ["test/support/node/global-setup.ts"],
           testTimeout: 60_000,
           hookTimeout: 120_000,

@@ -240,7 +240,7 @@ export function createRegistration({ url, appId, getAuthToken, storage = pageSto
       const auth = auths.get(entry.id);
       entry.end = auth && hash(auth) === who;
       if (auth && isAuthKept) entry.auth = auth;
-      if (entry.end) doc.ended = [...doc.ended, hash(auth)].slice(-9);
+      if (entry.end) doc.ended = [...doc.ended.filter((each) => each !== who), who].slice(-9);
       doc.queue = [...doc.queue.filter(({ id }) => id !== entry.id), entry];
     };
     const left = edit(leave);

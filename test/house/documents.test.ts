@@ -15,7 +15,7 @@ const NOT_WRAPPED = ["BENCHMARKS.md", "CHANGELOG.md"];
 const read = (path: string) => readFileSync(join(PROJECT, path), "utf8");
 /** A subject of the benchmark may have its dependencies installed. */
 const exclude = (path: string) => path.includes("node_modules");
-const pages = globSync("{*.md,{docs,test,examples,bench}/**/*.md}", { cwd: PROJECT, exclude })
+const pages = globSync("{*.md,{docs,test,examples,bench,clients}/**/*.md}", { cwd: PROJECT, exclude })
   .sort()
   .map((path) => ({ path, text: read(path) }));
 

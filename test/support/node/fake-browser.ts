@@ -31,8 +31,8 @@ export interface BrowserOptions {
   url: string;
   /** Web Locks, or none as on plain http. */
   locks?: boolean;
-  /** `forbidden`: any use throws, as in some private modes. */
-  storage?: "synchronous" | "asynchronous" | "forbidden" | "full";
+  /** `forbidden`: any use throws, as in some private modes. A function: what an app makes of what is stored. */
+  storage?: "synchronous" | "asynchronous" | "forbidden" | "full" | ((stored: Map<string, string>) => ClientStorage);
   appId?: string;
 }
 
@@ -87,6 +87,8 @@ export class FakeBrowser {
   /** What the app hands in. */
   storageOf(page: Page): ClientStorage {
     const { stored } = this;
+    const { storage } = this.#options;
+    if (typeof storage === "function") return storage(stored);
     const refuse = () => {
       throw new Error("SecurityError");
     };

@@ -7,11 +7,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { pipeline } from "node:stream/promises";
-import { type Checkpoint, readCheckpoint, removeCheckpoint } from "./estate/checkpoint.ts";
+import {
+  type Checkpoint,
+  checkpointOf,
+  newCheckpoint,
+  readCheckpoint,
+  readReading,
+  removeCheckpoint,
+} from "./estate/checkpoint.ts";
+import { COMETCHAT_API, COMETCHAT_OPTIONS, cometChatFile } from "./estate/cometchat/options.ts";
 import { entriesOf, FORMAT_NAMES, FORMATS, type FormatName, type Hints } from "./estate/formats.ts";
+import { hintsOf } from "./estate/hints.ts";
 import { importEntries } from "./estate/importing.ts";
-import { timeOf } from "./estate/item.ts";
-import { at } from "./estate/json.ts";
 import { Rejects } from "./estate/rejects.ts";
 import { type Imported, sayResult, saySurvey } from "./estate/report.ts";
 import { Scratch } from "./estate/scratch.ts";
@@ -19,7 +26,7 @@ import { Sender, type Target } from "./estate/sending.ts";
 import { digestOf, type Survey, sum, surveyOf } from "./estate/survey.ts";
 import { CommandError, defineCommand, main } from "./lib/command.ts";
 import { freeMemory } from "./lib/memory.ts";
-import { choice, flag, number, text, UsageError } from "./lib/options.ts";
+import { choice, flag, number, text, UsageError, type Values } from "./lib/options.ts";
 import { type Output, rounded } from "./lib/output.ts";
 import { OPTIONAL_REGISTRY_OPTIONS, targetOf } from "./lib/registry.ts";
 
@@ -28,19 +35,23 @@ const STANDARD_INPUT = "-";
 export const command = defineCommand({
   name: "import",
   summary:
-    "Brings the push tokens of another system into the registry, from its file. First it reads the whole file and says what it " +
+    "Brings the push tokens of another system into the registry, from its file, or from CometChat itself. First it reads the whole file and says what it " +
     "found; then it asks, and writes. What devices registered here stays as it is, and the same file twice brings nothing twice.",
   operands: {
     placeholder: "FILE",
-    help: `What the other system exported, also as gzip; ${STANDARD_INPUT} is the standard input (needs --yes, cannot be resumed).`,
-    min: 1,
+    help:
+      `What the other system exported, also as gzip; ${STANDARD_INPUT} is the standard input (needs --yes, cannot be resumed). ` +
+      `${COMETCHAT_API}: where what CometChat says is kept until it is here.`,
+    min: 0,
     max: 1,
   },
   options: {
     from: choice({
-      help: `What the file is: ${FORMAT_NAMES.map((name) => `${name} (${FORMATS[name].help})`).join("; ")}.`,
+      help:
+        `What the file is: ${FORMAT_NAMES.map((name) => `${name} (${FORMATS[name].help})`).join("; ")}. ` +
+        `Or ${COMETCHAT_API}: CometChat itself is asked; COMETCHAT_API_KEY in the environment is its key (fullAccess).`,
       placeholder: "FORMAT",
-      choices: FORMAT_NAMES,
+      choices: [...FORMAT_NAMES, COMETCHAT_API] as const,
       default: null,
     }),
     "dry-run": flag("Say what the file holds, and write nothing."),
@@ -95,6 +106,7 @@ export const command = defineCommand({
     batch: number({ help: "Items in one call, at most.", min: 1, max: 500, default: 500 }),
     parallel: number({ help: "Calls at once.", min: 1, max: 32, default: 4 }),
     repeats: number({ help: "How often a call or an item is repeated that fails.", min: 0, max: 100, default: 10 }),
+    ...COMETCHAT_OPTIONS,
     ...OPTIONAL_REGISTRY_OPTIONS,
   },
   examples: [
@@ -107,31 +119,64 @@ export const command = defineCommand({
     "After a kill, run the same command again: it goes on where it was. Exit code 0: each entry is accounted for, also those that " +
     "were skipped or rejected. 1: the registry does not answer, or refuses.",
   hasJson: true,
-  async run(values, { output, operands: [given = ""] }) {
+  async run(values, { output, operands: [given] }) {
     const { from } = values;
-    if (from === null) throw new UsageError(`--from is needed: one of ${FORMAT_NAMES.join(", ")}`);
+    if (from === null) throw new UsageError(`--from is needed: one of ${[...FORMAT_NAMES, COMETCHAT_API].join(", ")}`);
     const target = values["dry-run"] ? null : targetOf(values);
-    if (given === STANDARD_INPUT && !values["dry-run"] && !values.yes) {
-      throw new UsageError("standard input needs --yes, or --dry-run");
-    }
-    const input = given === STANDARD_INPUT ? await copiedInput() : null;
+    const source = await sourceOf(values, from, given, output);
     try {
-      const file = input?.file ?? given;
-      await checkFile(file);
-      const what = { from, file, hints: hintsOf(values) };
-      const rejects = values.rejects ?? (input === null ? `${file}.rejects.ndjson` : "rejects.ndjson");
+      const { file } = source;
+      const what = { from: from === COMETCHAT_API ? "cometchat" : from, file, hints: hintsOf(values) };
+      const rejects = values.rejects ?? (source.isResumable ? `${file}.rejects.ndjson` : "rejects.ndjson");
       const { batch, parallel, repeats } = values;
       const pace = { batch, parallel, repeats, waitMs: 1_000 };
-      const how = { rejects, isResumable: input === null, isAsked: !values.yes, pace };
+      const how = { rejects, isResumable: source.isResumable, isAsked: !values.yes, pace };
       const imported = await importFile(what, target, how, output);
       if (imported === null) return 1;
       output.result(imported, () => sayResult(imported, output));
+      await source.imported(imported, output);
       return 0;
     } finally {
-      await input?.remove();
+      await source.remove();
     }
   },
 });
+
+interface Source {
+  file: string;
+  isResumable: boolean;
+  /** Once all of it is accounted for, or a dry run ended. */
+  imported(result: Imported, output: Output): Promise<void>;
+  /** In any case, at the end. */
+  remove(): Promise<void>;
+}
+
+async function sourceOf(
+  values: Values<typeof COMETCHAT_OPTIONS> & { repeats: number; yes: boolean; "dry-run": boolean },
+  from: FormatName | typeof COMETCHAT_API,
+  given: string | undefined,
+  output: Output,
+): Promise<Source> {
+  const nothing = async () => {};
+  if (from === COMETCHAT_API) {
+    const file = await cometChatFile(values, given, output);
+    return { file, isResumable: true, imported: (result) => endedWith(file, result, output), remove: nothing };
+  }
+  if (given === undefined) throw new UsageError("FILE is missing");
+  if (given === STANDARD_INPUT) {
+    if (!values["dry-run"] && !values.yes) throw new UsageError("standard input needs --yes, or --dry-run");
+    return { ...(await copiedInput()), isResumable: false, imported: nothing };
+  }
+  await checkFile(given);
+  return { file: given, isResumable: true, imported: nothing, remove: nothing };
+}
+
+/** What CometChat said is not needed any more, unless the file of rejects names its lines. */
+async function endedWith(file: string, { outcomes, rejects }: Imported, output: Output): Promise<void> {
+  if (outcomes !== null && rejects === null) return await rm(file);
+  const isDry = outcomes === null ? "the same command without --dry-run goes on with it" : "the lines are those of it";
+  output.say(`${file} has the push tokens that CometChat holds: ${isDry}. Delete it afterwards.`);
+}
 
 interface What {
   from: FormatName;
@@ -162,10 +207,11 @@ export async function importFile(
     saySurvey(survey, output);
     if (target === null) return { survey, outcomes: null, rejects: null, seconds: seconds() };
     if (how.isAsked && !(await isWanted(survey, target))) return null;
-    const checkpointFile = how.isResumable ? `${file}.import-checkpoint.json` : null;
+    const checkpointFile = how.isResumable ? checkpointOf(file) : null;
     const of = await identityOf({ from, file, hints }, target, how.rejects);
     const before = checkpointFile === null ? null : await readCheckpoint(checkpointFile, of);
-    const checkpoint: Checkpoint = before ?? newCheckpoint(of);
+    const reading = checkpointFile === null ? null : await readReading(checkpointFile);
+    const checkpoint: Checkpoint = before ?? newCheckpoint(of, reading ?? undefined);
     if (before !== null) output.say(`Going on behind entry ${before.done}, where an earlier run ended.`);
     const rejects = await Rejects.at(how.rejects, checkpoint.rejectsBytes);
     const { batch, parallel, repeats, waitMs } = how.pace;
@@ -205,10 +251,6 @@ async function surveyed({ from, file, hints }: What, scratch: Scratch, output: O
 const BYTES_PER_ENTRY = 300;
 const ENTRIES_PER_REPORT = 2_000;
 
-function newCheckpoint(of: string): Checkpoint {
-  return { of, done: 0, sent: 0, rejectsBytes: 0, outcomes: {}, startedAt: Date.now() };
-}
-
 /** What an import is: another file, app or option makes it another one. */
 async function identityOf({ from, file, hints }: What, { url, appId }: Target, rejects: string): Promise<string> {
   const parts = [await digestOf(file), from, hints, url, appId, rejects];
@@ -235,67 +277,6 @@ async function copiedInput(): Promise<{ file: string; remove: () => Promise<void
   const file = join(directory, "input");
   await pipeline(process.stdin, createWriteStream(file, { mode: 0o600 }));
   return { file, remove: () => rm(directory, { recursive: true, force: true }) };
-}
-
-interface HintValues {
-  columns: string | null;
-  kind: string | null;
-  "uid-field": string | null;
-  "token-field": string | null;
-  "seen-field": string | null;
-  "uid-from": string | null;
-  seen: string | null;
-}
-
-function hintsOf(values: HintValues): Hints {
-  const seenAt = values.seen === null ? null : timeOf(values.seen);
-  if (values.seen !== null && seenAt === null) throw new UsageError(`--seen must be a date, not ${values.seen}`);
-  return {
-    columns: columnsOf(values.columns),
-    uidField: values["uid-field"],
-    tokenField: values["token-field"],
-    seenField: values["seen-field"],
-    uidFrom: uidFromOf(values["uid-from"]),
-    uidFromSays: values["uid-from"],
-    kind: values.kind,
-    seenAt,
-  };
-}
-
-function columnsOf(given: string | null): Record<string, string> {
-  if (given === null) return {};
-  const pairs = given.split(",").map((pair) => {
-    const [field = "", column = ""] = pair.split("=").map((part) => part.trim());
-    if (field === "" || column === "") throw new UsageError(`--columns must be FIELD=COLUMN,…, not ${given}`);
-    return [field, column];
-  });
-  return Object.fromEntries(pairs);
-}
-
-function uidFromOf(given: string | null): Hints["uidFrom"] {
-  if (given === null) return (found) => (found.trim() === "" ? undefined : found.trim());
-  const [, how, what = ""] = /^(json|regex):(.+)$/s.exec(given) ?? [];
-  if (how === "json") {
-    return (found) => {
-      try {
-        const value = at(JSON.parse(found), what);
-        return value === undefined || value === null ? undefined : String(value);
-      } catch {
-        return undefined;
-      }
-    };
-  }
-  if (how !== "regex") throw new UsageError(`--uid-from must be json:PATH or regex:EXPRESSION, not ${given}`);
-  const expression = expressionOf(what);
-  return (found) => expression.exec(found)?.[1];
-}
-
-function expressionOf(text_: string): RegExp {
-  try {
-    return new RegExp(text_);
-  } catch {
-    throw new UsageError(`--uid-from: ${text_} is no regular expression`);
-  }
 }
 
 if (import.meta.main) await main(command);

@@ -12,6 +12,36 @@ export interface Checkpoint {
   rejectsBytes: number;
   outcomes: Record<string, number>;
   startedAt: number;
+  /** Where the file itself is read from another system. */
+  reading?: Reading | undefined;
+}
+
+/** How far the file is. */
+export interface Reading {
+  /** A hash of where it is read. */
+  of: string;
+  /** The page of users that comes next; `null`: all is read. */
+  page: number | null;
+  /** How long the file is. */
+  bytes: number;
+  users: number;
+  pushTokens: number;
+  /** When the last page was read, epoch ms. */
+  readAt: number;
+}
+
+/** The checkpoint of an import, by its file. */
+export function checkpointOf(file: string): string {
+  return `${file}.import-checkpoint.json`;
+}
+
+export function newCheckpoint(of: string, reading?: Reading): Checkpoint {
+  return { of, done: 0, sent: 0, rejectsBytes: 0, outcomes: {}, startedAt: Date.now(), reading };
+}
+
+export async function readReading(file: string): Promise<Reading | null> {
+  const text = await readFile(file, "utf8").catch(() => null);
+  return text === null ? null : ((JSON.parse(text) as Checkpoint).reading ?? null);
 }
 
 export async function readCheckpoint(file: string, of: string): Promise<Checkpoint | null> {

@@ -1,7 +1,9 @@
 // CometChat as far as its client SDKs and this Worker see it: the client API, login at the admin API, the push-notification
 // extension and a second one. Hosts, paths, headers, replies and error codes are those that the SDKs were observed to use.
-// It runs wherever there are Request and Response: behind workerd's outbound service, or behind a Node server. What it
+// What back ends ask of it stands in fake-cometchat-rest.ts. It runs wherever there are Request and Response: behind workerd's outbound service, or behind a Node server. What it
 // received is kept and counted, and it fails as told.
+
+import { answerBackEnd } from "./fake-cometchat-rest.ts";
 
 export interface ReceivedRequest {
   method: string;
@@ -47,14 +49,26 @@ export interface FakeCometChatOptions {
   /** Regions by appId. */
   apps: Record<string, string>;
   domain?: string;
+  /** Users on a page of its REST API, at most. */
+  usersPerPage?: number;
 }
 
-interface Login {
+export interface Login {
   app: string;
   uid: string;
+  authToken: string;
   alive: boolean;
   /** What the extension and its successor hold for this login. */
   pushTokens: Record<string, string>;
+  /** What the successor lists, by platform. */
+  listed: Record<string, ListedToken>;
+}
+
+export interface ListedToken {
+  pushToken: string;
+  providerId: string | undefined;
+  createdAt: string;
+  updatedAt: string;
 }
 
 interface Context {
@@ -72,12 +86,14 @@ export class FakeCometChat {
   readonly requests: ReceivedRequest[] = [];
   readonly #apps: Record<string, string>;
   readonly #domain: string;
+  readonly #usersPerPage: number;
   readonly #logins = new Map<string, Login>();
   #faults: Fault[] = [];
   #issued = 0;
 
-  constructor({ apps, domain = "cometchat.io" }: FakeCometChatOptions) {
+  constructor({ apps, domain = "cometchat.io", usersPerPage = 1000 }: FakeCometChatOptions) {
     this.#apps = apps;
+    this.#usersPerPage = usersPerPage;
     this.#domain = domain;
   }
 
@@ -85,7 +101,7 @@ export class FakeCometChat {
 
   /** A new auth token of a user: `<uid>_<10 digits><30 hex digits>`, as in every published example. */
   issue(app: string, uid: string, authToken = this.#newAuthToken(uid)): string {
-    this.#logins.set(`${app}:${authToken}`, { app, uid, alive: true, pushTokens: {} });
+    this.#logins.set(`${app}:${authToken}`, { app, uid, authToken, alive: true, pushTokens: {}, listed: {} });
     return authToken;
   }
 
@@ -177,7 +193,8 @@ export class FakeCometChat {
     const app = api === undefined ? request.headers.appid : appOfHost;
     if (app === undefined) return refuse(401, "AUTH_ERR_EMPTY_APPID");
     const region = this.#apps[app];
-    if (region === undefined || app !== request.headers.appid) return refuse(401, "AUTH_ERR_INVALID_APPID");
+    const { appid = api === "api" ? app : undefined } = request.headers;
+    if (region === undefined || app !== appid) return refuse(401, "AUTH_ERR_INVALID_APPID");
     if (!host.endsWith(`-${region}`)) return refuse(401, "AUTH_ERR_INVALID_APPID");
     if (api === "api") return this.#admin(app, request);
     const authToken = request.headers.authtoken;
@@ -188,8 +205,11 @@ export class FakeCometChat {
     return api === "apiclient" ? this.#client(context) : extension(host.slice(0, -region.length - 1), context);
   }
 
-  /** `login(uid, authKey)`: the SDK asks the admin API for an auth token. */
-  #admin(app: string, { method, path, headers }: ReceivedRequest): Answer {
+  /** `login(uid, authKey)`: the SDK asks the admin API for an auth token. Whatever is read there, back ends read. */
+  #admin(app: string, request: ReceivedRequest): Answer {
+    const { method, path, headers } = request;
+    const logins = [...this.#logins.values()].filter((login) => login.app === app);
+    if (method === "GET") return answerBackEnd(request, logins, this.#usersPerPage);
     const uid = path.match(/^\/v3(?:\.0)?\/users\/([^/]+)\/auth_tokens$/)?.[1];
     if (method !== "POST" || uid === undefined) return refuse(404, "ERR_API_NOT_FOUND");
     if (headers.apikey !== FAKE_AUTH_KEY) return refuse(401, "AUTH_ERR_APIKEY_NOT_FOUND");
@@ -259,16 +279,16 @@ function isControl(method: string): method is Control {
   return CONTROLS.some((control) => control === method);
 }
 
-interface Answer {
+export interface Answer {
   status: number;
   body: object;
 }
 
-function ok(data: object): Answer {
+export function ok(data: object): Answer {
   return { status: 200, body: { data } };
 }
 
-function refuse(status: number, code: string): Answer {
+export function refuse(status: number, code: string): Answer {
   return { status, body: { error: { code, message: `The fake says ${code}.`, details: {} } } };
 }
 
@@ -289,8 +309,14 @@ function extension(slug: string, context: Context): Answer {
 
 function keepPushTokens({ request, login }: Context): void {
   const given = request.body === "" ? {} : (JSON.parse(request.body) as Record<string, string>);
-  if (request.method === "DELETE") login.pushTokens = {};
+  if (request.method === "DELETE") Object.assign(login, { pushTokens: {}, listed: {} });
   else Object.assign(login.pushTokens, given);
+  const { platform, providerId } = given;
+  const pushToken = given.fcmToken ?? given.deviceToken ?? given.voipToken;
+  if (request.method === "DELETE" || platform === undefined || pushToken === undefined) return;
+  const now = new Date(request.at).toISOString();
+  const { createdAt = now } = login.listed[platform] ?? {};
+  login.listed[platform] = { pushToken, providerId, createdAt, updatedAt: now };
 }
 
 function matches(request: ReceivedRequest, match: Match): boolean {

@@ -1,7 +1,5 @@
 // `npm run import` and `npm run export` with registries on workerd itself: what a file brings, also where the command or the
 // server is killed, and what comes out again.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { cp, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +7,7 @@ import { gunzipSync } from "node:zlib";
 import { describe, inject, it, onTestFinished } from "vitest";
 import { loadApp } from "../../scripts/lib/load.ts";
 import { PROJECT, type Server, serve } from "../../scripts/lib/workerd.ts";
+import { command, directory } from "../support/node/estate.ts";
 
 const FIXTURES = join(PROJECT, "test/scripts/estate/fixtures");
 
@@ -51,33 +50,6 @@ async function estate(ask: Awaited<ReturnType<typeof startRegistry>>["ask"]): Pr
     cursor = page.cursor;
   } while (cursor !== undefined);
   return Object.fromEntries(found.sort());
-}
-
-function command(
-  args: string[],
-  env: Record<string, string>,
-  { input = "", script = "import" }: { input?: string; script?: "import" | "export" } = {},
-) {
-  const child = spawn(process.execPath, [join(PROJECT, `scripts/${script}.ts`), ...args], {
-    env: { ...process.env, ...env },
-    stdio: ["pipe", "pipe", "pipe"],
-  });
-  let [out, errors] = ["", ""];
-  child.stdout.on("data", (chunk) => {
-    out += chunk;
-  });
-  child.stderr.on("data", (chunk) => {
-    errors += chunk;
-  });
-  child.stdin.end(input);
-  const ended = once(child, "close").then(([code]) => ({ code, out, errors }));
-  return { child, ended };
-}
-
-async function directory(): Promise<string> {
-  const made = await mkdtemp(join(tmpdir(), "push-token-registry-import-files-"));
-  onTestFinished(() => rm(made, { recursive: true }));
-  return made;
 }
 
 async function fixture(name: string): Promise<string> {

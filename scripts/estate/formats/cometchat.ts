@@ -7,7 +7,8 @@ export async function cometChatToken(row: Record<string, unknown>): Promise<Read
   const { uid, platform, pushToken, authToken, providerId, createdAt, updatedAt } = row;
   const known = Object.entries(PUSH_PLATFORMS).find(([name]) => name === platform)?.[1];
   if (known === undefined) return skipped("a platform that is not known");
-  const session = await sessionOfAuthToken(authToken);
+  // As this registry itself read it from there, a row has its session already.
+  const session = row.session ?? (await sessionOfAuthToken(authToken));
   return {
     is: "item",
     item: { ...known, uid, token: pushToken, session, providerId, registeredAt: createdAt, refreshedAt: updatedAt },

@@ -1,0 +1,134 @@
+// CometChat's REST API, as far as it tells who is pushed where. Auth tokens stand in its URLs: no error says one.
+import { CommandError } from "../../lib/command.ts";
+import { Pace } from "./pace.ts";
+
+export interface RestApi {
+  /** Where it is, with its version: `https://<appId>.api-<region>.cometchat.io/v3`. */
+  url: string;
+  apiKey: string;
+  callsPerMinute: number;
+  /** How often a call is repeated that fails. */
+  repeats: number;
+  /** The wait before the first repeat, ms, where CometChat does not say how long; the double of it before the next. */
+  waitMs: number;
+}
+
+export interface Page<T> {
+  items: T[];
+  isLast: boolean;
+}
+
+interface Reply {
+  data?: unknown;
+  meta?: { pagination?: { current_page?: number; total_pages?: number } };
+}
+
+/** As many as CometChat gives. */
+const USERS_PER_PAGE = 1000;
+const AUTH_TOKENS_PER_PAGE = 100;
+const CALL_TIMEOUT_MS = 60_000;
+const WAIT_MAX_MS = 60_000;
+/** What was there a moment ago: a user was deleted, an auth token ended. */
+const GONE = new Set(["ERR_UID_NOT_FOUND", "ERR_AUTH_TOKEN_NOT_FOUND", "AUTH_ERR_AUTH_TOKEN_NOT_FOUND"]);
+
+export class CometChatApi {
+  readonly #api: RestApi;
+  readonly #pace: Pace;
+  readonly #say: (line: string) => void;
+
+  constructor(api: RestApi, say: (line: string) => void) {
+    this.#api = api;
+    this.#pace = new Pace(api.callsPerMinute);
+    this.#say = say;
+  }
+
+  /** The uids of a page of users; the first page has number 1. */
+  async users(page: number): Promise<Page<string>> {
+    const { items, isLast } = await this.#page("/users", page, USERS_PER_PAGE);
+    return { items: items.flatMap((user) => textsOf(user, "uid")), isLast };
+  }
+
+  /** All auth tokens of a user. */
+  async authTokens(uid: string): Promise<string[]> {
+    const found: string[] = [];
+    for (let page = 1; ; page += 1) {
+      const path = `/users/${encodeURIComponent(uid)}/auth_tokens`;
+      const { items, isLast } = await this.#page(path, page, AUTH_TOKENS_PER_PAGE);
+      found.push(...items.flatMap((each) => textsOf(each, "authToken")));
+      if (isLast) return found;
+    }
+  }
+
+  /** The push tokens of an auth token, and whatever else CometChat names of its user. */
+  async pushTokens(authToken: string): Promise<Record<string, unknown>[]> {
+    const reply = await this.#get("/notifications/push/v1/tokens", { authToken, all: "true" });
+    const { pushTokens } = (reply?.data ?? {}) as { pushTokens?: unknown };
+    return Array.isArray(pushTokens) ? pushTokens.filter((each) => typeof each === "object" && each !== null) : [];
+  }
+
+  async #page(path: string, page: number, perPage: number): Promise<Page<unknown>> {
+    const reply = await this.#get(path, { perPage: String(perPage), page: String(page) });
+    const items = Array.isArray(reply?.data) ? reply.data : [];
+    const { current_page: current = page, total_pages: pages } = reply?.meta?.pagination ?? {};
+    if (current !== page && items.length > 0)
+      throw new CommandError(`CometChat was asked for page ${page}, and answered ${current}.`);
+    return { items, isLast: items.length === 0 || (pages === undefined ? items.length < perPage : page >= pages) };
+  }
+
+  /** `null`: what was asked for is gone. */
+  async #get(path: string, query: Record<string, string>): Promise<Reply | null> {
+    const { url, apiKey, repeats, waitMs } = this.#api;
+    for (let failures = 0; ; failures += 1) {
+      await this.#pace.turn();
+      const reply = await answerTo(`${url}${path}?${new URLSearchParams(query)}`, apiKey);
+      if ("data" in reply) return reply;
+      if (GONE.has(reply.code)) return null;
+      if (!reply.mayHelp || failures >= repeats) throw new CommandError(reply.message);
+      if (reply.retryAfterMs !== null && this.#pace.rest(reply.retryAfterMs)) {
+        this.#say(`CometChat asks to wait: ${Math.ceil(reply.retryAfterMs / 1000)} s.`);
+      }
+      if (reply.retryAfterMs === null) await sleep(Math.min(WAIT_MAX_MS, waitMs * 2 ** failures));
+    }
+  }
+}
+
+interface Refusal {
+  code: string;
+  message: string;
+  mayHelp: boolean;
+  retryAfterMs: number | null;
+}
+
+async function answerTo(url: string, apikey: string): Promise<(Reply & { data: unknown }) | Refusal> {
+  const signal = AbortSignal.timeout(CALL_TIMEOUT_MS);
+  const headers = { apikey, accept: "application/json" };
+  const response = await fetch(url, { headers, signal, redirect: "error" }).catch((error: unknown) => error);
+  if (!(response instanceof Response))
+    return { code: "", message: silence(response), mayHelp: true, retryAfterMs: null };
+  const reply = (await response.json().catch(() => null)) as (Reply & { error?: { code?: unknown } }) | null;
+  if (response.status === 200 && reply?.data !== undefined) return { ...reply, data: reply.data };
+  const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+  const { status } = response;
+  // Its message may hold the auth token.
+  const code = /^[A-Z_]{1,60}$/.exec(String(reply?.error?.code))?.[0] ?? "";
+  return {
+    code,
+    message: `CometChat answered ${status}${code === "" ? ", with no code of an error: is that CometChat?" : `: ${code}`}`,
+    mayHelp: status === 429 || status >= 500,
+    retryAfterMs: status === 429 && Number.isFinite(seconds) ? seconds * 1000 : null,
+  };
+}
+
+function silence(error: unknown): string {
+  const { code } = (error instanceof Error ? (error.cause ?? {}) : {}) as { code?: unknown };
+  return `CometChat does not answer${typeof code === "string" ? `: ${code}` : ""}`;
+}
+
+function textsOf(value: unknown, field: string): string[] {
+  const found = (value as Record<string, unknown> | null)?.[field];
+  return typeof found === "string" && found !== "" ? [found] : [];
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

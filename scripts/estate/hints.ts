@@ -1,0 +1,66 @@
+// Where things stand in a file, as the caller says it in options.
+import { UsageError } from "../lib/options.ts";
+import type { Hints } from "./formats.ts";
+import { timeOf } from "./item.ts";
+import { at } from "./json.ts";
+
+export interface HintValues {
+  columns: string | null;
+  kind: string | null;
+  "uid-field": string | null;
+  "token-field": string | null;
+  "seen-field": string | null;
+  "uid-from": string | null;
+  seen: string | null;
+}
+
+export function hintsOf(values: HintValues): Hints {
+  const seenAt = values.seen === null ? null : timeOf(values.seen);
+  if (values.seen !== null && seenAt === null) throw new UsageError(`--seen must be a date, not ${values.seen}`);
+  return {
+    columns: columnsOf(values.columns),
+    uidField: values["uid-field"],
+    tokenField: values["token-field"],
+    seenField: values["seen-field"],
+    uidFrom: uidFromOf(values["uid-from"]),
+    uidFromSays: values["uid-from"],
+    kind: values.kind,
+    seenAt,
+  };
+}
+
+function columnsOf(given: string | null): Record<string, string> {
+  if (given === null) return {};
+  const pairs = given.split(",").map((pair) => {
+    const [field = "", column = ""] = pair.split("=").map((part) => part.trim());
+    if (field === "" || column === "") throw new UsageError(`--columns must be FIELD=COLUMN,…, not ${given}`);
+    return [field, column];
+  });
+  return Object.fromEntries(pairs);
+}
+
+function uidFromOf(given: string | null): Hints["uidFrom"] {
+  if (given === null) return (found) => (found.trim() === "" ? undefined : found.trim());
+  const [, how, what = ""] = /^(json|regex):(.+)$/s.exec(given) ?? [];
+  if (how === "json") {
+    return (found) => {
+      try {
+        const value = at(JSON.parse(found), what);
+        return value === undefined || value === null ? undefined : String(value);
+      } catch {
+        return undefined;
+      }
+    };
+  }
+  if (how !== "regex") throw new UsageError(`--uid-from must be json:PATH or regex:EXPRESSION, not ${given}`);
+  const expression = expressionOf(what);
+  return (found) => expression.exec(found)?.[1];
+}
+
+function expressionOf(text_: string): RegExp {
+  try {
+    return new RegExp(text_);
+  } catch {
+    throw new UsageError(`--uid-from: ${text_} is no regular expression`);
+  }
+}

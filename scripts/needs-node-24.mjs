@@ -1,3 +1,5 @@
+import * as nodeModule from "node:module";
+
 // Loaded before each command. The commands are TypeScript, which an old Node cannot read; the package `node` brings a new one, unless
 // its install script was not allowed to run.
 const NEEDED = 24;
@@ -8,3 +10,7 @@ if (Number.parseInt(process.versions.node, 10) < NEEDED) {
   );
   process.exit(1);
 }
+
+// What was read once is kept beside other temporary files: a second run begins sooner, and needs 30 MB less, because nothing has to
+// be translated.
+nodeModule.enableCompileCache?.();

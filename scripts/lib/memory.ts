@@ -6,8 +6,8 @@ setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 setFlagsFromString("--no-expose-gc");
 
-/** The whole process, without what it will need again: Node itself has some 90 MB. */
-const ENOUGH_BYTES = 105 * 1024 * 1024;
+/** What a command holds at a time, with room to spare. More than that on top of what it began with is not needed any more. */
+const ENOUGH_BYTES = process.memoryUsage.rss() + 8 * 1024 * 1024;
 
 /** Frees what is not needed any more, if the process has become large: some 10 ms. */
 export function freeMemory(): void {

@@ -1,9 +1,9 @@
 // The clients and servers that call users' objects: what the Worker's routes send, with nothing in between.
-import type { Policy, PushToken, Rules, Session } from "../../src/domain/registration.ts";
+import { importSession, type Policy, type PushToken, type Rules, type Session } from "../../src/domain/registration.ts";
 import type { Marks } from "../../src/durable/claims.ts";
 import type { DirectorySettings } from "../../src/durable/names.ts";
 import { DAY_MS, UNCONFIRMED_FENCE_MS } from "../../src/limits.ts";
-import type { RestoreOutcome, Unavailable } from "../../src/user-tokens/outcomes.ts";
+import type { ImportItem, RestoreOutcome, Unavailable } from "../../src/user-tokens/outcomes.ts";
 import { type Action, type Operation, Oracle } from "./oracle.ts";
 import { APP, type Call, type Reply, type World } from "./world.ts";
 
@@ -210,6 +210,8 @@ export class Clients {
         return ["mute", { session: action.session, of: action.session.id, muted: action.muted }];
       case "show":
         return ["show", action.isKnown ? user : null];
+      case "import":
+        return ["importAll", { uid: user, items: action.items, rules }];
       case "list":
         return ["list", { session: action.session, retentionMs: rules.retentionMs }];
     }
@@ -270,6 +272,13 @@ export class Clients {
 
   #step(user: string, method: string, args: unknown[], next: (value: unknown) => void, failed: () => void): void {
     this.#world.send(`${APP}:${user}`, method, args, (outcome) => (outcome.ok ? next(outcome.value) : failed()));
+  }
+
+  /** A line of another system's file. `session`: `null` where the file knows none. */
+  item(token: PushToken, seenAt: number, session: Session | null): ImportItem {
+    const of = session?.id ?? importSession(token.hash);
+    const times = { registeredAt: seenAt, refreshedAt: seenAt, isDated: true, suspectAt: null };
+    return { session: of, token, ...times, muted: false };
   }
 
   /** The slots that the last acknowledged registrations of a session named. */

@@ -1,6 +1,7 @@
 // The protocol with one of its rules taken out: what the search must find. docs/ownership.md says why each rule is there;
-// directory-mutations.ts has those of the directory.
+// directory-mutations.ts has those of the directory, import-mutations.ts those of imports.
 import { DIRECTORY_MUTATIONS } from "./directory-mutations.ts";
+import { IMPORT_MUTATIONS } from "./import-mutations.ts";
 import type { Edit } from "./native.ts";
 
 const USER = "user-tokens/user-tokens.do.ts";
@@ -187,6 +188,7 @@ export const MUTATIONS = {
     },
   ],
   ...DIRECTORY_MUTATIONS,
+  ...IMPORT_MUTATIONS,
 } as const satisfies Record<string, readonly Edit[]>;
 
 export type Mutation = keyof typeof MUTATIONS;

@@ -5,7 +5,7 @@ import type { PushToken, Rules, Session } from "../../src/domain/registration.ts
 import type { ClaimOutcome, ClaimRequest, Marks } from "../../src/durable/claims.ts";
 import type { DirectorySettings } from "../../src/durable/names.ts";
 import { UNCONFIRMED_FENCE_MS } from "../../src/limits.ts";
-import type { RegisterOutcome } from "../../src/user-tokens/outcomes.ts";
+import type { ImportItem, ImportOutcome, RegisterOutcome } from "../../src/user-tokens/outcomes.ts";
 import { Lookups } from "./lookups.ts";
 import { APP, type Call, type ModelObject, type Observer, type Reply, Violation, type World } from "./world.ts";
 
@@ -20,6 +20,7 @@ export type Action =
   | { do: "feedback"; token: PushToken }
   | { do: "mute"; session: Session; muted: boolean }
   | { do: "show"; isKnown: boolean }
+  | { do: "import"; items: ImportItem[] }
   | { do: "list"; session: Session };
 
 /** One call of a client or server, from its request to its answer. Times are numbers of events. */
@@ -48,6 +49,8 @@ interface HeldRow {
   version: number;
   claimed: boolean;
   muted: boolean;
+  imported: boolean;
+  refreshedAt: number;
 }
 
 interface OwnerRow {
@@ -58,8 +61,10 @@ interface OwnerRow {
 /** An acknowledged registration of one token: held from now on, or something later displaced it. */
 interface Obligation {
   operation: Operation;
-  session: Session;
+  session: Pick<Session, "id">;
   token: PushToken;
+  /** When the device was seen, epoch ms. */
+  seenAt: number;
 }
 
 export interface Promised {
@@ -95,6 +100,8 @@ export class Oracle implements Observer {
   readonly #issuedAt = new Map<string, number>();
   /** By `user session` and by `user`: when the last acknowledged removal of its slots arrived. */
   readonly #cleared = new Map<string, number>();
+  /** By `user hash`: when the user last let go of it, epoch ms. No import of what was seen before brings it back. */
+  readonly #gone = new Map<string, number>();
   /** By `user session hash`: when the last registration arrived. */
   readonly #attempted = new Map<string, number>();
   /** By `user hash`: when the last claim was granted whose reply reached the user's object. */
@@ -184,6 +191,7 @@ export class Oracle implements Observer {
         method === "claim" && from?.object === call.to && from.life !== call.to.life;
       if (this.#world.calls.some(isFromBefore)) this.#prepared.add(user);
     }
+    if (action.do === "import") for (const { token } of action.items) this.#erased.delete(`${user} ${token.hash}`);
     if (action.do !== "register") return;
     for (const token of action.tokens) {
       this.#attempted.set(`${user} ${action.session.id} ${token.hash}`, step);
@@ -275,6 +283,7 @@ export class Oracle implements Observer {
             operation,
             session: action.session,
             token,
+            seenAt: operation.invokedAtMs,
           });
         }
         return;
@@ -299,6 +308,17 @@ export class Oracle implements Observer {
         for (const { hash } of this.#prepared.has(user) ? [] : held) {
           const attempts = [...this.#attempted].filter(([key]) => key.startsWith(`${user} `) && hashOf(key) === hash);
           if (attempts.every(([, at]) => at <= arrivedAt)) this.#erased.set(`${user} ${hash}`, arrivedAt);
+        }
+        return;
+      case "import":
+        for (const [i, { session, token, refreshedAt: seenAt }] of action.items.entries()) {
+          if ((operation.answer?.value as ImportOutcome[] | undefined)?.[i] !== "imported") continue;
+          this.#obligations.set(`${user} ${session} ${token.hash}`, {
+            operation,
+            session: { id: session },
+            token,
+            seenAt,
+          });
         }
         return;
       case "mute":
@@ -327,6 +347,7 @@ export class Oracle implements Observer {
   /** The user's data will be what they were: nothing is promised until the reconciliation. */
   restored(object: ModelObject): void {
     this.#restoring.add(userOf(object));
+    for (const key of this.#gone.keys()) if (key.startsWith(`${userOf(object)} `)) this.#gone.delete(key);
     this.#rows.set(userOf(object), object.storage.rows("registrations").map(toHeldRow));
     this.#uncounted.add(userOf(object));
     this.#restoredAt.set(userOf(object), this.#world.step);
@@ -384,10 +405,27 @@ export class Oracle implements Observer {
       for (const user of this.#rows.keys()) this.#checkOwners(user);
     } else {
       const user = userOf(object);
+      const before = this.#rows.get(user) ?? [];
       this.#rows.set(user, object.storage.rows("registrations").map(toHeldRow));
+      this.#noteGone(user, before);
       this.#noteDecisions(object);
       this.#check(user);
       this.#checkOwners(user);
+    }
+  }
+
+  /** What the user let go of; and whether an import brought some of it back. */
+  #noteGone(user: string, before: readonly HeldRow[]): void {
+    const rows = this.#rows.get(user) ?? [];
+    if (this.#restoring.has(user)) return;
+    for (const { imported, hash, refreshedAt } of rows) {
+      const goneAt = this.#gone.get(`${user} ${hash}`) ?? 0;
+      // Small limits are those of marks too.
+      if (!imported || refreshedAt > goneAt || this.#promised.registrationsMax < Number.POSITIVE_INFINITY) continue;
+      throw new Violation(`an import brought ${hash} back to ${user}: seen at ${refreshedAt}, gone at ${goneAt}`);
+    }
+    for (const { hash } of before) {
+      if (!rows.some((row) => row.hash === hash)) this.#gone.set(`${user} ${hash}`, this.#world.now());
     }
   }
 
@@ -425,9 +463,11 @@ export class Oracle implements Observer {
       // Where nothing says when an auth token ends, the mark of its session is kept that long, and no longer.
       if (ended !== undefined && this.#world.now() < ended.at + UNCONFIRMED_FENCE_MS)
         throw new Violation(`session ${row.session} of ${user} is over (${ended.how}) and holds ${row.hash}`);
-      if ((this.#issuedAt.get(row.session) ?? 0) <= (this.#deadUntil.get(user) ?? -1)) {
+      const issuedAt = row.imported ? row.refreshedAt : (this.#issuedAt.get(row.session) ?? 0);
+      if (issuedAt <= (this.#deadUntil.get(user) ?? -1)) {
         throw new Violation(`session ${row.session} of ${user} was ended with all others and holds ${row.hash}`);
       }
+      if (row.imported) continue;
       const attempted = this.#attempted.get(`${user} ${row.session} ${row.hash}`) ?? 0;
       const cleared = Math.max(this.#cleared.get(user) ?? 0, this.#cleared.get(`${user} ${row.session}`) ?? 0);
       if (attempted <= cleared) {
@@ -454,27 +494,29 @@ export class Oracle implements Observer {
     }
   }
 
-  #isExplained({ operation, session, token }: Obligation): boolean {
-    const { user, arrivedAt, grantedAt, invokedAtMs } = operation;
+  #isExplained({ operation, session, token, seenAt }: Obligation): boolean {
+    const { user, arrivedAt, grantedAt } = operation;
+    const isImported = operation.action.do === "import";
     const key = `${user} ${token.hash}`;
     // Another user's claim, begun after this user's own was granted.
     const released = this.#released.get(key) ?? -1;
     if (released >= (grantedAt.get(token.hash) ?? this.#granted.get(key) ?? 0)) return true;
     if ((arrivedAt ?? 0) <= (this.#restoredAt.get(user) ?? -1)) return true;
     const { retentionMs, refreshWindowMs } = this.#promised.rules;
-    if (this.#world.now() >= invokedAtMs + retentionMs - refreshWindowMs) return true;
+    if (this.#world.now() >= seenAt + retentionMs - refreshWindowMs) return true;
     return this.operations.some(
       (other) =>
         other !== operation &&
-        other.user === user &&
         other.arrivedAt !== null &&
         !other.refused &&
         (other.finishedAt === null || other.finishedAt >= (arrivedAt ?? 0)) &&
-        this.#displaces(other.action, session, token),
+        (other.action.do === "import"
+          ? isImported && takesImported(other.action.items, other.user === user ? session.id : null, token)
+          : other.user === user && this.#displaces(other.action, session, token)),
     );
   }
 
-  #displaces(action: Action, session: Session, token: PushToken): boolean {
+  #displaces(action: Action, session: Pick<Session, "id">, token: PushToken): boolean {
     switch (action.do) {
       case "register": {
         const sameSession = action.session.id === session.id;
@@ -487,6 +529,8 @@ export class Oracle implements Observer {
         return action.all || action.session.id === session.id;
       case "endSession":
         return action.session.id === session.id;
+      case "import":
+        return false;
       case "unregister":
         return action.session.id === session.id && action.tokens.some((t) => t.hash === token.hash);
       case "feedback":
@@ -554,6 +598,11 @@ export class Oracle implements Observer {
   }
 }
 
+/** Whether a later import may take what an import brought: the installation, or its slot, where it is of the same user. */
+function takesImported(items: readonly ImportItem[], session: string | null, { hash, kind }: PushToken): boolean {
+  return items.some((item) => item.token.hash === hash || (item.session === session && item.token.kind === kind));
+}
+
 function isOfUser({ name }: ModelObject): boolean {
   return !name.includes(":", APP.length + 1);
 }
@@ -576,6 +625,8 @@ function toHeldRow(row: Record<string, unknown>): HeldRow {
     version: Number(row.version),
     claimed: row.claimed === 1,
     muted: row.muted === 1,
+    imported: row.imported === 1,
+    refreshedAt: Number(row.refreshed_at),
   };
 }
 

@@ -16,6 +16,7 @@ describe("the objects, in any order of events", () => {
     for (const what of [
       "register",
       "erase",
+      "import",
       "new directory",
       "timers",
       "near alarms",
@@ -29,7 +30,7 @@ describe("the objects, in any order of events", () => {
 });
 
 describe("the search", () => {
-  // Those that few schedules suffice for; traces.test.ts and directory-traces.test.ts have one for each.
+  // Those that few schedules suffice for; traces.test.ts, directory-traces.test.ts and import-traces.test.ts have one for each.
   const QUICK: Mutation[] = [
     "a registration does not look again for releases",
     "a registration does not look again for removals",
@@ -43,6 +44,8 @@ describe("the search", () => {
     "a release without a row does not wait for the directory",
     "the directory compares no versions",
     "what the directory refuses counts as published",
+    "an import takes what another user's device registered",
+    "an import brings back what went",
   ];
 
   it.for(QUICK)("finds out that %s", async (mutation, { expect }) => {

@@ -54,6 +54,7 @@ const SCRIPT = {
   erase: 2,
   feedback: 1,
   list: 1,
+  import: 4,
 } as const;
 
 export interface Line {
@@ -195,6 +196,7 @@ class Run {
   #faults: number;
   /** When what users take from others was last counted anew, epoch ms. */
   #window: number;
+  readonly #began: number;
 
   constructor(world: World, clients: Clients, schedule: Schedule, counts: Record<string, number>) {
     this.#world = world;
@@ -203,6 +205,7 @@ class Run {
     this.#counts = counts;
     this.#faults = schedule.faults;
     this.#window = world.now();
+    this.#began = world.now();
   }
 
   async run(): Promise<void> {
@@ -404,6 +407,15 @@ class Run {
       case "endAllSessions":
       case "erase":
         return { do: line.do };
+      case "import": {
+        // One file was made before the first event, the other one just now. One with sessions has those of the devices.
+        const seenAt = line.login === 0 ? this.#began - DAY_MS : this.#world.now();
+        const of = line.repeats === 0 ? null : session;
+        return {
+          do: "import",
+          items: (tokens.length === 0 ? [token] : tokens).map((t) => this.#clients.item(t, seenAt, of)),
+        };
+      }
       case "login":
       case "reconcile":
       case "restore":

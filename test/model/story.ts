@@ -30,6 +30,11 @@ export class Story {
     return this.send(user, { do: "register", session, tokens });
   }
 
+  /** A file of another system, which saw these devices at `seenAt` (epoch ms). `session`: `null` where it knows none. */
+  import(user: string, seenAt: number, session: Session | null, ...tokens: PushToken[]): Call {
+    return this.send(user, { do: "import", items: tokens.map((token) => this.#clients.item(token, seenAt, session)) });
+  }
+
   /** The app's policy changes. Nothing of the old one may be on its way. */
   declare(policy: Policy): void {
     this.#clients.declare(policy);

@@ -467,9 +467,10 @@ export class Violation extends Error {
   told: readonly string[] | null = null;
 }
 
-/** A user's object lets go of nothing that the directory still shows. */
+/** A user's object lets go of nothing that the directory still shows, and of nothing for an import while it is being registered. */
 function mayThrow({ method }: Call, { message }: Error): boolean {
-  return method === "release" && message === "the directory did not confirm";
+  if (method === "releaseImported" && message === "the token is being registered") return true;
+  return ["release", "releaseImported"].includes(method) && message === "the directory did not confirm";
 }
 
 function describe({ id, from, to, method, args }: Call): string {

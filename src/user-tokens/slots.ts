@@ -92,7 +92,7 @@ export class Slots {
       shownAt: now,
       suspectAt: null,
       imported: false,
-      muted: this.#isMuted(session, now),
+      muted: this.#isMuted(session, now, before),
     };
     // A refresh and nothing else: senders need not see each of them.
     const isUnseen = stays && looksAlike(before, registration) && now < before.shownAt + showEveryMs(rules);
@@ -112,9 +112,11 @@ export class Slots {
     return registration;
   }
 
-  #isMuted(session: string, now: number): boolean {
+  /** A session that holds nothing yet takes the mute of what an import brought, with the registration. */
+  #isMuted(session: string, now: number, before: Registration | undefined): boolean {
     const rows = this.#store.registrations.ofSession(session);
-    return rows.length === 0 ? this.#store.takeMuted(session, now) : rows.some((row) => row.muted);
+    if (rows.length > 0) return rows.some((row) => row.muted);
+    return this.#store.takeMuted(session, now) || (before?.imported === true && before.muted);
   }
 
   /** A session stays muted when its last registration goes, but for its own end: its app may register the next one at once. */

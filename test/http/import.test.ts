@@ -228,6 +228,25 @@ describe("what a device registered", () => {
     expect(await outcomes([given])).toEqual(["held_here"]);
   });
 
+  it("stays muted where it moves, and the whole session with it; a session that wants pushes stays as it is", async ({
+    expect,
+  }) => {
+    const session = await login();
+    const [given, other] = [
+      item(session.uid, undefined, { muted: true }),
+      item(session.uid, undefined, { muted: true }),
+    ];
+    await outcomes([given, other]);
+    const loud = await login(session.uid);
+    await loud.register({ apnsToken: "ab".repeat(32) });
+    await loud.register({ fcmToken: other.token });
+    await session.register({ fcmToken: given.token });
+    await session.register({ apnsToken: "cd".repeat(32) });
+    const muted = (await pushTokens(session.uid)).map(({ sessionId, muted: is }) => [sessionId, is === true]);
+    expect(muted.filter(([id]) => id === session.id)).toEqual([true, true].map((is) => [session.id, is]));
+    expect(muted.filter(([id]) => id === loud.id)).toEqual([false, false].map((is) => [loud.id, is]));
+  });
+
   it("becomes the device's own where the file named its session: no later import moves it", async ({ expect }) => {
     const session = await login();
     const given = item(session.uid, undefined, { session: session.id, platform: "android" });

@@ -16,7 +16,8 @@ export function saySurvey(survey: Survey, output: Output): void {
   output.say(
     `${rounded(survey.entries)} entries: ${rounded(survey.registrations)} registrations of ${rounded(survey.users)} users`,
   );
-  if (kinds.length > 0) output.say(`  tokens: ${kinds.join(", ")}`);
+  const isMore = survey.duplicates > 0 ? ", with duplicates" : "";
+  if (kinds.length > 0) output.say(`  tokens: ${kinds.join(", ")}${isMore}`);
   if (survey.undated > 0)
     output.say(`  without a time: ${rounded(survey.undated)}; they count as half expired, or say --seen`);
   if (survey.duplicates > 0) {

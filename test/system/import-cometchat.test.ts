@@ -137,7 +137,7 @@ describe("npm run import, from CometChat itself", { timeout: 120_000 }, () => {
   it("waits where CometChat says so, and asks for what failed again", async ({ expect }) => {
     const { cometchat, device, held, run } = await start();
     for (let n = 0; n < 30; n += 1) await device(`user-${n}`, `fcm-${n}`);
-    cometchat.fail({ path: `/v3${PUSH_PATH}`, times: 3, status: 429, headers: { "retry-after": "2" }, body: {} });
+    cometchat.fail({ path: `/v3${PUSH_PATH}`, times: 3, status: 429, headers: { "retry-after": "3" }, body: {} });
     cometchat.fail({ path: "/v3/users/user-7/auth_tokens", times: 1, status: 502, body: "bad gateway" });
     cometchat.fail({
       path: "/v3/users/user-9/auth_tokens",
@@ -146,11 +146,11 @@ describe("npm run import, from CometChat itself", { timeout: 120_000 }, () => {
     });
     const { code, out, errors } = await run().ended;
     expect([code, JSON.parse(out).outcomes]).toEqual([0, { imported: 29 }]);
-    expect(errors).toContain("CometChat asks to wait: 2 s.");
+    expect(errors).toContain("CometChat asks to wait: 3 s.");
     const [first, ...later] = cometchat.received({ host: REST_HOST, path: `/v3${PUSH_PATH}` });
     // Those that had set out together; then none until the wait was over.
     const began = first?.at ?? 0;
-    expect(later.filter(({ at }) => at > began + 500 && at < began + 1_900)).toEqual([]);
+    expect(later.filter(({ at }) => at > began + 1_500 && at < began + 2_900)).toEqual([]);
     expect(later).toHaveLength(29 + 3 - 1);
     expect(Object.values(await held("user-7"))).toEqual(["fcm-7"]);
   });
@@ -184,6 +184,19 @@ describe("npm run import, from CometChat itself", { timeout: 120_000 }, () => {
     expect(asked(cometchat, "/users")).toBeLessThanOrEqual(6 + 3);
     for (const n of [0, 29, 59]) expect(Object.values(await held(`user-${n}`))).toEqual([`fcm-${n}`]);
     expect(await readdir(cwd)).toEqual([]);
+  });
+
+  it("ends at once when CometChat stays away, and goes on later", async ({ expect }) => {
+    const { cometchat, device, run } = await start();
+    for (let n = 0; n < 40; n += 1) await device(`user-${n}`, `fcm-${n}`);
+    const path = `/v3${PUSH_PATH}`;
+    cometchat.fail({ path, status: 503, body: "away" });
+    const { code, errors } = await run().ended;
+    expect([code, errors]).toEqual([1, expect.stringContaining("CometChat answered 503")]);
+    // Those under way, each as often as it was told; the others were not begun.
+    expect(asked(cometchat, PUSH_PATH)).toBeLessThanOrEqual(16 * 3);
+    cometchat.heal({ path });
+    expect(JSON.parse((await run().ended).out).outcomes).toEqual({ imported: 40 });
   });
 
   it("says what is missing or refused, and overwrites no file of yours", async ({ expect }) => {

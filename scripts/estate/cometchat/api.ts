@@ -1,4 +1,5 @@
 // CometChat's REST API, as far as it tells who is pushed where. Auth tokens stand in its URLs: no error says one.
+import { setTimeout as sleep } from "node:timers/promises";
 import { CommandError } from "../../lib/command.ts";
 import { Pace } from "./pace.ts";
 
@@ -35,10 +36,12 @@ export class CometChatApi {
   readonly #api: RestApi;
   readonly #pace: Pace;
   readonly #say: (line: string) => void;
+  /** Ends all other calls when one fails for good. */
+  readonly #end = new AbortController();
 
   constructor(api: RestApi, say: (line: string) => void) {
     this.#api = api;
-    this.#pace = new Pace(api.callsPerMinute);
+    this.#pace = new Pace(api.callsPerMinute, this.#end.signal);
     this.#say = say;
   }
 
@@ -80,14 +83,19 @@ export class CometChatApi {
     const { url, apiKey, repeats, waitMs } = this.#api;
     for (let failures = 0; ; failures += 1) {
       await this.#pace.turn();
-      const reply = await answerTo(`${url}${path}?${new URLSearchParams(query)}`, apiKey);
+      const reply = await answerTo(`${url}${path}?${new URLSearchParams(query)}`, apiKey, this.#end.signal);
       if ("data" in reply) return reply;
       if (GONE.has(reply.code)) return null;
-      if (!reply.mayHelp || failures >= repeats) throw new CommandError(reply.message);
+      if (!reply.mayHelp || failures >= repeats) {
+        this.#end.abort();
+        throw new CommandError(reply.message);
+      }
       if (reply.retryAfterMs !== null && this.#pace.rest(reply.retryAfterMs)) {
         this.#say(`CometChat asks to wait: ${Math.ceil(reply.retryAfterMs / 1000)} s.`);
       }
-      if (reply.retryAfterMs === null) await sleep(Math.min(WAIT_MAX_MS, waitMs * 2 ** failures));
+      if (reply.retryAfterMs === null) {
+        await sleep(Math.min(WAIT_MAX_MS, waitMs * 2 ** failures), undefined, { signal: this.#end.signal });
+      }
     }
   }
 }
@@ -99,8 +107,8 @@ interface Refusal {
   retryAfterMs: number | null;
 }
 
-async function answerTo(url: string, apikey: string): Promise<(Reply & { data: unknown }) | Refusal> {
-  const signal = AbortSignal.timeout(CALL_TIMEOUT_MS);
+async function answerTo(url: string, apikey: string, end: AbortSignal): Promise<(Reply & { data: unknown }) | Refusal> {
+  const signal = AbortSignal.any([end, AbortSignal.timeout(CALL_TIMEOUT_MS)]);
   const headers = { apikey, accept: "application/json" };
   const response = await fetch(url, { headers, signal, redirect: "error" }).catch((error: unknown) => error);
   if (!(response instanceof Response))
@@ -127,8 +135,4 @@ function silence(error: unknown): string {
 function textsOf(value: unknown, field: string): string[] {
   const found = (value as Record<string, unknown> | null)?.[field];
   return typeof found === "string" && found !== "" ? [found] : [];
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -281,6 +281,9 @@ describe("between two imports", () => {
     expect(await outcomes([of(first, at), of(second, at + 5)])).toEqual(["imported", "imported"]);
     expect(await held(uid)).toEqual([second]);
     expect(await outcomes([of(first, at), of(second, at + 5)])).toEqual(["newer_here", "already"]);
+    // One that was never here is no reason either.
+    expect(await outcomes([of(uniqueToken(), at + 4)])).toEqual(["held_here"]);
+    expect(await held(uid)).toEqual([second]);
   });
 });
 
@@ -343,6 +346,16 @@ describe("nothing comes back", () => {
     await session.register({ fcmToken: token });
     await serverCall("DELETE", `/v3/users/${session.uid}`, {}, "chat");
     expect(await outcomes([item(session.uid, token)], "chat")).toEqual(["erased"]);
+  });
+
+  it("where the file names a session, and only the mark is left that an import brought it", async ({ expect }) => {
+    const uid = uniqueUid();
+    const given = item(uid, undefined, { session: "theirs" });
+    expect(await outcomes([given])).toEqual(["imported"]);
+    await serverCall("POST", `/v3/users/${uid}/push_tokens/remove`, { body: { token: given.token, kind: "fcm" } });
+    later(40 * DAY_MS);
+    expect(await outcomes([given, { ...given, session: "another" }])).toEqual(["ended", "ended"]);
+    expect(await held(uid)).toEqual([]);
   });
 
   it("where the file names a session that has ended", async ({ expect }) => {

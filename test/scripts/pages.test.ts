@@ -107,6 +107,7 @@ const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
   [/^npm run (demo-data|explain)/, "test/scripts/demo-data.test.ts and explain.test.ts, against a registry"],
   [/^npm run client-scenarios/, "minutes; shorter runs are tests of their own"],
   [/^npm run (import|export)/, "test/system/import.test.ts, against a registry"],
+  [/^npm run probe/, "test/scripts/probe.test.ts, against a registry"],
   [/^npm run (setup|deploy)/, "test/scripts/setup.test.ts, against a fake"],
   [/^npm run (check(:types|:static)?|format|types)$/, "minutes; CI runs them"],
   [/^npm run (crash|fuzz|soak|model|bench|cost)\b/, "minutes; shorter runs are tests of their own"],

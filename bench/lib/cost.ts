@@ -51,22 +51,25 @@ export interface Bill {
   total: number;
 }
 
-const MILLION = 1_000_000;
+export const MILLION = 1_000_000;
 const GB_PER_OBJECT = 0.128;
-const KIB_PER_GB = 1_000_000_000 / 1024;
+export const KIB_PER_GB = 1_000_000_000 / 1024;
 
-export function registryBill(counts: Record<Operation, Counts>, w: Workload): Bill {
+/** What a month of one user is made of: how often each operation that is counted, and whether it writes. */
+export function mixOf(w: Workload): (readonly [operation: Operation, perUser: number, writes: boolean])[] {
   // A lookup asks no user's object: what it costs is shared by the users whom it answers for.
   const size = w.batch < 500 ? 100 : 500;
-  const read: [Operation, number, boolean] =
-    w.batch === 1 ? ["sender read", w.senderReads, false] : [`lookup of ${size}`, w.senderReads / size, false];
-  const mix: [operation: Operation, perUser: number, writes: boolean][] = [
+  return [
     ["unchanged registration", w.launches - w.refreshes - w.newTokens, false],
     ["refresh", w.refreshes, true],
     ["rotation", w.newTokens, true],
     ["logout", w.logouts, true],
-    read,
+    w.batch === 1 ? ["sender read", w.senderReads, false] : [`lookup of ${size}`, w.senderReads / size, false],
   ];
+}
+
+export function registryBill(counts: Record<Operation, Counts>, w: Workload): Bill {
+  const mix = mixOf(w);
   const calls = (c: Counts) => c.userCalls + c.ownerCalls + c.directoryCalls;
   const sum = (amount: (counts: Counts, writes: boolean) => number) =>
     mix.reduce(

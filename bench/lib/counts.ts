@@ -18,7 +18,8 @@ export type Operation =
   | "lookup of 500"
   | "logout"
   | "delete all"
-  | "read of an unknown user";
+  | "read of an unknown user"
+  | "report of a dead token";
 
 /** An app whose registrations are due for a refresh at every launch. */
 const REFRESHING = {
@@ -88,6 +89,9 @@ async function count(server: Server): Promise<Record<Operation, Counts>> {
   const carla = clientHeaders("carla", "c1", "refreshing");
   await register(carla, "token-of-carla");
   const refresh = await register(carla, "token-of-carla");
+  // Within the window of its last registration: suspect.
+  const items = [{ token: "token-of-user-0", kind: "fcm", code: "UNREGISTERED" }];
+  const report = await counted("POST", "/v3/push_tokens/feedback", SERVER_HEADERS, { items });
   return {
     "first registration of a user": first,
     "new token of a known user": added,
@@ -102,6 +106,7 @@ async function count(server: Server): Promise<Record<Operation, Counts>> {
     logout,
     "delete all": deleteAll,
     "read of an unknown user": unknown,
+    "report of a dead token": report,
   };
 }
 

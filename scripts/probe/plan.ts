@@ -27,7 +27,7 @@ export interface Plan {
 }
 
 /**
- * What one call takes at most: the budgets that test/scripts/probe.test.ts holds the counted calls to. A lookup asks each of
+ * What one call takes at most: the budgets that test/scripts/figures.test.ts holds the counted calls to. A lookup asks each of
  * the 16 directory objects once at most.
  */
 export const AT_MOST = {

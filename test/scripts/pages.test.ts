@@ -110,7 +110,7 @@ const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
   [/^npm run probe/, "test/scripts/probe.test.ts, against a registry"],
   [/^npm run (setup|deploy)/, "test/scripts/setup.test.ts, against a fake"],
   [/^npm run (check(:types|:static)?|format|types)$/, "minutes; CI runs them"],
-  [/^npm run (crash|fuzz|soak|model|bench|cost)\b/, "minutes; shorter runs are tests of their own"],
+  [/^npm run (crash|fuzz|soak|model|bench|cost|scale)\b/, "minutes; shorter runs are tests of their own"],
   [/^npx wrangler/, "needs an account"],
   [/^(npx tsc|npm (init|install))\b/, "in a folder of the reader: test/system/back-end-client.test.ts"],
   [/^npx vitest/, "runs tests"],

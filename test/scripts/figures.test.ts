@@ -1,0 +1,113 @@
+// The figures in pages about cost and scale are those that their commands print: one count of calls for all of them.
+import { readFileSync } from "node:fs";
+import { beforeAll, describe, it } from "vitest";
+import { countOperations } from "../../bench/lib/counts.ts";
+import { withParts } from "../../bench/lib/pages.ts";
+import { queue } from "../../bench/lib/queue.ts";
+import { breaksOf, LIMITS, scaleOf, shareAsked, sharesOf } from "../../bench/lib/scale.ts";
+import { chartOf, DEFAULT_SETTINGS, type Given, givenOf, partsOf, SIZES } from "../../bench/lib/scale-page.ts";
+import { flood } from "../../bench/lib/scenarios.ts";
+import { knownServiceTimes } from "../../bench/lib/service-times.ts";
+import { CHART, PAGE } from "../../bench/scale.ts";
+import { AT_MOST } from "../../scripts/probe/plan.ts";
+
+let counts: Awaited<ReturnType<typeof countOperations>>;
+let given: Given;
+
+beforeAll(async () => {
+  counts = await countOperations();
+  given = givenOf(counts, knownServiceTimes(), DEFAULT_SETTINGS.devices);
+}, 300_000);
+
+const scale = (users: number, settings = {}) =>
+  scaleOf(counts, given.times, given.sizes, { ...DEFAULT_SETTINGS, users, ...settings });
+
+describe("docs/scale.md", () => {
+  it("is what npm run scale -- --write writes, and so is its chart", ({ expect }) => {
+    const page = readFileSync(PAGE, "utf8");
+    expect(page).toBe(withParts(page, partsOf(given, DEFAULT_SETTINGS, SIZES)));
+    expect(readFileSync(CHART, "utf8")).toBe(chartOf(given, DEFAULT_SETTINGS));
+  });
+});
+
+describe("npm run scale", () => {
+  it("calls as many directory objects for a lookup as the Worker does", ({ expect }) => {
+    for (const size of [100, 500] as const) {
+      const calls = shareAsked(size, DEFAULT_SETTINGS.directoryObjects) * DEFAULT_SETTINGS.directoryObjects;
+      expect(Math.round(calls)).toBe(counts[`lookup of ${size}`].directoryCalls);
+    }
+  });
+
+  it("finds for each limit the number of users at which one object reaches it", ({ expect }) => {
+    const breaks = breaksOf(scale(1_000_000), 1_000_000);
+    expect(breaks).toHaveLength(6);
+    for (const { kind, limit, users } of breaks) {
+      expect(sharesOf(scale(users).loads[kind])[limit]).toBeCloseTo(1);
+    }
+    expect(breaks.map(({ users }) => users)).toEqual(breaks.map(({ users }) => users).toSorted((a, b) => a - b));
+  });
+
+  it("counts every call that is counted, once", ({ expect }) => {
+    // One user who launches, reads and logs out as the workload says, in a month without a busiest hour.
+    const { loads, callsPerSecond } = scale(1_000_000, { peak: 1 });
+    const all = Object.values(loads).reduce(
+      (sum, { objects, readsPerSecond, writesPerSecond }) => sum + objects * (readsPerSecond + writesPerSecond),
+      0,
+    );
+    expect(all).toBeCloseTo(callsPerSecond, 6);
+    const month = (callsPerSecond * 30 * 24 * 3600) / 1_000_000;
+    // 30 launches of one call and more, 300 reads in lookups of 500, a logout of three calls, the alarm.
+    const { rotation, logout } = counts;
+    const calls = (c: typeof logout) => c.userCalls + c.ownerCalls + c.directoryCalls;
+    expect(month).toBeCloseTo(29.4 + 0.6 * calls(rotation) + calls(logout) + (300 / 500) * 16 + 1 / 3, 3);
+  });
+
+  it("says that senders who read user by user call no directory object", ({ expect }) => {
+    expect(scale(1_000_000, { batch: 1 }).loads.directory.readsPerSecond).toBe(0);
+  });
+
+  it("has a flood last as long as the directory objects write", ({ expect }) => {
+    const { seconds, pace } = flood(counts.logout, 1_000_000, 16);
+    expect(seconds * 16 * LIMITS.writesPerSecond).toBeCloseTo(1_000_000 * counts.logout.directoryCalls);
+    expect(pace).toBeCloseTo(1_000_000 / seconds / 2);
+  });
+});
+
+describe("a queue at one object", () => {
+  const patience = { seconds: 2000, patienceMs: 1500 };
+
+  it("waits as theory says: half busy with equal calls, in the mean half a call (Pollaczek and Khinchine)", ({
+    expect,
+  }) => {
+    const alone = queue([{ perSecond: 0.01, seconds: 0.01 }], patience);
+    expect(alone).toEqual({ mean: expect.closeTo(10), p50: expect.closeTo(10), p99: expect.closeTo(10), late: 0 });
+    const { mean } = queue([{ perSecond: 50, seconds: 0.01 }], patience);
+    expect(mean).toBeGreaterThan(14.5);
+    expect(mean).toBeLessThan(15.5);
+  });
+
+  it("grows without end where more comes than can be done", ({ expect }) => {
+    const { late, p99 } = queue([{ perSecond: 120, seconds: 0.01 }], patience);
+    expect(late).toBeGreaterThan(0.9);
+    expect(p99).toBeGreaterThan(300_000);
+  });
+});
+
+describe("npm run probe", () => {
+  it("says at least what its calls cost, as they are counted", ({ expect }) => {
+    const pairs = [
+      ["first", "first registration of a user"],
+      ["unchanged", "unchanged registration"],
+      ["rotation", "rotation"],
+      ["read", "sender read"],
+      ["logout", "logout"],
+      ["lookup", "lookup of 500"],
+      ["erasure", "delete all"],
+    ] as const;
+    for (const [call, operation] of pairs) {
+      const { userCalls, ownerCalls, directoryCalls, rowsWritten } = counts[operation];
+      expect([call, userCalls + ownerCalls + directoryCalls <= AT_MOST[call].objectCalls]).toEqual([call, true]);
+      expect([call, rowsWritten <= AT_MOST[call].rowsWritten]).toEqual([call, true]);
+    }
+  });
+});

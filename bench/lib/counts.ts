@@ -68,7 +68,7 @@ async function count(server: Server): Promise<Record<Operation, Counts>> {
   const uids = Array.from({ length: 500 }, (_, i) => `user-${i}`);
 
   // The tables of an owner object are made once per shard, not per user: every token below falls to one warm shard.
-  const tokens = await tokensOfOneShard(4);
+  const tokens = await tokensOfOneShard(5);
   const token = (i: number) => tokens.list[i] ?? "";
   await register(clientHeaders("warm-up", "w"), tokens.warmUp);
   // The same goes for directory objects: each of these users falls to one of the 16.
@@ -90,7 +90,8 @@ async function count(server: Server): Promise<Record<Operation, Counts>> {
   await register(carla, "token-of-carla");
   const refresh = await register(carla, "token-of-carla");
   // Within the window of its last registration: suspect.
-  const items = [{ token: "token-of-user-0", kind: "fcm", code: "UNREGISTERED" }];
+  await register(clientHeaders("dora", "d1"), token(4));
+  const items = [{ token: token(4), kind: "fcm", code: "UNREGISTERED" }];
   const report = await counted("POST", "/v3/push_tokens/feedback", SERVER_HEADERS, { items });
   return {
     "first registration of a user": first,

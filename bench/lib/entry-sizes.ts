@@ -5,7 +5,7 @@ import { MIGRATIONS as DIRECTORY } from "../../src/directory/migrations.ts";
 import { cheapHash } from "../../src/domain/hash.ts";
 import { toSenderToken } from "../../src/domain/sender-token.ts";
 import { MIGRATIONS as OWNERS } from "../../src/token-owners/migrations.ts";
-import { DEFAULT_WORKLOAD } from "./cost.ts";
+import { USER_OBJECT_KIB } from "./cost.ts";
 import type { EntrySizes } from "./scale.ts";
 import { DEVICE } from "./sizes.ts";
 
@@ -33,7 +33,7 @@ export function entrySizes(devices: number): EntrySizes {
       insert.run(cheapHash(uid), uid, NOW, tokens, devices, NOW);
     };
   });
-  return { ownerEntry, directoryUser, user: DEFAULT_WORKLOAD.storageKib * 1024 };
+  return { ownerEntry, directoryUser, user: USER_OBJECT_KIB * 1024 };
 }
 
 function shown(token: string, session: string) {

@@ -1,6 +1,9 @@
 // The figures in pages about cost and scale are those that their commands print: one count of calls for all of them.
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, it } from "vitest";
+import { COST_PAGE, PERFORMANCE_PAGE } from "../../bench/cost.ts";
+import { DEFAULT_WORKLOAD, freeUsers, registryBill, registryUsage } from "../../bench/lib/cost.ts";
+import { partsOfCost, partsOfPerformance } from "../../bench/lib/cost-page.ts";
 import { countOperations } from "../../bench/lib/counts.ts";
 import { withParts } from "../../bench/lib/pages.ts";
 import { queue } from "../../bench/lib/queue.ts";
@@ -27,6 +30,38 @@ describe("docs/scale.md", () => {
     const page = readFileSync(PAGE, "utf8");
     expect(page).toBe(withParts(page, partsOf(given, DEFAULT_SETTINGS, SIZES)));
     expect(readFileSync(CHART, "utf8")).toBe(chartOf(given, DEFAULT_SETTINGS));
+  });
+});
+
+describe("docs/cost.md and docs/performance.md", () => {
+  it("are what npm run cost -- --write writes", ({ expect }) => {
+    const [cost, performance] = [COST_PAGE, PERFORMANCE_PAGE].map((path) => readFileSync(path, "utf8")) as [
+      string,
+      string,
+    ];
+    expect(cost).toBe(withParts(cost, partsOfCost(counts)));
+    expect(performance).toBe(withParts(performance, partsOfPerformance(counts)));
+  });
+});
+
+describe("npm run cost", () => {
+  it("finds the number of users at which the first meter of the free plan is used up", ({ expect }) => {
+    const free = { "rows written": 0.1, "Worker requests": 0.1 };
+    const first = freeUsers(registryUsage(counts, DEFAULT_WORKLOAD), DEFAULT_WORKLOAD.users, free);
+    const usage = registryUsage(counts, { ...DEFAULT_WORKLOAD, users: first.users });
+    expect(usage[first.meter] / 30).toBeCloseTo(0.1);
+    for (const meter of ["rows written", "Worker requests"] as const)
+      expect(usage[meter] / 30).toBeLessThan(0.1 + 1e-9);
+  });
+
+  it("bills what is above the plan, and nothing below it but the plan", ({ expect }) => {
+    expect(registryBill(counts, { ...DEFAULT_WORKLOAD, users: 1000 }).total).toBe(5);
+    const [one, two] = [10, 20].map(
+      (millions) => registryBill(counts, { ...DEFAULT_WORKLOAD, users: millions * 1e6 }).meters,
+    );
+    const rows =
+      counts.refresh.rowsWritten * 4.3 + counts.rotation.rowsWritten * 0.6 + counts.logout.rowsWritten + 1 / 3;
+    expect((two?.["rows written"] ?? 0) - (one?.["rows written"] ?? 0)).toBeCloseTo(rows * 10);
   });
 });
 

@@ -44,6 +44,24 @@ describe("docs/cost.md and docs/performance.md", () => {
   });
 });
 
+describe("the table of rows in docs/performance.md", () => {
+  it("adds up to what is counted", ({ expect }) => {
+    const [, text = ""] =
+      /## What each row is for\n([\s\S]*?\*\*in all\*\*.*)\n/.exec(readFileSync(PERFORMANCE_PAGE, "utf8")) ?? [];
+    const lines = text.split("\n").filter((line) => /\| \**\d+\** \|/.test(line));
+    const columns = lines.map((line) =>
+      [...line.matchAll(/\| \**(\d+)\**(?= \|)/g)].map(([, number]) => Number(number)),
+    );
+    const totals = columns.pop() ?? [];
+    const sums = totals.map((_, i) => columns.reduce((sum, line) => sum + (line[i] ?? Number.NaN), 0));
+    expect(sums).toEqual(totals);
+    const operations = ["new token of a known user", "rotation", "logout", "handover"] as const;
+    expect(totals).toEqual(operations.map((operation) => counts[operation].rowsWritten));
+    const more = counts["first registration of a user"].rowsWritten - counts["new token of a known user"].rowsWritten;
+    expect([more, counts.refresh.rowsWritten]).toEqual([4, 1]);
+  });
+});
+
 describe("npm run cost", () => {
   it("finds the number of users at which the first meter of the free plan is used up", ({ expect }) => {
     const free = { "rows written": 0.1, "Worker requests": 0.1 };

@@ -1,5 +1,6 @@
 // What docs/scale.md and `npm run scale` say: tables and a chart, from one model.
-import { LOOKUP_USERS_MAX } from "../../src/limits.ts";
+
+import { DIRECTORY_OBJECTS, LOOKUP_USERS_MAX } from "../../src/limits.ts";
 import type { Counts } from "../subjects/counted/counted.ts";
 import { svgOf } from "./chart.ts";
 import type { Operation } from "./counts.ts";
@@ -20,7 +21,12 @@ import {
 } from "./scale.ts";
 import { busiestHour, FLOODS, flood, hotGroup, hotUser, lookupsAtOnce } from "./scenarios.ts";
 
-export const DEFAULT_SETTINGS: Omit<Settings, "users"> = { batch: 500, devices: 2, directoryObjects: 16, peak: PEAK };
+export const DEFAULT_SETTINGS: Omit<Settings, "users"> = {
+  batch: 500,
+  devices: 2,
+  directoryObjects: DIRECTORY_OBJECTS,
+  peak: PEAK,
+};
 export const SIZES = [1_000_000, 10_000_000, 100_000_000, 1_000_000_000] as const;
 
 export interface Given {
@@ -117,7 +123,7 @@ const isLoad = ({ kind, limit }: Break) => kind === "directory" && limit !== "si
 /** By how many users a message goes to: many small groups are many calls. */
 function groupTable(given: Given, settings: Omit<Settings, "users">): string {
   const sizes = [2, 10, 100, 500, 1000];
-  const numbers = [16, 64, 256];
+  const numbers = [DEFAULT_SETTINGS.directoryObjects, 64, 256];
   const rows = sizes.map((batch) => [
     batch.toLocaleString("en-US"),
     ...numbers.map((directoryObjects) => firstOf(given, { ...settings, batch, directoryObjects }, isLoad)),
@@ -126,7 +132,7 @@ function groupTable(given: Given, settings: Omit<Settings, "users">): string {
 }
 
 function objectsTable(given: Given, settings: Omit<Settings, "users">): string {
-  const rows = [16, 32, 64, 128, 256].map((directoryObjects) => [
+  const rows = [8, 16, 32, 64, 128, 256].map((directoryObjects) => [
     String(directoryObjects),
     firstOf(given, { ...settings, directoryObjects }),
     ...[10, 100, 500].map((batch) => figure(shareAsked(batch, directoryObjects) * directoryObjects)),

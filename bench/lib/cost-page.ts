@@ -123,10 +123,9 @@ function countedTable(counts: AllCounts): string {
   const rows = Object.entries(counts).map(([operation, c]) => [
     operation,
     String(c.userCalls + c.ownerCalls + c.directoryCalls),
-    String(c.rowsRead),
     String(c.rowsWritten),
   ]);
-  return table(["operation", "calls of objects", "rows read", "rows written"], rows);
+  return table(["operation", "calls of objects", "rows written"], rows);
 }
 
 /** A launch is written once in a window; a report within a window of the last write only makes a token suspect. */

@@ -1,12 +1,21 @@
 // `npm run cost`: the monthly bill of a workload, from counts of the real Worker.
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { defineCommand, main } from "../scripts/lib/command.ts";
-import { number, type Option } from "../scripts/lib/options.ts";
+import { flag, number, type Option, UsageError } from "../scripts/lib/options.ts";
 import { type Output, rounded, withRoundedNumbers } from "../scripts/lib/output.ts";
+import { PROJECT } from "../scripts/lib/workerd.ts";
 import { type Bill, DEFAULT_WORKLOAD, d1Bill, kvBill, registryBill, type Workload } from "./lib/cost.ts";
+import { partsOfCost, partsOfPerformance } from "./lib/cost-page.ts";
 import { countOperations } from "./lib/counts.ts";
+import { withParts } from "./lib/pages.ts";
 import { PRICES } from "./lib/prices.ts";
 
 type Counts = Awaited<ReturnType<typeof countOperations>>;
+
+export const COST_PAGE = join(PROJECT, "docs/cost.md");
+export const PERFORMANCE_PAGE = join(PROJECT, "docs/performance.md");
 
 const HELP: Record<keyof Workload, string> = {
   users: "Monthly users.",
@@ -42,12 +51,21 @@ export const command = defineCommand({
   summary:
     "Prints the monthly bill of a workload on Cloudflare: for the registry, from counts of the real Worker, and for the same API " +
     "on D1 and on KV.",
-  options: OPTIONS,
+  options: { ...OPTIONS, write: flag("Write the figures of docs/cost.md and docs/performance.md, with the defaults.") },
   examples: ["--users 1000000 --batch 500"],
   hasJson: true,
-  async run(workload, { output }) {
+  async run({ write, ...workload }, { output }) {
+    if (write && !isDeepStrictEqual(workload, DEFAULT_WORKLOAD))
+      throw new UsageError("--write takes the defaults alone");
     const counts = await output.during("counting what each call costs", countOperations());
     const bills = billsOf(counts, workload);
+    if (write) {
+      await writeFile(COST_PAGE, withParts(await readFile(COST_PAGE, "utf8"), partsOfCost(counts)));
+      await writeFile(
+        PERFORMANCE_PAGE,
+        withParts(await readFile(PERFORMANCE_PAGE, "utf8"), partsOfPerformance(counts)),
+      );
+    }
     output.result(withRoundedNumbers({ prices: PRICES.date, workload, counts, bills }), () =>
       tell(counts, bills, workload, output),
     );

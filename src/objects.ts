@@ -13,6 +13,7 @@
 //
 // A 503 leaves open whether the operation took effect, because nobody here can know; clients repeat it.
 import type { App } from "./config/apps.ts";
+import type { LocationHint } from "./config/values.ts";
 import type { Owner, REPEATABLE_BY_OWNERS } from "./durable/claims.ts";
 import { inJurisdiction } from "./durable/jurisdiction.ts";
 import {
@@ -57,7 +58,8 @@ type AskedDirectory = Omit<Pick<DirectoryRpc, (typeof REPEATABLE_BY_DIRECTORY)[n
 type AskedOwners = Pick<Methods<TokenOwners>, (typeof REPEATABLE_BY_OWNERS)[number] | "page">;
 
 /**
- * Asks the object of a user. `question` may run twice, so it sees only the methods for which that is safe.
+ * Asks the object of a user. `question` may run twice, so it sees only the methods for which that is safe. `near`: see
+ * {@link userStub}.
  * @throws {ApiError} 503 where the platform failed; 500 for a fault of our own
  */
 export async function askUser<T>(
@@ -65,9 +67,12 @@ export async function askUser<T>(
   app: App,
   uid: string,
   question: (user: AskedUser) => Promise<T>,
-  timeoutMs = OBJECT_TIMEOUT_MS,
+  {
+    timeoutMs = OBJECT_TIMEOUT_MS,
+    near,
+  }: { timeoutMs?: number | undefined; near?: LocationHint | null | undefined } = {},
 ) {
-  const user = userStub(env, app, await userHash(app.appId, uid));
+  const user = userStub(env, app, await userHash(app.appId, uid), near);
   return call(user, question, { mayRepeat: true, timeoutMs });
 }
 
@@ -77,8 +82,14 @@ export function askUserByHash<T>(env: Env, app: App, user: string, question: (us
 }
 
 /** Tells the object of a user something, by any of its methods; never repeated. Errors as {@link askUser}. */
-export async function tellUser<T>(env: Env, app: App, uid: string, message: (user: ToldUser) => Promise<T>) {
-  return tellUserByHash(env, app, await userHash(app.appId, uid), message);
+export async function tellUser<T>(
+  env: Env,
+  app: App,
+  uid: string,
+  message: (user: ToldUser) => Promise<T>,
+  near?: LocationHint | null,
+) {
+  return call(userStub(env, app, await userHash(app.appId, uid), near), message, { mayRepeat: false });
 }
 
 /** As {@link tellUser}, for a user whom an owner object named. */
@@ -86,9 +97,11 @@ export function tellUserByHash<T>(env: Env, app: App, user: string, message: (us
   return call(userStub(env, app, user), message, { mayRepeat: false });
 }
 
-function userStub(env: Env, app: App, user: string): () => ToldUser {
+/** `near`: where the object is made if this is its first call; without, near the caller. A jurisdiction has the last word. */
+function userStub(env: Env, app: App, user: string, near?: LocationHint | null): () => ToldUser {
   const namespace = inJurisdiction(env.USER_TOKENS, app.jurisdiction);
-  return () => namespace.getByName(userTokensName(app.appId, user)) as unknown as ToldUser;
+  const place = near == null || app.jurisdiction !== undefined ? undefined : { locationHint: near };
+  return () => namespace.getByName(userTokensName(app.appId, user), place) as unknown as ToldUser;
 }
 
 /** Asks the object that knows the owner of the token of that hash. Errors as {@link askUser}. */

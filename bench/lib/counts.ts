@@ -18,7 +18,8 @@ export type Operation =
   | "lookup of 500"
   | "logout"
   | "delete all"
-  | "read of an unknown user";
+  | "read of an unknown user"
+  | "report of a dead token";
 
 /** An app whose registrations are due for a refresh at every launch. */
 const REFRESHING = {
@@ -67,7 +68,7 @@ async function count(server: Server): Promise<Record<Operation, Counts>> {
   const uids = Array.from({ length: 500 }, (_, i) => `user-${i}`);
 
   // The tables of an owner object are made once per shard, not per user: every token below falls to one warm shard.
-  const tokens = await tokensOfOneShard(4);
+  const tokens = await tokensOfOneShard(5);
   const token = (i: number) => tokens.list[i] ?? "";
   await register(clientHeaders("warm-up", "w"), tokens.warmUp);
   // The same goes for directory objects: each of these users falls to one of the 16.
@@ -88,6 +89,10 @@ async function count(server: Server): Promise<Record<Operation, Counts>> {
   const carla = clientHeaders("carla", "c1", "refreshing");
   await register(carla, "token-of-carla");
   const refresh = await register(carla, "token-of-carla");
+  // Within the window of its last registration: suspect.
+  await register(clientHeaders("dora", "d1"), token(4));
+  const items = [{ token: token(4), kind: "fcm", code: "UNREGISTERED" }];
+  const report = await counted("POST", "/v3/push_tokens/feedback", SERVER_HEADERS, { items });
   return {
     "first registration of a user": first,
     "new token of a known user": added,
@@ -102,6 +107,7 @@ async function count(server: Server): Promise<Record<Operation, Counts>> {
     logout,
     "delete all": deleteAll,
     "read of an unknown user": unknown,
+    "report of a dead token": report,
   };
 }
 

@@ -28,6 +28,20 @@ export const PRICES = {
   },
 } as const;
 
+/** What the free plan allows in a day: millions; storage in GB, at any time. Beyond it calls fail until midnight UTC. */
+export const FREE = {
+  registry: {
+    "Worker requests": 0.1,
+    "object requests": 0.1,
+    "object duration": 0.013,
+    "rows read": 5,
+    "rows written": 0.1,
+    storage: 5,
+  },
+  /** One database has at most 500 MB. */
+  d1: { "Worker requests": 0.1, "rows read": 5, "rows written": 0.1, storage: 0.5 },
+} as const;
+
 /** A meter's bill for `amount`, beyond what the plan includes. */
 export function charge(meter: { included: number; price: number }, amount: number): number {
   return Math.max(0, amount - meter.included) * meter.price;

@@ -40,7 +40,7 @@ async function sizeInDirectory(bundle: string): Promise<number> {
 }
 
 /** 200 bytes of JSON, as an app says them of a device. */
-const DEVICE = {
+export const DEVICE = {
   id: "0e10ac93-eace-4e22-ba2e-2efa5ed66460",
   name: "Anna's phone",
   model: "Pixel 9 Pro",

@@ -76,7 +76,7 @@ export interface Calls {
   /** Mint an auth token: one login of a user on one device */
   "POST /v3/users/{uid}/auth_tokens": {
     path: { uid: string };
-    body?: { force?: boolean | null; lifetimeSeconds?: number | null };
+    body?: { force?: boolean | null; lifetimeSeconds?: number | null; locationHint?: "wnam" | "enam" | "sam" | "weur" | "eeur" | "apac" | "apac-ne" | "apac-se" | "oc" | "afr" | "me" | null };
     data: { uid: string; authToken: string; createdAt: number };
   };
   /** Remove one registration */
@@ -92,7 +92,7 @@ export interface Calls {
   };
   /** Bring up to 500 registrations from another system */
   "POST /v3/push_tokens/import": {
-    body: { items: Array<{ uid: string; kind: "fcm" | "apns" | "voip"; token?: string | null; platform?: "ios" | "web" | "android" | null; registeredAt?: number | null; refreshedAt?: number | null; suspectAt?: number | null; muted?: boolean | null; session?: string | null; providerId?: string | null; timezone?: string | null; device?: { id?: string | null; name?: string | null; model?: string | null; os?: string | null; appVersion?: string | null; locale?: string | null; environment?: "production" | "sandbox" | null; bundleId?: string | null } | null }> };
+    body: { items: Array<{ uid: string; kind: "fcm" | "apns" | "voip"; token?: string | null; platform?: "ios" | "web" | "android" | null; registeredAt?: number | null; refreshedAt?: number | null; suspectAt?: number | null; muted?: boolean | null; session?: string | null; providerId?: string | null; timezone?: string | null; device?: { id?: string | null; name?: string | null; model?: string | null; os?: string | null; appVersion?: string | null; locale?: string | null; environment?: "production" | "sandbox" | null; bundleId?: string | null } | null }>; locationHint?: "wnam" | "enam" | "sam" | "weur" | "eeur" | "apac" | "apac-ne" | "apac-se" | "oc" | "afr" | "me" | null };
     data: { items: Array<{ outcome: "imported" | "already" | "held_here" | "newer_here" | "erased" | "ended" | "expired" | "full" | "unavailable" | "invalid"; why?: string }> };
   };
   /** Everything held about a user */

@@ -56,10 +56,14 @@ export interface Registry {
   call(method: string, path: string, body?: unknown): Promise<unknown>;
 }
 
-/** The registry that the options of {@link REGISTRY_OPTIONS} name; `as`: headers of who calls, instead of the API key. */
+/**
+ * The registry that the options of {@link REGISTRY_OPTIONS} name; `as`: headers of who calls, instead of the API key. A call
+ * that takes longer than `timeoutMs` is given up, and counts as one that was not answered.
+ */
 export function registryOf(
   values: { url: string; "app-id": string; "api-key": string },
   as: Record<string, string> = { apikey: values["api-key"] },
+  timeoutMs?: number,
 ): Registry {
   const base = values.url.replace(/\/+$/, "");
   const headers = { appId: values["app-id"], ...as, "content-type": "application/json" };
@@ -67,12 +71,16 @@ export function registryOf(
     async call(method, path, body) {
       const sent: RequestInit = { method, headers };
       if (body !== undefined) sent.body = JSON.stringify(body);
-      const response = await fetch(`${base}${path}`, sent).catch((error: Error) => {
+      if (timeoutMs !== undefined) sent.signal = AbortSignal.timeout(timeoutMs);
+      const answered = async () => {
+        const response = await fetch(`${base}${path}`, sent);
+        return { status: response.status, text: await response.text() };
+      };
+      const { status, text } = await answered().catch((error: Error) => {
         const cause = error.cause instanceof Error ? `: ${error.cause.message}` : "";
         throw new CommandError(`${base} does not answer${cause}`);
       });
-      const text = await response.text();
-      return dataIn(text, `${method} ${path} was answered ${response.status}`);
+      return dataIn(text, `${method} ${path} was answered ${status}`);
     },
   };
 }

@@ -15,7 +15,19 @@ import {
   JWT_SECRETS_MAX,
   SETTING_DAYS_MAX,
 } from "../limits.ts";
-import { atLeast, atMost, matching, number, oneOf, textOr, whole, wholeUpTo, withDefault, yesOrNo } from "./values.ts";
+import {
+  atLeast,
+  atMost,
+  locationHint,
+  matching,
+  number,
+  oneOf,
+  textOr,
+  whole,
+  wholeUpTo,
+  withDefault,
+  yesOrNo,
+} from "./values.ts";
 
 const DAY_SECONDS = DAY_MS / 1000;
 
@@ -154,6 +166,8 @@ export const appSchema = z.strictObject({
   allowedOrigins: z.optional(z.array(origin)),
   /** Where the app's objects live; never changed later, for the same name is another object elsewhere. Not in development. */
   jurisdiction: z.optional(choice(["eu", "us", "fedramp"])),
+  /** Where a user's object is made that a back end touches first; a device's own call makes it near the device. */
+  locationHint,
   /** Installations that one user may take over from others in an hour. */
   takeovers: withDefault(z.strictObject({ perUserAndHour: withDefault(wholeNumber("a whole number"), 10) }), {}),
   /** Classes of rate limits (src/http/rate-limits.ts): class X is the binding RATE_LIMIT_X; `none` is no limit. */

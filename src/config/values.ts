@@ -63,3 +63,20 @@ export function atMost(maximum: number, error: string) {
 export function matching(pattern: RegExp, error: string) {
   return z.refine<string>((value) => pattern.test(value), { error, params: { pattern: pattern.source } });
 }
+
+/** Where an object may be made, by Cloudflare's names: developers.cloudflare.com/durable-objects/reference/data-location. */
+const LOCATION_HINTS = [
+  "wnam",
+  "enam",
+  "sam",
+  "weur",
+  "eeur",
+  "apac",
+  "apac-ne",
+  "apac-se",
+  "oc",
+  "afr",
+  "me",
+] as const;
+export type LocationHint = (typeof LOCATION_HINTS)[number];
+export const locationHint = z.nullish(oneOf(LOCATION_HINTS, `must be one of ${LOCATION_HINTS.join(", ")}`));

@@ -1,6 +1,6 @@
 // The wire: what calls of ours accept. Unknown fields are ignored.
 import * as z from "zod/mini";
-import { atLeast, matching, textOr, whole, wholeUpTo, yesOrNo } from "../config/values.ts";
+import { atLeast, locationHint, matching, textOr, whole, wholeUpTo, yesOrNo } from "../config/values.ts";
 import { KIND_NAMES, PLATFORMS, type SuccessorField, type TokenField } from "../domain/kinds.ts";
 import { PUSH_PLATFORM_NAMES } from "../domain/push-platforms.ts";
 import { uidProblem } from "../domain/uids.ts";
@@ -93,6 +93,8 @@ export const mintBody = z.object({
       atLeast(AUTH_TOKEN_SECONDS_MIN, `must be at least ${AUTH_TOKEN_SECONDS_MIN}`),
     ),
   ),
+  /** Where the user's object is made, if nobody has called it before. */
+  locationHint,
 });
 
 const kind = anyCase(KIND_NAMES, `must be one of ${KIND_NAMES.join(", ")}`);
@@ -193,7 +195,7 @@ export const importItem = z.object({
 });
 
 /** `POST /v3/push_tokens/import`. Each item is looked at by itself: one that is wrong does not cost the others. */
-export const importBody = z.object({ items: batch(each(importItem), BATCH_MAX) });
+export const importBody = z.object({ items: batch(each(importItem), BATCH_MAX), locationHint });
 
 /** `POST /v3/push_tokens/rebuild`. Without `cursor`, from the beginning. */
 export const rebuildBody = z.object({

@@ -2,6 +2,7 @@
 import { Hono } from "hono/tiny";
 import { backEnd, knownApp } from "../auth/middleware.ts";
 import type { App } from "../config/apps.ts";
+import type { LocationHint } from "../config/values.ts";
 import { KINDS } from "../domain/kinds.ts";
 import { importSession } from "../domain/registration.ts";
 import { mapBounded } from "../durable/concurrency.ts";
@@ -30,13 +31,19 @@ export const serverImport = new Hono<AppEnv>().post(
   backEnd("fullAccess"),
   body(schemas.importBody, BATCH_BODY_BYTES_MAX),
   async (c) => {
-    const { items } = c.req.valid("json");
-    return c.json({ data: { items: await importItems(c.env, c.var.app, items) } });
+    const { app } = c.var;
+    const { items, locationHint } = c.req.valid("json");
+    return c.json({ data: { items: await importItems(c.env, app, items, locationHint ?? app.locationHint) } });
   },
 );
 
 /** What became of each item, in the order given. One call per user; one that is wrong or fails does not fail the rest. */
-async function importItems(env: Env, app: App, items: readonly unknown[]): Promise<Answer[]> {
+async function importItems(
+  env: Env,
+  app: App,
+  items: readonly unknown[],
+  near?: LocationHint | null,
+): Promise<Answer[]> {
   const now = Date.now();
   const read = await Promise.all(items.map((item) => readItem(app, item, now)));
   const answers = read.map((each): Answer => ("why" in each ? { outcome: "invalid", why: each.why } : UNAVAILABLE));
@@ -44,7 +51,7 @@ async function importItems(env: Env, app: App, items: readonly unknown[]): Promi
   await mapBounded([...Map.groupBy(good, ({ uid }) => uid)], OBJECT_CONCURRENCY, async ([uid, ofUser]) => {
     const request = { uid, items: ofUser.map(({ item }) => item), rules: app.rules };
     try {
-      const outcomes = await tellUser(env, app, uid, (user) => user.importAll(request));
+      const outcomes = await tellUser(env, app, uid, (user) => user.importAll(request), near);
       for (const [i, { index }] of ofUser.entries()) answers[index] = { outcome: outcomes[i] ?? "unavailable" };
     } catch (error) {
       log.warn("an import could not be delivered", { error });

@@ -32,11 +32,13 @@ export const serverUsers = new Hono<AppEnv>()
     if (!mints(app)) throw mintsElsewhere(app);
     const uid = uidOf(app, c.req.param("uid"));
     const { defaultSeconds, maximumSeconds } = app.authTokens;
-    const { lifetimeSeconds } = c.req.valid("json");
+    const { lifetimeSeconds, locationHint } = c.req.valid("json");
     if ((lifetimeSeconds ?? 0) > maximumSeconds) {
       throw invalid({ lifetimeSeconds: [`The lifetimeSeconds field must not be above ${maximumSeconds}.`] });
     }
-    const validFrom = await askUser(c.env, app, uid, (user) => user.validFrom());
+    const validFrom = await askUser(c.env, app, uid, (user) => user.validFrom(), {
+      near: locationHint ?? app.locationHint,
+    });
     const minted = await mintAuthToken(app, uid, lifetimeSeconds ?? defaultSeconds, validFrom);
     return c.json({ data: { uid, ...minted } });
   })

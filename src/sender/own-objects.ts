@@ -41,7 +41,7 @@ export async function listUser(env: Env, app: App, uid: string, options: ReadOpt
 
 async function ask(env: Env, app: App, uid: string, wanted: Wanted, timeoutMs?: number): Promise<SenderToken[]> {
   const { retentionMs } = app.rules;
-  const outcome = await askUser(env, app, uid, (user) => user.list({ session: null, retentionMs }), timeoutMs);
+  const outcome = await askUser(env, app, uid, (user) => user.list({ session: null, retentionMs }), { timeoutMs });
   if (!outcome.ok) return [];
   return outcome.registrations.map((row) => toSenderToken(row)).filter((token) => isWanted(token, wanted));
 }

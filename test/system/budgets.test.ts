@@ -16,7 +16,9 @@ describe("the budgets", () => {
     expect(directoryBytes).toBeLessThanOrEqual(2.5 * KIB);
   });
 
-  it("hold for calls and rows of each operation, and for the monthly bill", async ({ expect }) => {
+  it("hold for calls and rows of each operation, and for the monthly bill", { timeout: 300_000 }, async ({
+    expect,
+  }) => {
     const counts = await countOperations();
     const one = { userCalls: 1, ownerCalls: 0, directoryCalls: 0 };
     expect(counts["unchanged registration"]).toMatchObject({ ...one, rowsWritten: 0 });

@@ -33,8 +33,9 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
     summary: "Mint an auth token: one login of a user on one device",
     description:
       "For apps with identity `issued`. Mint one per login and device. Without `lifetimeSeconds` it lives as long as the app's default. " +
+      "With `locationHint` the user's object is made there, if this is its first call: say where the user is, not where you are. " +
       "`createdAt` is in epoch seconds, as at CometChat; every other time is in milliseconds.",
-    body: { schema: schemas.mintBody, example: { lifetimeSeconds: 86_400 } },
+    body: { schema: schemas.mintBody, example: { lifetimeSeconds: 86_400, locationHint: "weur" } },
     data: z.strictObject({ uid: z.string(), authToken: z.string(), createdAt: z.int() }),
     example: { uid: "alice", authToken: "eyJhbGciOi…", createdAt: NOW / 1000 },
     refusals: [400, 403, 413, 415],
@@ -92,7 +93,7 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
       "`session` it gets one of its own, until the device's first launch. What devices registered here stays (`held_here`); " +
       "between two imports the later `refreshedAt` wins; what went here since does not come back (`newer_here`, `ended`, " +
       "`erased`). The same item twice is `already` there. Send `unavailable` ones again; on Cloudflare's free plan a request " +
-      "may reach 50 objects. docs/moving.md has the whole way, and a command.",
+      "may reach 50 objects. With `locationHint` the objects of new users are made there. docs/moving.md has the whole way, and a command.",
     body: {
       schema: schemas.importBody,
       example: { items: [{ uid: "alice", kind: "fcm", token: TOKEN, platform: "android", refreshedAt: NOW }] },

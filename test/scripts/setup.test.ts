@@ -9,10 +9,11 @@ import { describe, it, onTestFinished } from "vitest";
 import { Output } from "../../scripts/lib/output.ts";
 import { type SetupOptions, setup } from "../../scripts/setup.ts";
 import { checkout } from "../support/node/checkout.ts";
+import { Device } from "../support/node/device.ts";
 import { FakeCloudflare, type FakeOptions } from "../support/node/fake-cloudflare.ts";
 import { temporary } from "../support/node/local.ts";
 
-const NEW_APP = ["--app-id", "acme", "--region", "eu", "--origins", "https://app.acme.example"];
+const NEW_APP = ["--app-id", "acme", "--region", "eu", "--origins", "https://app.example.com"];
 const NOTHING: SetupOptions = {
   "app-id": null,
   name: null,
@@ -108,6 +109,29 @@ async function works(fake: FakeCloudflare, appId: string, apikey = ""): Promise<
   return response.status === 200;
 }
 
+/** What the JavaScript SDK and a sender see of alice, by the line and the keys that were printed: she registers and logs out. */
+async function driven(fake: FakeCloudflare, printed: string, keys: Record<string, string>) {
+  const { host } = new URL(fake.url);
+  const back = async (method: string, call: string, apikey = "") => {
+    const reply = await fetch(`${fake.url}/v3/users/alice/${call}`, { method, headers: { appId: "acme", apikey } });
+    return ((await reply.json()) as { data: { authToken: string; pushTokens: { token: string }[] } }).data;
+  };
+  const seen = async () => (await back("GET", "push_tokens", keys.sender)).pushTokens.map(({ token }) => token);
+  const { authToken } = await back("POST", "auth_tokens", keys.authOnly);
+  const hosts = [host, `push-notification-eu.${host}`];
+  const device = new Device({ sdk: "javascript", registry: fake, appId: "acme", host, hosts });
+  const { CometChat } = device;
+  const [line = ""] = printed.match(/new CometChat\.AppSettingsBuilder\(\).*$/m) ?? [];
+  await CometChat.init("acme", new Function("CometChat", `return ${line}`)(CometChat));
+  await CometChat.login(authToken);
+  await device.extension("POST", "v2/tokens", { fcmToken: "the-token-of-alice" });
+  const listed = await device.extension("GET", "v2/tokens", null);
+  const before = await seen();
+  await CometChat.logout();
+  device.close();
+  return { listed, seen: [before, await seen()] };
+}
+
 // Each run starts wrangler some times, which takes seconds on a busy machine.
 describe("npm run setup", { timeout: 300_000 }, () => {
   it("goes live the first time, upgrades the second, and adds an app the third: keys stay", async ({ expect }) => {
@@ -118,12 +142,16 @@ describe("npm run setup", { timeout: 300_000 }, () => {
     expect(Object.keys(keys)).toEqual(["fullAccess", "sender", "authOnly"]);
     expect(await works(fake, "acme", keys.fullAccess)).toBe(true);
     expect(first.printed).toContain(`setRegion("eu").overrideClientHost("${new URL(fake.url).host}/v3.0")`);
+    expect(await driven(fake, first.printed, keys)).toEqual({
+      listed: { ios: [], web: ["the-token-of-alice"], android: [] },
+      seen: [["the-token-of-alice"], []],
+    });
     expect(first.printed).toContain("git add wrangler.toml src/env.d.ts deployed.json");
 
     const toml = await read("wrangler.toml");
     expect(toml).toContain(`name = "${WORKER}"`);
     expect(toml).toContain(
-      '[vars.APP_ACME]\nappId = "acme"\nregion = "eu"\nidentity = "issued"\nallowedOrigins = ["https://app.acme.example"]',
+      '[vars.APP_ACME]\nappId = "acme"\nregion = "eu"\nidentity = "issued"\nallowedOrigins = ["https://app.example.com"]',
     );
     expect(toml).toContain('required = ["SECRETS_ACME"]');
     expect(await read("src/env.d.ts")).toContain("SECRETS_ACME: string");

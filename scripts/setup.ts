@@ -12,6 +12,7 @@ import type { Output } from "./lib/output.ts";
 import { PROJECT } from "./lib/workerd.ts";
 import { runWrangler } from "./lib/wrangler.ts";
 import { readWranglerConfig } from "./lib/wrangler-config.ts";
+import { mustBeWritable } from "./lib/writable.ts";
 import { type Ask, answersOf, askTerminal, type Given } from "./setup/answers.ts";
 import { addAccount, addApp } from "./setup/app-table.ts";
 import { accounts, logIn, secretNames, type Where } from "./setup/cloudflare.ts";
@@ -37,6 +38,7 @@ export interface Surroundings {
 export async function setup(options: SetupOptions, surroundings: Surroundings): Promise<void> {
   const { project, output, ask } = surroundings;
   const toml = join(project, "wrangler.toml");
+  await mustBeWritable(project);
   const where = await logInAndChooseAccount(surroundings, toml);
   await addNewApp(options, surroundings, toml);
   await updateTypes(project, toml);

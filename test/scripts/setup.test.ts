@@ -6,6 +6,7 @@ import { globSync, readFileSync } from "node:fs";
 import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it, onTestFinished } from "vitest";
+import { deploy } from "../../scripts/deploy.ts";
 import { Output } from "../../scripts/lib/output.ts";
 import { type SetupOptions, setup } from "../../scripts/setup.ts";
 import { checkout } from "../support/node/checkout.ts";
@@ -299,6 +300,16 @@ describe("npm run setup", { timeout: 300_000 }, () => {
     const before = await read("wrangler.toml");
     await expect(here({ ...NEW_APP_OPTIONS, ...wrong })).rejects.toThrow(says);
     expect(await read("wrangler.toml")).toBe(before);
+  });
+
+  it("says in one sentence what to do where it may not write, and asks Cloudflare nothing", async ({ expect }) => {
+    const { fake, here, project } = await world();
+    await writeFile(join(project, ".wrangler"), "in the way of the directory");
+    const says =
+      /^The Worker cannot be built, because \S+ cannot be written \(\w+\): copy it .* run npm ci .* there\.$/;
+    await expect(here(NEW_APP_OPTIONS)).rejects.toThrow(says);
+    await expect(deploy({ project, args: [], env: process.env })).rejects.toThrow(says);
+    expect(fake.received).toEqual([]);
   });
 
   it("leaves a wrangler.toml alone that it cannot edit, and says what to add", async ({ expect }) => {

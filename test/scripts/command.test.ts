@@ -3,11 +3,12 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, it, onTestFinished, vi } from "vitest";
+import { describe, it, onTestFinished } from "vitest";
 import { CommandError, defineCommand, execute, helpOf, parse } from "../../scripts/lib/command.ts";
 import { choice, flag, number, numbers, text, UsageError } from "../../scripts/lib/options.ts";
 import { duration, Output, rounded, withRoundedNumbers } from "../../scripts/lib/output.ts";
 import { REGISTRY_OPTIONS, registryOf } from "../../scripts/lib/registry.ts";
+import { caught } from "../support/node/caught.ts";
 
 const sample = defineCommand({
   name: "sample",
@@ -40,28 +41,6 @@ const calling = defineCommand({
     return 0;
   },
 });
-
-/** Runs a command with what it prints caught. */
-async function caught(work: () => Promise<number>): Promise<{ code: number; out: string; errors: string }> {
-  let [out, errors] = ["", ""];
-  const spies = [
-    vi.spyOn(console, "error").mockImplementation((line) => {
-      errors += `${line}\n`;
-    }),
-    vi.spyOn(console, "log").mockImplementation((line) => {
-      out += `${line}\n`;
-    }),
-    vi.spyOn(process.stdout, "write").mockImplementation((chunk) => {
-      out += chunk;
-      return true;
-    }),
-  ];
-  try {
-    return { code: await work(), out, errors };
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
-}
 
 describe("options", () => {
   it("are read, by default or as given", ({ expect }) => {

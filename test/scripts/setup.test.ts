@@ -57,7 +57,9 @@ async function world(options: FakeOptions = {}): Promise<World> {
   const fake = await FakeCloudflare.start(options);
   onTestFinished(() => fake.stop());
   const [project, home] = [await checkout(), await temporary("home")];
-  const environment = { PATH: process.env.PATH, HOME: home, NO_COLOR: "1", CLOUDFLARE_ACCOUNT_ID: "acc", ...fake.env };
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
+  const own = { PATH, NODE_COMPILE_CACHE, HOME: home, NO_COLOR: "1" };
+  const environment = { ...own, CLOUDFLARE_ACCOUNT_ID: "acc", ...fake.env };
   let group = 0;
   const run: World["run"] = async (script, args) => {
     const child = spawn(process.execPath, [join(project, `scripts/${script}.ts`), ...args], {

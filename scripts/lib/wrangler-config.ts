@@ -29,7 +29,11 @@ export async function readWranglerConfig({
 } = {}): Promise<WranglerConfig> {
   const { unstable_readConfig } = await import("wrangler");
   try {
-    const read = unstable_readConfig({ config, ...(env === undefined ? {} : { env }) });
+    // What wrangler warns of, it says again when it deploys.
+    const read = unstable_readConfig({ config, ...(env === undefined ? {} : { env }) }, { hideWarnings: true });
+    if (env !== undefined && read.definedEnvironments?.includes(env) !== true) {
+      throw new Error(`there is no [env.${env}]; add it, or leave --env away`);
+    }
     return {
       name: read.name,
       // Plain objects: wrangler's have no prototype.

@@ -150,9 +150,19 @@ describe("npm run check:config", () => {
       /deployed\.json: .*at a\.policy/,
     ],
     ["no file", {}, /Could not read file/],
-  ] as const)("says in one line what is wrong: %s", async ([, given, says], { expect }) => {
+    [
+      "no such environment",
+      { toml: 'name = "x"\n' },
+      /wrangler\.toml: there is no \[env\.staging\]; add it/,
+      "staging",
+    ],
+  ] as const)("says in one line what is wrong: %s", async ([, given, says, env], { expect }) => {
     const { file } = await files(given);
-    const { code, out, errors } = await executed(checkConfig, ["--config", file]);
+    const { code, out, errors } = await executed(checkConfig, [
+      "--config",
+      file,
+      ...(env === undefined ? [] : ["--env", env]),
+    ]);
     expect({ code, out }).toEqual({ code: 1, out: "" });
     expect(errors.trimEnd()).toMatch(says);
     expect(errors.trimEnd()).not.toContain("\n");

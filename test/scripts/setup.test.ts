@@ -7,8 +7,9 @@ import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it, onTestFinished } from "vitest";
 import { deploy } from "../../scripts/deploy.ts";
+import { parse } from "../../scripts/lib/command.ts";
 import { Output } from "../../scripts/lib/output.ts";
-import { type SetupOptions, setup } from "../../scripts/setup.ts";
+import { command, type SetupOptions, setup } from "../../scripts/setup.ts";
 import { checkout } from "../support/node/checkout.ts";
 import { Device } from "../support/node/device.ts";
 import { FakeCloudflare, type FakeOptions } from "../support/node/fake-cloudflare.ts";
@@ -311,6 +312,17 @@ describe("npm run setup", { timeout: 300_000 }, () => {
       /^The Worker cannot be built, because \S+ cannot be written \(\w+\): copy it .* run npm ci .* there\.$/;
     await expect(here(NEW_APP_OPTIONS)).rejects.toThrow(says);
     await expect(deploy({ project, args: [], env: process.env })).rejects.toThrow(says);
+    expect(fake.received).toEqual([]);
+  });
+
+  it("overlooks no option: of an app that is there, and an address that is none", async ({ expect }) => {
+    const { fake, here, read, project } = await world();
+    const toml = `${await read("wrangler.toml")}\n[vars.APP_ACME]\nappId = "acme"\nregion = "eu"\n`;
+    await writeFile(join(project, "wrangler.toml"), toml);
+    await expect(here({ "app-id": "acme", region: "us" })).rejects.toThrow(
+      '--region: [vars.APP_ACME] in wrangler.toml has "eu"; change it there',
+    );
+    expect(() => parse(command, ["--url", "acme.example"], {})).toThrow("--url must be an http or https URL");
     expect(fake.received).toEqual([]);
   });
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 export function adviceOn(error: unknown): string | null {
   const { code = "", path } = error as NodeJS.ErrnoException;
   if (code === "ENOSPC" || code === "EDQUOT") return `The disk is full (${code}): make room, and run this again.`;
-  if (!["EACCES", "EPERM", "EROFS"].includes(code) || path === undefined) return null;
+  if (!["EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR", "EISDIR"].includes(code) || path === undefined) return null;
   const isTemporary = path.startsWith(join(tmpdir(), "push-token-registry-"));
   const way = isTemporary ? "another directory in TMPDIR" : "another path, or a copy of the project that is yours";
   return `${path} cannot be read or written (${code}): use ${way}.`;

@@ -1,4 +1,5 @@
 // A wrangler.toml as wrangler reads it, and what is wrong with it in one line.
+import { stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { CommandError } from "./command.ts";
 import { PROJECT } from "./workerd.ts";
@@ -27,6 +28,8 @@ export async function readWranglerConfig({
   config?: string | undefined;
   env?: string | undefined;
 } = {}): Promise<WranglerConfig> {
+  const file = await stat(config).catch(() => null);
+  if (file?.isFile() !== true) throw new CommandError(`${shortPath(config)}: there is no such file`);
   const { unstable_readConfig } = await import("wrangler");
   try {
     // What wrangler warns of, it says again when it deploys.

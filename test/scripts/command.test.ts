@@ -115,6 +115,7 @@ describe("a command", () => {
 
   it.for([
     ["EROFS", "/data/x", "/data/x cannot be read or written (EROFS): use another path"],
+    ["ENOENT", "/none/x", "/none/x cannot be read or written (ENOENT): use another path"],
     ["EACCES", join(tmpdir(), "push-token-registry-build-x"), "(EACCES): use another directory in TMPDIR."],
     ["ENOSPC", undefined, "The disk is full (ENOSPC): make room, and run this again."],
   ] as const)("says in one sentence what to do about %s", async ([code, path, says], { expect }) => {

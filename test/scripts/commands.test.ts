@@ -121,6 +121,23 @@ describe("the commands in package.json", () => {
     },
   );
 
+  const NOWHERE = ["--url", "http://127.0.0.1:1", "--app-id", "demo", "--api-key", "key"];
+
+  it.for([
+    ["bench/run.ts", ["--only", "nothing of it"], 2, /^--only must be part of one of .*lookup of 500/],
+    ["bench/run.ts", ["--beside", "/none"], 2, /^--beside: \/none is no checkout with its dependencies installed/],
+    ["scripts/demo-data.ts", ["--url", "http://127.0.0.1:1"], 1, /^http:\/\/127\.0\.0\.1:1 does not answer/],
+    ["scripts/directory.ts", ["--rebuild", "--repeats", "0", ...NOWHERE], 1, /does not answer/],
+    ["scripts/explain.ts", ["alice", ...NOWHERE], 1, /does not answer/],
+    ["scripts/export.ts", NOWHERE, 1, /does not answer/],
+    ["scripts/import.ts", ["/none", "--from", "csv", "--dry-run"], 2, /^there is no file \/none/],
+    ["scripts/user.ts", ["alice", "--config", "/none"], 1, /^\/none: there is no such file$/],
+  ] as const)("%s says at once, in one line, what is not there: %j", async ([file, args, code, says], { expect }) => {
+    const ended = await executed(await commandIn(file), args);
+    expect(ended).toEqual({ code, out: "", errors: expect.stringMatching(/^[^\n]+\n$/) });
+    expect(ended.errors.trimEnd()).toMatch(says);
+  });
+
   it("npm run deploy hands every argument on to wrangler", async ({ expect }) => {
     const deploy = await commandIn("scripts/deploy.ts");
     const args = ["--dry-run", "--no-such-option", "3", "--", "x"];

@@ -149,7 +149,7 @@ describe("npm run check:config", () => {
       { toml: 'name = "x"\n', record: '{"a":{"policy":3}}' },
       /deployed\.json: .*at a\.policy/,
     ],
-    ["no file", {}, /Could not read file/],
+    ["no file", {}, /wrangler\.toml: there is no such file$/],
     [
       "no such environment",
       { toml: 'name = "x"\n' },

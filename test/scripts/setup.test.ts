@@ -7,7 +7,7 @@ import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it, onTestFinished } from "vitest";
 import { deploy } from "../../scripts/deploy.ts";
-import { parse } from "../../scripts/lib/command.ts";
+import { type Environment, parse } from "../../scripts/lib/command.ts";
 import { Output } from "../../scripts/lib/output.ts";
 import { command, type SetupOptions, setup } from "../../scripts/setup.ts";
 import { checkout } from "../support/node/checkout.ts";
@@ -60,7 +60,7 @@ async function world(options: FakeOptions = {}): Promise<World> {
   const [project, home] = [await checkout(), await temporary("home")];
   const { PATH, NODE_COMPILE_CACHE } = process.env;
   const own = { PATH, NODE_COMPILE_CACHE, HOME: home, NO_COLOR: "1" };
-  const environment = { ...own, CLOUDFLARE_ACCOUNT_ID: "acc", ...fake.env };
+  const environment: Environment = { ...own, CLOUDFLARE_ACCOUNT_ID: "acc", ...fake.env };
   let group = 0;
   const run: World["run"] = async (script, args) => {
     const child = spawn(process.execPath, [join(project, `scripts/${script}.ts`), ...args], {
@@ -68,7 +68,7 @@ async function world(options: FakeOptions = {}): Promise<World> {
       // A process group of its own, to be killed as a whole.
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
-      env: environment,
+      env: environment as NodeJS.ProcessEnv,
     });
     group = child.pid ?? 0;
     let printed = "";

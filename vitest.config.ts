@@ -1,9 +1,13 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { cloudflareTest } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
 import { unstable_readConfig } from "wrangler";
 import { testBindings, testRateLimits } from "./test/support/apps.ts";
 import { createOutbound } from "./test/support/outbound.ts";
 
+// The commands that tests start read large files, wrangler's above all: what was compiled once is kept.
+process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), "node-compile-cache");
 // Else each test file has a line on where secrets come from.
 process.env.WRANGLER_LOG ??= "warn";
 

@@ -1,7 +1,8 @@
 // `npm run bench`: the registry beside the floor and beside what people build instead, in one run, in alternating rounds.
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { defineCommand, main } from "../scripts/lib/command.ts";
-import { flag, number, numbers, text } from "../scripts/lib/options.ts";
+import { flag, number, numbers, text, UsageError } from "../scripts/lib/options.ts";
 import { type Output, withRoundedNumbers } from "../scripts/lib/output.ts";
 import { build, PROJECT } from "../scripts/lib/workerd.ts";
 import { checkAlike } from "./lib/alike.ts";
@@ -91,6 +92,7 @@ async function bench(
   },
   { output }: { output: Output },
 ): Promise<number> {
+  refuseUnknown(values);
   const { users, seconds, rounds, connections } = values;
   const load = { users, seconds, rounds, connections };
   const bundle = await output.during("building the Worker", build());
@@ -112,6 +114,17 @@ async function bench(
     if (growth !== null) output.say(JSON.stringify(withRoundedNumbers(growth)));
   });
   return 0;
+}
+
+/** What would only be noticed after minutes. */
+function refuseUnknown({ only, beside }: { only: string | null; beside: string | null }): void {
+  const names = OPERATIONS.map(({ name }) => name);
+  if (only !== null && !names.some((name) => name.includes(only))) {
+    throw new UsageError(`--only must be part of one of ${names.join(", ")}; not ${only}`);
+  }
+  if (beside !== null && !existsSync(join(beside, "node_modules"))) {
+    throw new UsageError(`--beside: ${beside} is no checkout with its dependencies installed`);
+  }
 }
 
 /** Whether a subject of this name is compared. */

@@ -7,6 +7,7 @@ import { check } from "./check-config.ts";
 import { CommandError, defineCommand, type Environment, main } from "./lib/command.ts";
 import { PROJECT } from "./lib/workerd.ts";
 import { runWrangler } from "./lib/wrangler.ts";
+import { mustBeWritable } from "./lib/writable.ts";
 
 export interface Deploy {
   /** The directory of the wrangler.toml. */
@@ -25,6 +26,7 @@ export interface Deployed {
 
 /** @throws {CommandError} if the configuration is wrong or wrangler fails; then nothing is noted */
 export async function deploy({ project, args, env }: Deploy): Promise<Deployed> {
+  await mustBeWritable(project);
   const configuration = { config: join(project, "wrangler.toml"), env: environmentIn(args) };
   const { problems } = await check({ ...configuration, forDeploy: true });
   if (problems.length > 0) throw new CommandError(problems.join("\n"));

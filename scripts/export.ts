@@ -65,8 +65,8 @@ export async function exportAll(registry: Registry, options: ExportOptions, outp
   const of = JSON.stringify([format, exact, appId, url]);
   const place = (out === null ? null : await readPlace(out, of)) ?? newPlace(of);
   if (place.users > 0) output.note(`Going on behind ${place.users} users, where an earlier run ended.`);
-  const target = await Target.open(out, place);
   const total = await usersOf(registry);
+  const target = await Target.open(out, place);
   const progress = output.progress("Users exported", total);
   if (place.bytes === 0) await target.write(WRITERS[format].header, place);
   while (!place.isDone) {
@@ -222,7 +222,10 @@ export const command = defineCommand({
   notes: "After a kill, run the same command again: it goes on where it was. The API key needs the scope fullAccess.",
   hasJson: false,
   async run(values, { output }) {
-    const registry = patient(registryOf(values), values.repeats, 500);
+    const once = registryOf(values);
+    // Whoever named another address or key is told at once.
+    await usersOf(once);
+    const registry = patient(once, values.repeats, 500);
     const { out, exact } = values;
     const format = values.format ?? "ndjson";
     const options = { format, out, exact, appId: values["app-id"], url: values.url };

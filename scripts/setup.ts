@@ -7,11 +7,12 @@ import { check } from "./check-config.ts";
 import { deploy } from "./deploy.ts";
 import { makeSecrets } from "./keys.ts";
 import { CommandError, defineCommand, type Environment, main } from "./lib/command.ts";
-import { choice, flag, text } from "./lib/options.ts";
+import { choice, flag, notHttpUrl, text, UsageError } from "./lib/options.ts";
 import type { Output } from "./lib/output.ts";
 import { PROJECT } from "./lib/workerd.ts";
 import { runWrangler } from "./lib/wrangler.ts";
 import { readWranglerConfig } from "./lib/wrangler-config.ts";
+import { mustBeWritable } from "./lib/writable.ts";
 import { type Ask, answersOf, askTerminal, type Given } from "./setup/answers.ts";
 import { addAccount, addApp } from "./setup/app-table.ts";
 import { accounts, logIn, secretNames, type Where } from "./setup/cloudflare.ts";
@@ -37,6 +38,7 @@ export interface Surroundings {
 export async function setup(options: SetupOptions, surroundings: Surroundings): Promise<void> {
   const { project, output, ask } = surroundings;
   const toml = join(project, "wrangler.toml");
+  await mustBeWritable(project);
   const where = await logInAndChooseAccount(surroundings, toml);
   await addNewApp(options, surroundings, toml);
   await updateTypes(project, toml);
@@ -109,9 +111,10 @@ async function logInAndChooseAccount(surroundings: Surroundings, toml: string): 
 async function addNewApp(options: SetupOptions, { ask, project }: Surroundings, toml: string): Promise<void> {
   const { vars } = await readWranglerConfig({ config: toml });
   const tables = Object.entries(vars).filter(([name]) => name.startsWith("APP_"));
-  const isThere = tables.some(([, app]) => (app as { appId?: unknown }).appId === options["app-id"]);
+  const there = tables.find(([, app]) => (app as { appId?: unknown }).appId === options["app-id"]);
+  if (there !== undefined) refuseOther(options, there);
   const isAgain = options["app-id"] === null && tables.length > 0;
-  if (isThere || (isAgain && (ask === null || !(await agreed(ask, "Add a further app? yes or no")))))
+  if (there !== undefined || (isAgain && (ask === null || !(await agreed(ask, "Add a further app? yes or no")))))
     return await mustBeRight(project);
   const app = await answersOf(options, ask);
   if (Object.hasOwn(vars, `APP_${app.name}`)) {
@@ -123,6 +126,15 @@ async function addNewApp(options: SetupOptions, { ask, project }: Surroundings, 
   } catch (error) {
     await writeFile(toml, before);
     throw error;
+  }
+}
+
+/** An app that is there is changed in its table, by hand: an option that says something else would be overlooked. */
+function refuseOther(options: SetupOptions, [name, table]: [string, unknown]): void {
+  for (const field of ["region", "identity"] as const) {
+    const is = (table as Record<string, unknown>)[field];
+    if (options[field] === null || is === undefined || options[field] === is) continue;
+    throw new UsageError(`--${field}: [vars.${name}] in wrangler.toml has ${JSON.stringify(is)}; change it there`);
   }
 }
 
@@ -270,6 +282,7 @@ export const command = defineCommand({
       placeholder: "URL",
       default: null,
       defaultSays: "the app's publicHost, or what wrangler says",
+      check: notHttpUrl,
     }),
     yes: flag("Replace a Worker of the same name that is not this one's."),
   },

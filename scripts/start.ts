@@ -1,15 +1,16 @@
 // `npm start`: the Worker on this machine, with a demo app and its data kept on disk between runs. Prints what to paste to see
 // it work.
-import { mkdir, mkdtemp, rm, rmdir } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { isIP } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { type Local, localBindings } from "./demo.ts";
-import { CommandError, defineCommand, execute } from "./lib/command.ts";
+import { defineCommand, execute } from "./lib/command.ts";
 import { type Certificate, localCertificate } from "./lib/local-certificate.ts";
 import { choice, flag, number, text } from "./lib/options.ts";
 import { lockStore } from "./lib/store-lock.ts";
 import { build, PROJECT, serve } from "./lib/workerd.ts";
 import { readWranglerConfig, shortPath } from "./lib/wrangler-config.ts";
+import { mustBeWritable } from "./lib/writable.ts";
 import { StandIn } from "./start/stand-in.ts";
 import { welcome } from "./start/welcome.ts";
 
@@ -68,7 +69,7 @@ interface Where {
 
 /** Answers the exit code. */
 async function serveUntilEnded({ ports, ip, data, cometchat }: Where): Promise<number> {
-  await mustBeWritable(join(PROJECT, ".wrangler/tmp"));
+  await mustBeWritable(PROJECT);
   // Before the Worker is built: whoever is refused waits for nothing.
   const lock = lockStore(data, "--persist-to");
   const standIn = cometchat ? await StandIn.start() : null;
@@ -112,19 +113,6 @@ function asked(): Promise<number> {
     setInterval(() => process.ppid !== ppid && end(0), PARENT_EVERY_MS).unref();
   }
   return promise;
-}
-
-async function mustBeWritable(directory: string): Promise<void> {
-  try {
-    await mkdir(directory, { recursive: true });
-    // A directory that is there says nothing of what may be done in it.
-    await rmdir(await mkdtemp(join(directory, "start-")));
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new CommandError(
-      `The Worker cannot be built, because ${PROJECT} cannot be written (${code}): copy it to a directory of your own, and run npm ci and npm start there.`,
-    );
-  }
 }
 
 /** For the names that SDKs build for this machine, in every region that an app has. */

@@ -8,6 +8,7 @@ import { uidOf } from "../src/http/uids.ts";
 import { CommandError, defineCommand, main } from "./lib/command.ts";
 import { choice, text, UsageError } from "./lib/options.ts";
 import { PROJECT } from "./lib/workerd.ts";
+import { readWranglerConfig } from "./lib/wrangler-config.ts";
 
 export interface UserNames {
   appId: string;
@@ -104,8 +105,7 @@ function refusing(read: () => string): string {
 }
 
 async function configuredApps(config: string, env: string | null): Promise<ReadonlyMap<string, App | ConfigError>> {
-  const { unstable_readConfig } = await import("wrangler");
-  const { vars } = unstable_readConfig({ config, ...(env === null ? {} : { env }) });
+  const { vars } = await readWranglerConfig({ config, env: env ?? undefined });
   return parseConfig(vars).apps;
 }
 

@@ -1,6 +1,7 @@
 // What all commands of this project (`npm run …`) share: their help, their options, and how they refuse, report and end.
 // Exit codes: 0 is done, 1 is "it found something" or "it failed", 2 is "this cannot be meant", with one line on stderr.
 import { parseArgs } from "node:util";
+import { adviceOn } from "./file-errors.ts";
 import { flag, type Option, type Options, shown, UsageError, type Values } from "./options.ts";
 import { Output } from "./output.ts";
 
@@ -60,11 +61,10 @@ export async function execute<O extends Options>(
       console.error(`${error.message} (npm run ${command.name} -- --help)`);
       return 2;
     }
-    if (error instanceof CommandError) {
-      console.error(error.message);
-      return 1;
-    }
-    throw error;
+    const failure = error instanceof CommandError ? error.message : adviceOn(error);
+    if (failure === null) throw error;
+    console.error(failure);
+    return 1;
   }
 }
 

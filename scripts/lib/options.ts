@@ -82,11 +82,13 @@ interface TextSettings<D> {
   default: D;
   defaultSays?: string;
   env?: string;
+  /** What is wrong with it, or `null`. */
+  check?: (given: string) => string | null;
 }
 
 /** Any text but the empty one. With `default: null`, absent is `null`. */
 export function text<D extends string | null>(settings: TextSettings<D>): Option<string | D> {
-  const { help, placeholder, env } = settings;
+  const { help, placeholder, env, check = () => null } = settings;
   const says = settings.defaultSays ?? settings.default;
   return {
     help,
@@ -94,11 +96,18 @@ export function text<D extends string | null>(settings: TextSettings<D>): Option
     ...(says === null ? {} : { shownDefault: says }),
     ...(env === undefined ? {} : { env }),
     parse: (given, name) => {
-      if (given === "") throw new UsageError(`${name} must not be empty`);
+      const problem = given === "" ? "must not be empty" : check(given);
+      if (problem !== null) throw new UsageError(`${name} ${problem}`);
       return given;
     },
     absent: () => settings.default,
   };
+}
+
+/** What is wrong with an address, or `null`. */
+export function notHttpUrl(given: string): string | null {
+  if (URL.canParse(given) && /^https?:$/.test(new URL(given).protocol)) return null;
+  return `must be an http or https URL, not ${JSON.stringify(given).slice(0, 80)}`;
 }
 
 /** A text that must be there, as an option or in the environment; `check` says what is wrong with it, or `null`. */

@@ -1,6 +1,6 @@
 // What commands need that talk to a running registry: where it is, and as whom they call it.
 import { CommandError } from "./command.ts";
-import { needed, type Option, UsageError } from "./options.ts";
+import { needed, notHttpUrl, type Option, UsageError } from "./options.ts";
 
 /** For {@link Command.options} of a command that calls a registry; {@link registryOf} takes their values. */
 export const REGISTRY_OPTIONS = {
@@ -8,8 +8,7 @@ export const REGISTRY_OPTIONS = {
     help: "Where the registry is.",
     placeholder: "URL",
     env: "REGISTRY_URL",
-    check: (given) =>
-      isHttpUrl(given) ? null : `must be an http or https URL, not ${JSON.stringify(given).slice(0, 80)}`,
+    check: notHttpUrl,
   }),
   "app-id": needed({ help: "The app's id.", placeholder: "ID", env: "REGISTRY_APP_ID" }),
   "api-key": needed({
@@ -44,10 +43,6 @@ export function targetOf(values: Given): { url: string; appId: string; apiKey: s
     throw new UsageError(`${missing[0]} is needed, or ${(missing[1] as Option<string>).env} in the environment`);
   }
   return { url, appId, apiKey };
-}
-
-function isHttpUrl(text: string): boolean {
-  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 }
 
 /** A running registry, called as a back end or as a client. */

@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { CommandError } from "./command.ts";
 import { lockStore, type StoreLock } from "./store-lock.ts";
 import { runWrangler } from "./wrangler.ts";
+import { mustBeWritable } from "./writable.ts";
 
 export const PROJECT = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const require = createRequire(import.meta.url);
@@ -21,6 +22,7 @@ const require = createRequire(import.meta.url);
  * `config`: the wrangler.toml of another Worker of this repository.
  */
 export async function build(config = "wrangler.toml", project = PROJECT): Promise<string> {
+  await mustBeWritable(project);
   const directory = await mkdtemp(join(tmpdir(), "push-token-registry-build-"));
   await wranglerIn(project, "deploy", "--dry-run", "--config", config, "--outdir", directory);
   const script = (await readdir(directory)).find((file) => file.endsWith(".js"));
@@ -35,7 +37,7 @@ export function wrangler(...args: string[]): Promise<string> {
 
 async function wranglerIn(project: string, ...args: string[]): Promise<string> {
   const { code, out, errors } = await runWrangler(args, { project });
-  if (code !== 0) throw new Error(`wrangler ${args[0]} failed:\n${out}${errors}`);
+  if (code !== 0) throw new CommandError(`wrangler ${args[0]} failed:\n${out}${errors}`);
   return out + errors;
 }
 

@@ -1,4 +1,5 @@
 // A wrangler.toml as wrangler reads it, and what is wrong with it in one line.
+import { stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { CommandError } from "./command.ts";
 import { PROJECT } from "./workerd.ts";
@@ -27,9 +28,15 @@ export async function readWranglerConfig({
   config?: string | undefined;
   env?: string | undefined;
 } = {}): Promise<WranglerConfig> {
+  const file = await stat(config).catch(() => null);
+  if (file?.isFile() !== true) throw new CommandError(`${shortPath(config)}: there is no such file`);
   const { unstable_readConfig } = await import("wrangler");
   try {
-    const read = unstable_readConfig({ config, ...(env === undefined ? {} : { env }) });
+    // What wrangler warns of, it says again when it deploys.
+    const read = unstable_readConfig({ config, ...(env === undefined ? {} : { env }) }, { hideWarnings: true });
+    if (env !== undefined && read.definedEnvironments?.includes(env) !== true) {
+      throw new Error(`there is no [env.${env}]; add it, or leave --env away`);
+    }
     return {
       name: read.name,
       // Plain objects: wrangler's have no prototype.

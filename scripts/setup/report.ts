@@ -20,8 +20,9 @@ export function sdkText(
   host: string,
 ): string {
   const isChat = identity === "cometchat";
-  const both = (builder: string) =>
-    `${builder}.overrideClientHost("${host}/v3.0")${isChat ? "" : `.overrideAdminHost("${host}/v3.0")`}.build()`;
+  // Without chat nobody answers the socket that an SDK opens by itself.
+  const alone = isChat ? "" : `.overrideAdminHost("${host}/v3.0").autoEstablishSocketConnection(false)`;
+  const both = (builder: string) => `${builder}.overrideClientHost("${host}/v3.0")${alone}.build()`;
   return `
 SDKs of ${appId}:
 

@@ -1,7 +1,8 @@
 // Android's and iOS' SDKs as they are on the wire. Their requests are written out by hand, and Android's reading of a reply is
 // the one of `ApiConnection.handleApiResponse` in chat-sdk-android 4.0.10; the iOS SDK is a closed binary.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type HttpReply, Registry } from "../support/node/registry.ts";
+import { Registry } from "../support/node/registry.ts";
+import type { HttpReply } from "../support/node/wire.ts";
 import { uniqueToken, uniqueUid } from "../support/unique.ts";
 
 const HOST = "push-notification-us.registry.test";

@@ -1,11 +1,14 @@
 // The library of all commands: options, refusals, progress, and where a registry is.
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { describe, it, onTestFinished, vi } from "vitest";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, it, onTestFinished } from "vitest";
 import { CommandError, defineCommand, execute, helpOf, parse } from "../../scripts/lib/command.ts";
 import { choice, flag, number, numbers, text, UsageError } from "../../scripts/lib/options.ts";
 import { duration, Output, rounded, withRoundedNumbers } from "../../scripts/lib/output.ts";
 import { REGISTRY_OPTIONS, registryOf } from "../../scripts/lib/registry.ts";
+import { caught } from "../support/node/caught.ts";
 
 const sample = defineCommand({
   name: "sample",
@@ -38,28 +41,6 @@ const calling = defineCommand({
     return 0;
   },
 });
-
-/** Runs a command with what it prints caught. */
-async function caught(work: () => Promise<number>): Promise<{ code: number; out: string; errors: string }> {
-  let [out, errors] = ["", ""];
-  const spies = [
-    vi.spyOn(console, "error").mockImplementation((line) => {
-      errors += `${line}\n`;
-    }),
-    vi.spyOn(console, "log").mockImplementation((line) => {
-      out += `${line}\n`;
-    }),
-    vi.spyOn(process.stdout, "write").mockImplementation((chunk) => {
-      out += chunk;
-      return true;
-    }),
-  ];
-  try {
-    return { code: await work(), out, errors };
-  } finally {
-    for (const spy of spies) spy.mockRestore();
-  }
-}
 
 describe("options", () => {
   it("are read, by default or as given", ({ expect }) => {
@@ -130,6 +111,24 @@ describe("a command", () => {
   it("prints its result as one JSON document on demand", async ({ expect }) => {
     const { out } = await caught(() => execute(sample, ["alice", "--json"], {}));
     expect(JSON.parse(out)).toEqual({ count: 3, operands: ["alice"] });
+  });
+
+  it.for([
+    ["EROFS", "/data/x", "/data/x cannot be read or written (EROFS): use another path"],
+    ["ENOENT", "/none/x", "/none/x cannot be read or written (ENOENT): use another path"],
+    ["EACCES", join(tmpdir(), "push-token-registry-build-x"), "(EACCES): use another directory in TMPDIR."],
+    ["ENOSPC", undefined, "The disk is full (ENOSPC): make room, and run this again."],
+  ] as const)("says in one sentence what to do about %s", async ([code, path, says], { expect }) => {
+    const failing = { ...sample, run: () => Promise.reject(Object.assign(new Error("in English"), { code, path })) };
+    const { errors, ...rest } = await caught(() => execute(failing, ["alice"], {}));
+    expect(rest).toEqual({ code: 1, out: "" });
+    expect(errors).toMatch(/^[^\n]+\n$/);
+    expect(errors).toContain(says);
+  });
+
+  it("hides no fault of its own", async ({ expect }) => {
+    const failing = { ...sample, run: () => Promise.reject(new TypeError("a fault")) };
+    await expect(execute(failing, ["alice"], {})).rejects.toThrow("a fault");
   });
 });
 

@@ -1,14 +1,13 @@
 // What `npm run check:config` and `npm run keys` do, as their users run them.
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it, onTestFinished } from "vitest";
-import { type Configuration, check, problemsOf } from "../../scripts/check-config.ts";
-import { makeSecrets } from "../../scripts/keys.ts";
-import { PROJECT } from "../../scripts/lib/workerd.ts";
+import { type Configuration, check, command as checkConfig, problemsOf } from "../../scripts/check-config.ts";
+import { command as keysCommand, makeSecrets } from "../../scripts/keys.ts";
 import { ConfigError, parseConfig } from "../../src/config/apps.ts";
+import { executed } from "../support/node/caught.ts";
 
 const VALID: Configuration = {
   vars: { APP_ACME: { appId: "acme" } },
@@ -16,14 +15,6 @@ const VALID: Configuration = {
   rateLimits: ["RATE_LIMIT_IP", "RATE_LIMIT_STRICT"],
   deployed: { acme: { policy: "exclusive", jurisdiction: null } },
 };
-
-function script(name: string, ...args: string[]): Promise<{ code: number; out: string; errors: string }> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [join(PROJECT, "scripts", name), ...args], { cwd: PROJECT }, (error, out, errors) =>
-      resolve({ code: error === null ? 0 : Number(error.code), out, errors }),
-    );
-  });
-}
 
 const JWT_APP = {
   appId: "acme",
@@ -158,10 +149,20 @@ describe("npm run check:config", () => {
       { toml: 'name = "x"\n', record: '{"a":{"policy":3}}' },
       /deployed\.json: .*at a\.policy/,
     ],
-    ["no file", {}, /Could not read file/],
-  ] as const)("says in one line what is wrong: %s", async ([, given, says], { expect }) => {
+    ["no file", {}, /wrangler\.toml: there is no such file$/],
+    [
+      "no such environment",
+      { toml: 'name = "x"\n' },
+      /wrangler\.toml: there is no \[env\.staging\]; add it/,
+      "staging",
+    ],
+  ] as const)("says in one line what is wrong: %s", async ([, given, says, env], { expect }) => {
     const { file } = await files(given);
-    const { code, out, errors } = await script("check-config.ts", "--config", file);
+    const { code, out, errors } = await executed(checkConfig, [
+      "--config",
+      file,
+      ...(env === undefined ? [] : ["--env", env]),
+    ]);
     expect({ code, out }).toEqual({ code: 1, out: "" });
     expect(errors.trimEnd()).toMatch(says);
     expect(errors.trimEnd()).not.toContain("\n");
@@ -196,7 +197,7 @@ describe("npm run keys", () => {
   it("prints keys of each scope, and a secret that the Worker accepts and that holds only their hashes", async ({
     expect,
   }) => {
-    const { code, out } = await script("keys.ts", "ACME");
+    const { code, out } = await executed(keysCommand, ["ACME"]);
     expect(code).toBe(0);
     expect(out).toContain("npx wrangler secret put SECRETS_ACME");
     const secret = out.split("\n").find((line) => line.startsWith("{")) ?? "";
@@ -210,11 +211,11 @@ describe("npm run keys", () => {
       expect(app.apiKeys).toContainEqual({ name: expect.stringMatching(`^${scope}-`), scope, sha256 });
       expect(secret).not.toContain(key);
     }
-    expect((await script("keys.ts", "ACME")).out).not.toContain(keys[0]?.key);
+    expect((await executed(keysCommand, ["ACME"])).out).not.toContain(keys[0]?.key);
   });
 
   it("prints single entries for a rotation", async ({ expect }) => {
-    const { code, out } = await script("keys.ts", "ACME", "--api-key", "sender", "--signing-key", "--jwt-secret");
+    const { code, out } = await executed(keysCommand, ["ACME", "--api-key", "sender", "--signing-key", "--jwt-secret"]);
     expect(code).toBe(0);
     const [apiKey, signingKey, jwtSecret] = out.split("\n").filter((line) => line.startsWith("{"));
     const secret = `{"apiKeys":[${apiKey}],"signingKeys":[${signingKey}],"jwtSecrets":[${jwtSecret}]}`;
@@ -234,9 +235,9 @@ describe("npm run keys", () => {
   });
 
   it("explains itself, and refuses what it does not know", async ({ expect }) => {
-    expect((await script("keys.ts", "--help")).out).toContain("npm run keys");
+    expect((await executed(keysCommand, ["--help"])).out).toContain("npm run keys");
     for (const args of [["acme"], ["A", "B"], ["ACME", "--api-key", "all"]]) {
-      const { code, out, errors } = await script("keys.ts", ...args);
+      const { code, out, errors } = await executed(keysCommand, args);
       expect(code).toBe(2);
       expect(out).toBe("");
       expect(errors).not.toBe("");

@@ -1,26 +1,12 @@
 // `npm run explain`: what a registry knows of a user, for people.
-import { describe, inject, it, onTestFinished, vi } from "vitest";
+import { describe, inject, it, onTestFinished } from "vitest";
 import { command } from "../../scripts/explain.ts";
-import { type Environment, execute } from "../../scripts/lib/command.ts";
+import type { Environment } from "../../scripts/lib/command.ts";
 import { Connections, LoadClient, loadApp } from "../../scripts/lib/load.ts";
 import { serve } from "../../scripts/lib/workerd.ts";
+import { executed } from "../support/node/caught.ts";
 
-async function run(args: string[], env: Environment): Promise<{ code: number; out: string; errors: string }> {
-  let [out, errors] = ["", ""];
-  const stdout = vi.spyOn(process.stdout, "write").mockImplementation((chunk) => {
-    out += chunk;
-    return true;
-  });
-  const stderr = vi.spyOn(console, "error").mockImplementation((line) => {
-    errors += line;
-  });
-  try {
-    return { code: await execute(command, args, env), out, errors };
-  } finally {
-    stdout.mockRestore();
-    stderr.mockRestore();
-  }
-}
+const run = (args: string[], env: Environment) => executed(command, args, env);
 
 async function startRegistry() {
   const app = loadApp();

@@ -4,6 +4,7 @@ import { execFile } from "node:child_process";
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "vitest";
+import manifest from "../../package.json" with { type: "json" };
 import { PROJECT } from "../../scripts/lib/workerd.ts";
 import { checkout } from "../support/node/checkout.ts";
 import { type Local, start } from "../support/node/local.ts";
@@ -133,11 +134,17 @@ function commands(): string[] {
 describe("the commands of the pages", () => {
   it("run, if they can run here", { timeout: 120_000 }, async ({ expect }) => {
     const here = commands().filter((command) => !ELSEWHERE.some(([pattern]) => pattern.test(command)));
+    expect(here.filter((command) => !command.startsWith("npm run "))).toEqual([]);
     expect(here).toEqual(expect.arrayContaining(["npm run keys -- ACME --signing-key", "npm run check:config"]));
     const project = await checkout();
-    for (const command of here) {
-      const [, ...args] = command.replace("<uid>", "alice --app-id demo").split(" ");
-      const { code, errors } = await run("npm", ["--silent", ...args], project);
+    const runs = here.map(async (command) => {
+      const [, , name = "", , ...args] = command.replace("<uid>", "alice --app-id demo").split(" ");
+      // As npm would, in a shell, without its own half second.
+      const line = `${(manifest.scripts as Record<string, string>)[name] ?? `echo no ${name} >&2; false`} ${args.join(" ")}`;
+      const PATH = `${join(project, "node_modules/.bin")}:${process.env.PATH}`;
+      return { command, ...(await run("sh", ["-c", line], project, { PATH })) };
+    });
+    for (const { command, code, errors } of await Promise.all(runs)) {
       expect({ command, code, errors }).toEqual({ command, code: 0, errors: "" });
     }
   });

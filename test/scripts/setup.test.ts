@@ -6,13 +6,16 @@ import { globSync, readFileSync } from "node:fs";
 import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it, onTestFinished } from "vitest";
+import { deploy } from "../../scripts/deploy.ts";
+import { type Environment, parse } from "../../scripts/lib/command.ts";
 import { Output } from "../../scripts/lib/output.ts";
-import { type SetupOptions, setup } from "../../scripts/setup.ts";
+import { command, type SetupOptions, setup } from "../../scripts/setup.ts";
 import { checkout } from "../support/node/checkout.ts";
+import { Device } from "../support/node/device.ts";
 import { FakeCloudflare, type FakeOptions } from "../support/node/fake-cloudflare.ts";
 import { temporary } from "../support/node/local.ts";
 
-const NEW_APP = ["--app-id", "acme", "--region", "eu", "--origins", "https://app.acme.example"];
+const NEW_APP = ["--app-id", "acme", "--region", "eu", "--origins", "https://app.example.com"];
 const NOTHING: SetupOptions = {
   "app-id": null,
   name: null,
@@ -55,7 +58,9 @@ async function world(options: FakeOptions = {}): Promise<World> {
   const fake = await FakeCloudflare.start(options);
   onTestFinished(() => fake.stop());
   const [project, home] = [await checkout(), await temporary("home")];
-  const environment = { PATH: process.env.PATH, HOME: home, NO_COLOR: "1", CLOUDFLARE_ACCOUNT_ID: "acc", ...fake.env };
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
+  const own = { PATH, NODE_COMPILE_CACHE, HOME: home, NO_COLOR: "1" };
+  const environment: Environment = { ...own, CLOUDFLARE_ACCOUNT_ID: "acc", ...fake.env };
   let group = 0;
   const run: World["run"] = async (script, args) => {
     const child = spawn(process.execPath, [join(project, `scripts/${script}.ts`), ...args], {
@@ -63,7 +68,7 @@ async function world(options: FakeOptions = {}): Promise<World> {
       // A process group of its own, to be killed as a whole.
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
-      env: environment,
+      env: environment as NodeJS.ProcessEnv,
     });
     group = child.pid ?? 0;
     let printed = "";
@@ -108,6 +113,29 @@ async function works(fake: FakeCloudflare, appId: string, apikey = ""): Promise<
   return response.status === 200;
 }
 
+/** What the JavaScript SDK and a sender see of alice, by the line and the keys that were printed: she registers and logs out. */
+async function driven(fake: FakeCloudflare, printed: string, keys: Record<string, string>) {
+  const { host } = new URL(fake.url);
+  const back = async (method: string, call: string, apikey = "") => {
+    const reply = await fetch(`${fake.url}/v3/users/alice/${call}`, { method, headers: { appId: "acme", apikey } });
+    return ((await reply.json()) as { data: { authToken: string; pushTokens: { token: string }[] } }).data;
+  };
+  const seen = async () => (await back("GET", "push_tokens", keys.sender)).pushTokens.map(({ token }) => token);
+  const { authToken } = await back("POST", "auth_tokens", keys.authOnly);
+  const hosts = [host, `push-notification-eu.${host}`];
+  const device = new Device({ sdk: "javascript", registry: fake, appId: "acme", host, hosts });
+  const { CometChat } = device;
+  const [line = ""] = printed.match(/new CometChat\.AppSettingsBuilder\(\).*$/m) ?? [];
+  await CometChat.init("acme", new Function("CometChat", `return ${line}`)(CometChat));
+  await CometChat.login(authToken);
+  await device.extension("POST", "v2/tokens", { fcmToken: "the-token-of-alice" });
+  const listed = await device.extension("GET", "v2/tokens", null);
+  const before = await seen();
+  await CometChat.logout();
+  device.close();
+  return { listed, seen: [before, await seen()] };
+}
+
 // Each run starts wrangler some times, which takes seconds on a busy machine.
 describe("npm run setup", { timeout: 300_000 }, () => {
   it("goes live the first time, upgrades the second, and adds an app the third: keys stay", async ({ expect }) => {
@@ -118,12 +146,16 @@ describe("npm run setup", { timeout: 300_000 }, () => {
     expect(Object.keys(keys)).toEqual(["fullAccess", "sender", "authOnly"]);
     expect(await works(fake, "acme", keys.fullAccess)).toBe(true);
     expect(first.printed).toContain(`setRegion("eu").overrideClientHost("${new URL(fake.url).host}/v3.0")`);
+    expect(await driven(fake, first.printed, keys)).toEqual({
+      listed: { ios: [], web: ["the-token-of-alice"], android: [] },
+      seen: [["the-token-of-alice"], []],
+    });
     expect(first.printed).toContain("git add wrangler.toml src/env.d.ts deployed.json");
 
     const toml = await read("wrangler.toml");
     expect(toml).toContain(`name = "${WORKER}"`);
     expect(toml).toContain(
-      '[vars.APP_ACME]\nappId = "acme"\nregion = "eu"\nidentity = "issued"\nallowedOrigins = ["https://app.acme.example"]',
+      '[vars.APP_ACME]\nappId = "acme"\nregion = "eu"\nidentity = "issued"\nallowedOrigins = ["https://app.example.com"]',
     );
     expect(toml).toContain('required = ["SECRETS_ACME"]');
     expect(await read("src/env.d.ts")).toContain("SECRETS_ACME: string");
@@ -271,6 +303,27 @@ describe("npm run setup", { timeout: 300_000 }, () => {
     const before = await read("wrangler.toml");
     await expect(here({ ...NEW_APP_OPTIONS, ...wrong })).rejects.toThrow(says);
     expect(await read("wrangler.toml")).toBe(before);
+  });
+
+  it("says in one sentence what to do where it may not write, and asks Cloudflare nothing", async ({ expect }) => {
+    const { fake, here, project } = await world();
+    await writeFile(join(project, ".wrangler"), "in the way of the directory");
+    const says =
+      /^The Worker cannot be built, because \S+ cannot be written \(\w+\): copy it .* run npm ci .* there\.$/;
+    await expect(here(NEW_APP_OPTIONS)).rejects.toThrow(says);
+    await expect(deploy({ project, args: [], env: process.env })).rejects.toThrow(says);
+    expect(fake.received).toEqual([]);
+  });
+
+  it("overlooks no option: of an app that is there, and an address that is none", async ({ expect }) => {
+    const { fake, here, read, project } = await world();
+    const toml = `${await read("wrangler.toml")}\n[vars.APP_ACME]\nappId = "acme"\nregion = "eu"\n`;
+    await writeFile(join(project, "wrangler.toml"), toml);
+    await expect(here({ "app-id": "acme", region: "us" })).rejects.toThrow(
+      '--region: [vars.APP_ACME] in wrangler.toml has "eu"; change it there',
+    );
+    expect(() => parse(command, ["--url", "acme.example"], {})).toThrow("--url must be an http or https URL");
+    expect(fake.received).toEqual([]);
   });
 
   it("leaves a wrangler.toml alone that it cannot edit, and says what to add", async ({ expect }) => {

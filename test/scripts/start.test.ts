@@ -102,7 +102,7 @@ policy = "both"
     [
       "a checkout that cannot be written",
       async (project: string) => await writeFile(join(project, ".wrangler"), "in the way of the directory"),
-      /cannot be written \(\w+\): copy it to a directory of your own, and run npm ci and npm start there\.$/,
+      /cannot be written \(\w+\): copy it to a directory of your own, and run npm ci and this command there\.$/,
     ],
     [
       "a data directory that cannot be written",

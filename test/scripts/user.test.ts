@@ -3,28 +3,14 @@ import { appendFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { describe, inject, it, onTestFinished, vi } from "vitest";
-import { type Environment, execute } from "../../scripts/lib/command.ts";
+import { describe, inject, it, onTestFinished } from "vitest";
+import type { Environment } from "../../scripts/lib/command.ts";
 import { Connections, LoadClient, loadApp } from "../../scripts/lib/load.ts";
 import { serve } from "../../scripts/lib/workerd.ts";
 import { command, type UserNames } from "../../scripts/user.ts";
+import { executed } from "../support/node/caught.ts";
 
-async function run(args: string[], env: Environment = {}): Promise<{ code: number; out: string; errors: string }> {
-  let [out, errors] = ["", ""];
-  const stdout = vi.spyOn(process.stdout, "write").mockImplementation((chunk) => {
-    out += chunk;
-    return true;
-  });
-  const stderr = vi.spyOn(console, "error").mockImplementation((line) => {
-    errors += line;
-  });
-  try {
-    return { code: await execute(command, args, env), out, errors };
-  } finally {
-    stdout.mockRestore();
-    stderr.mockRestore();
-  }
-}
+const run = (args: string[], env: Environment = {}) => executed(command, args, env);
 
 /** A wrangler.toml with an app of each way to spell uids. */
 async function configFile(): Promise<string> {

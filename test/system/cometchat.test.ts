@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, it } from "vitest";
 import { COMETCHAT_REGIONS } from "../support/apps.ts";
 import { FakeCometChat } from "../support/fake-cometchat.ts";
 import { type FetchServer, serveFetch } from "../support/node/fetch-server.ts";
-import { type HttpReply, Registry } from "../support/node/registry.ts";
+import { Registry } from "../support/node/registry.ts";
+import type { HttpReply } from "../support/node/wire.ts";
 import { uniqueToken, uniqueUid } from "../support/unique.ts";
 
 const HOST = "push-notification-us.registry.test";

@@ -100,6 +100,31 @@ describe("the example sender, copied out of the repository", () => {
     });
   });
 
+  it("listens where the registry does not, and says in one sentence what to do where it cannot", async ({ expect }) => {
+    const start = async (args: readonly string[], env: Record<string, string>) => {
+      const { promise, resolve } = Promise.withResolvers<{ code: unknown; stderr: string }>();
+      execFile(process.execPath, args, { cwd: folder, env: { ...process.env, ...env } }, (error, _, stderr) =>
+        resolve({ code: error?.code ?? 0, stderr }),
+      );
+      return await promise;
+    };
+    const source = await readFile(join(folder, "dev/start.ts"), "utf8");
+    const [, port] = source.match(/PORT = "(\d+)"/) ?? [];
+    // npm start of the registry: http, and https at the next one.
+    expect([8787, 8788]).not.toContain(Number(port));
+    const [, ...args] = own.scripts.start.split(" ");
+    const taken = new URL(server.url).port;
+    expect(await start(args, { PORT: taken })).toEqual({
+      code: 1,
+      stderr: `Port ${taken} is already in use: choose another with PORT in the environment.\n`,
+    });
+    const old = 'Object.defineProperty(process, "versions", { value: { node: "20.20.2" } })';
+    expect(await start(["--import", `data:text/javascript,${encodeURIComponent(old)}`, ...args], {})).toEqual({
+      code: 1,
+      stderr: "Node 22.18 or later is needed; this is 20.20.2.\n",
+    });
+  });
+
   it("installs the same versions as this repository", async ({ expect }) => {
     const all: Record<string, string> = { ...manifest.dependencies, ...manifest.devDependencies };
     for (const [name, version] of Object.entries({ ...own.dependencies, ...own.devDependencies })) {

@@ -1,11 +1,11 @@
 // `npm start`: the sender beside a local registry, with fakes of FCM and APNs. Nothing leaves this machine.
-// The defaults are those of the registry's own `npm start`.
+// The defaults are those of the registry's own `npm start`, which listens on 8787 and 8788.
 import { httpRegistry } from "../src/http-registry.ts";
 import { startFakeProviders } from "./fake-providers.ts";
 import { serveSender } from "./serve.ts";
 
 const {
-  PORT = "8788",
+  PORT = "8790",
   REGISTRY_URL = "http://localhost:8787",
   REGISTRY_APP_ID = "demo",
   REGISTRY_API_KEY = "demo-sender-key",
@@ -22,7 +22,13 @@ const sender = await serveSender(
     WEBHOOK_PASSWORD,
   },
   Number(PORT),
-);
+).catch((error: NodeJS.ErrnoException): never => {
+  if (error.code === "EADDRINUSE") {
+    console.error(`Port ${PORT} is already in use: choose another with PORT in the environment.`);
+    process.exit(1);
+  }
+  throw error;
+});
 console.log(`The sender is at ${sender.url}, with fakes of FCM and APNs. It asks the registry at ${REGISTRY_URL}.
 
 curl -u ${WEBHOOK_USER}:${WEBHOOK_PASSWORD} ${sender.url}/send \\

@@ -114,7 +114,7 @@ export interface RecordedCall {
 
 export interface DeviceOptions {
   sdk: SdkName;
-  registry: Registry;
+  registry: Pick<Registry, "send">;
   appId: string;
   /** What the app passes to `overrideClientHost` and `overrideAdminHost`, without the `/v3.0`. */
   host: string;

@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { serve, type Server as Worker } from "../../../scripts/lib/workerd.ts";
+import { exchange, type HttpCall, type HttpReply } from "./wire.ts";
 
 export interface FakeOptions {
   accounts?: { id: string; name: string }[];
@@ -76,12 +77,24 @@ export class FakeCloudflare {
 
   /** Where the API is, and everything else is the Worker that was uploaded last. */
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `http://localhost:${this.#port}`;
+  }
+
+  get #port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** A call of the Worker by any name, as each of them leads here. */
+  send(call: HttpCall): Promise<HttpReply> {
+    return exchange(send, { host: "127.0.0.1", port: this.#port, agent: false }, call);
   }
 
   /** What leads wrangler here, beside the account. */
   get env(): Record<string, string> {
-    return { CLOUDFLARE_API_BASE_URL: `${this.url}${API}`, CLOUDFLARE_API_TOKEN: "token-of-the-fake" };
+    return {
+      CLOUDFLARE_API_BASE_URL: `http://127.0.0.1:${this.#port}${API}`,
+      CLOUDFLARE_API_TOKEN: "token-of-the-fake",
+    };
   }
 
   /** A Worker of somebody else. */

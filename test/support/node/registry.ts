@@ -1,5 +1,4 @@
 // The Worker over HTTPS, as the SDKs need it (they speak nothing else), and a client that reaches it by any host name.
-import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { Agent, request } from "node:https";
 import { dirname } from "node:path";
@@ -7,6 +6,7 @@ import { generate } from "selfsigned";
 import { inject } from "vitest";
 import { type Server, serve } from "../../../scripts/lib/workerd.ts";
 import { API_KEYS, testBindings } from "../apps.ts";
+import { exchange, type HttpCall, type HttpReply } from "./wire.ts";
 
 export interface RegistryOptions {
   /** The names that its certificate is valid for: a client that calls another one gets no connection. */
@@ -14,21 +14,6 @@ export interface RegistryOptions {
   bindings?: Record<string, string | object>;
   /** `host:port` of an HTTP server that answers whatever the Worker fetches. */
   outbound?: string;
-}
-
-export interface HttpCall {
-  method: string;
-  host: string;
-  /** As it goes over the wire, query included: nothing is normalised. */
-  path: string;
-  headers?: Record<string, string>;
-  body?: string;
-}
-
-export interface HttpReply {
-  status: number;
-  headers: Headers;
-  text: string;
 }
 
 export interface ServerCall {
@@ -87,22 +72,9 @@ export class Registry {
   }
 
   /** One request with these headers and no others but `Host` and the body's length. */
-  async send({ method, host, path, headers = {}, body }: HttpCall): Promise<HttpReply> {
-    const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
-    const outgoing = request({
-      host: "127.0.0.1",
-      port: this.server.port,
-      servername: host,
-      agent: this.#agent,
-      method,
-      path,
-      headers: { host, ...headers, ...length },
-    });
-    outgoing.end(body);
-    const [incoming] = await once(outgoing, "response");
-    let text = "";
-    for await (const chunk of incoming.setEncoding("utf8")) text += chunk;
-    return { status: incoming.statusCode, headers: new Headers(incoming.headers), text };
+  send(call: HttpCall): Promise<HttpReply> {
+    const where = { host: "127.0.0.1", port: this.server.port, servername: call.host, agent: this.#agent };
+    return exchange(request, where, call);
   }
 }
 

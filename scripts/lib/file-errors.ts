@@ -1,0 +1,13 @@
+// Errors of the file system that are no fault of a command, in words.
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** What to do about an error of the file system that is no fault of the command; `null` for any other one. */
+export function adviceOn(error: unknown): string | null {
+  const { code = "", path } = error as NodeJS.ErrnoException;
+  if (code === "ENOSPC" || code === "EDQUOT") return `The disk is full (${code}): make room, and run this again.`;
+  if (!["EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR", "EISDIR"].includes(code) || path === undefined) return null;
+  const isTemporary = path.startsWith(join(tmpdir(), "push-token-registry-"));
+  const way = isTemporary ? "another directory in TMPDIR" : "another path, or a copy of the project that is yours";
+  return `${path} cannot be read or written (${code}): use ${way}.`;
+}

@@ -1,11 +1,12 @@
-// `npm run client-scenarios`: random lives of an app with public/client.js, against workerd.
-import { testBindings } from "../test/support/apps.ts";
-import { BackEnd } from "../test/support/node/back-end.ts";
+// `npm run client-scenarios`: random lives of an app with public/client.js, against a registry for tests.
+import { rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { runScenarios } from "../test/support/node/client-scenarios.ts";
+import { startWith } from "../testing/registry.ts";
 import { defineCommand, main } from "./lib/command.ts";
 import { number } from "./lib/options.ts";
 import { rounded } from "./lib/output.ts";
-import { build, serve } from "./lib/workerd.ts";
+import { build, PROJECT } from "./lib/workerd.ts";
 
 export const command = defineCommand({
   name: "client-scenarios",
@@ -27,11 +28,11 @@ export const command = defineCommand({
   async run({ scenarios, seed: given }, { output }) {
     const seed = given ?? Date.now() % 1_000_000;
     const bundle = await output.during("building the Worker", build());
-    const server = await serve({ bundle, bindings: testBindings });
+    const app = { appId: "test", takeovers: { perUserAndHour: 1_000_000 } };
+    const registry = await startWith({ bundle, statics: join(PROJECT, "public") }, { app });
     const progress = output.progress("scenarios", scenarios);
     try {
-      const backEnd = new BackEnd(server.url);
-      const result = await runScenarios({ scenarios, seed, backEnd, progress: (played) => progress.at(played, "") });
+      const result = await runScenarios({ scenarios, seed, registry, progress: (played) => progress.at(played, "") });
       progress.end();
       output.result({ seed, ...result }, () => {
         output.say(`seed ${seed}: ${rounded(result.scenarios)} scenarios, ${rounded(result.requests)} requests`);
@@ -39,7 +40,8 @@ export const command = defineCommand({
       });
       return result.finding === null ? 0 : 1;
     } finally {
-      await server.stop();
+      await registry.stop();
+      await rm(dirname(bundle), { recursive: true });
     }
   },
 });

@@ -8,14 +8,13 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { type Browser, type BrowserContext, chromium } from "playwright-core";
-import { afterAll, beforeAll, describe, inject, it, onTestFinished } from "vitest";
-import { PROJECT, type Server, serve } from "../../scripts/lib/workerd.ts";
-import { testBindings } from "../support/apps.ts";
-import { BackEnd } from "../support/node/back-end.ts";
+import { afterAll, beforeAll, describe, it, onTestFinished } from "vitest";
+import { PROJECT } from "../../scripts/lib/workerd.ts";
+import type { Registry } from "../../testing/types.ts";
+import { startRegistry, UNLIMITED_APP } from "../support/node/testing.ts";
 import { uniqueToken, uniqueUid } from "../support/unique.ts";
 
-let server: Server;
-let backEnd: BackEnd;
+let registry: Registry;
 let pages: PageServer;
 let origin: string;
 let browser: Browser;
@@ -48,12 +47,11 @@ async function files(): Promise<Record<string, string>> {
 async function forwarded({ method = "GET", url, headers }: IncomingMessage, body: string): Promise<Response> {
   const names = ["appid", "authtoken", "content-type"].filter((name) => headers[name] !== undefined);
   const sent = Object.fromEntries(names.map((name) => [name, String(headers[name])]));
-  return fetch(`${server.url}${url}`, { method, headers: sent, body: body === "" ? null : body });
+  return fetch(`${registry.url}${url}`, { method, headers: sent, body: body === "" ? null : body });
 }
 
 beforeAll(async () => {
-  server = await serve({ bundle: inject("bundle"), bindings: testBindings });
-  backEnd = new BackEnd(server.url);
+  registry = await startRegistry({ app: UNLIMITED_APP });
   const served = await files();
   pages = createServer(async (request, response) => {
     const file = served[request.url ?? ""];
@@ -77,7 +75,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   pages?.close();
-  await server?.stop();
+  await registry?.stop();
 });
 
 /** A page without the app, which tells the browser what to do with the service worker. */
@@ -115,7 +113,7 @@ describe("Background Sync with the service worker of docs/client.md", () => {
     await app.goto(origin);
     await app.waitForFunction("globalThis.registration");
     await app.evaluate("navigator.serviceWorker.ready.then(() => {})");
-    await app.evaluate(`globalThis.authToken = ${JSON.stringify(await backEnd.mint(uid))}`);
+    await app.evaluate(`globalThis.authToken = ${JSON.stringify(await registry.mint(uid))}`);
     const registered = await app.evaluate(`registration.register({ fcmToken: ${JSON.stringify(token)} })`);
     expect(registered).toEqual({ ok: true, pending: 0 });
     const { page, stopWorker, sync } = await reader(context);
@@ -128,11 +126,11 @@ describe("Background Sync with the service worker of docs/client.md", () => {
     // Else a timer of the worker that the browser started when it was asked could do it.
     await stopWorker();
     expect(await page.evaluate("queue()")).toHaveLength(1);
-    expect(await backEnd.pushTokens(uid)).toEqual([token]);
+    expect(await registry.tokensOf(uid)).toEqual([token]);
 
     isCut = false;
     await sync();
     await page.evaluate("emptied()");
-    expect(await backEnd.pushTokens(uid)).toEqual([]);
+    expect(await registry.tokensOf(uid)).toEqual([]);
   });
 });

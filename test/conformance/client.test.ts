@@ -6,15 +6,14 @@ import { createServer, type Server as PageServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
-import { afterAll, beforeAll, describe, inject, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, it, onTestFinished } from "vitest";
 import type { Registration, Result } from "../../public/client.d.ts";
-import { PROJECT, type Server, serve } from "../../scripts/lib/workerd.ts";
-import { testBindings } from "../support/apps.ts";
-import { BackEnd } from "../support/node/back-end.ts";
+import { PROJECT } from "../../scripts/lib/workerd.ts";
+import type { Registry } from "../../testing/types.ts";
+import { startRegistry, UNLIMITED_APP } from "../support/node/testing.ts";
 import { uniqueToken, uniqueUid } from "../support/unique.ts";
 
-let server: Server;
-let backEnd: BackEnd;
+let registry: Registry;
 let pages: PageServer;
 let browser: Browser;
 
@@ -31,12 +30,11 @@ interface AppGlobals {
 }
 
 beforeAll(async () => {
-  server = await serve({ bundle: inject("bundle"), bindings: testBindings });
-  backEnd = new BackEnd(server.url);
+  registry = await startRegistry({ app: UNLIMITED_APP });
   const client = await readFile(join(PROJECT, "public/client.js"));
   pages = createServer((request, response) => {
     if (request.url === "/client.js") response.setHeader("content-type", "text/javascript").end(client);
-    else response.setHeader("content-type", "text/html").end(APP_PAGE(server.url));
+    else response.setHeader("content-type", "text/html").end(APP_PAGE(registry.url));
   });
   pages.listen(0, "127.0.0.1");
   await once(pages, "listening");
@@ -49,7 +47,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser?.close();
   pages?.close();
-  await server?.stop();
+  await registry?.stop();
 });
 
 /** A browser profile with one tab of the app, and what it sent to the registry. */
@@ -63,7 +61,7 @@ class Device {
     this.#origin = `http://${host}:${(pages.address() as AddressInfo).port}`;
     context.on("request", (request) => {
       const { origin, pathname } = new URL(request.url());
-      if (origin === server.url) this.sent.push(`${request.method()} ${pathname}`);
+      if (origin === registry.url) this.sent.push(`${request.method()} ${pathname}`);
     });
   }
 
@@ -82,7 +80,7 @@ async function device(host: string): Promise<Device> {
 }
 
 async function logIn(page: Page, uid: string): Promise<void> {
-  const authToken = await backEnd.mint(uid);
+  const authToken = await registry.mint(uid);
   await page.evaluate(
     (text) => (globalThis as unknown as AppGlobals).localStorage.setItem("authToken", text),
     authToken,
@@ -119,7 +117,7 @@ describe.for([
     const [first, second] = [uniqueToken(), uniqueToken()];
     await logIn(page, uid);
     expect(await register(page, first)).toEqual({ ok: true, pending: 0 });
-    expect(await backEnd.pushTokens(uid)).toEqual([first]);
+    expect(await registry.tokensOf(uid)).toEqual([first]);
 
     await page.reload();
     await page.waitForFunction(() => "registration" in globalThis);
@@ -127,15 +125,15 @@ describe.for([
     expect(sent).toEqual(["POST /v2/tokens"]);
 
     expect(await register(page, second)).toEqual({ ok: true, pending: 0 });
-    expect(await backEnd.pushTokens(uid)).toEqual([second]);
+    expect(await registry.tokensOf(uid)).toEqual([second]);
 
     const other = await phone.open();
     const both = await Promise.all([call(page, "refresh"), call(other, "refresh"), register(other, second)]);
     expect(both).toEqual(Array(3).fill({ ok: true, pending: 0 }));
-    expect(await backEnd.pushTokens(uid)).toEqual([second]);
+    expect(await registry.tokensOf(uid)).toEqual([second]);
 
     expect(await call(page, "logout")).toEqual({ ok: true, pending: 0 });
-    expect(await backEnd.pushTokens(uid)).toEqual([]);
+    expect(await registry.tokensOf(uid)).toEqual([]);
     const before = sent.length;
     expect(await call(other, "refresh")).toEqual({ ok: true, pending: 0 });
     expect(sent).toHaveLength(before);
@@ -155,12 +153,12 @@ describe.for([
     expect(await call(page, "logout")).toMatchObject({ ok: false, reason: "queued", pending: 1 });
     await logIn(page, ben);
     expect(await register(page, token)).toMatchObject({ ok: false, reason: "network", pending: 1 });
-    expect(await backEnd.pushTokens(anna)).toEqual([token]);
+    expect(await registry.tokensOf(anna)).toEqual([token]);
 
     await phone.context.setOffline(false);
     await atRest(page);
-    expect(await backEnd.pushTokens(anna)).toEqual([]);
-    expect(await backEnd.pushTokens(ben)).toEqual([token]);
+    expect(await registry.tokensOf(anna)).toEqual([]);
+    expect(await registry.tokensOf(ben)).toEqual([token]);
   });
 
   it("sends at the next user's start what a closed page had queued, and takes nothing from that user", async ({
@@ -179,10 +177,10 @@ describe.for([
     await phone.context.setOffline(false);
     const next = await phone.open();
     await atRest(next);
-    expect(await backEnd.pushTokens(anna)).toEqual([]);
+    expect(await registry.tokensOf(anna)).toEqual([]);
     await logIn(next, ben);
     expect(await register(next, his)).toEqual({ ok: true, pending: 0 });
-    expect(await backEnd.pushTokens(ben)).toEqual([his]);
+    expect(await registry.tokensOf(ben)).toEqual([his]);
   });
 
   it("gets a logout through whose page is closed at once", async ({ expect }) => {
@@ -195,6 +193,6 @@ describe.for([
     await page.close();
     const next = await phone.open();
     await atRest(next);
-    expect(await backEnd.pushTokens(uid)).toEqual([]);
+    expect(await registry.tokensOf(uid)).toEqual([]);
   });
 });

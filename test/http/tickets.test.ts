@@ -1,8 +1,43 @@
+import { exports } from "cloudflare:workers";
 import { decodeJwt, decodeProtectedHeader, type JWTHeaderParameters, SignJWT, UnsecuredJWT } from "jose";
 import { describe, it, vi } from "vitest";
+import { createRegistration } from "../../public/client.js";
 import { signTicket, verifyTicket } from "../../src/auth/tickets.ts";
 import { type App, ConfigError, parseConfig } from "../../src/config/apps.ts";
-import { call, login, type Reply, uniqueToken } from "../support/client.ts";
+import { call, login, type Reply, type TestSession, uniqueToken } from "../support/client.ts";
+
+/** A device with the client for apps: what it stored, and its requests that never leave while it is offline. */
+class Device {
+  isOnline = true;
+  readonly #stored = new Map<string, string>();
+  readonly client;
+  readonly #key: string;
+
+  constructor({ app, authToken }: Pick<TestSession, "app" | "authToken">) {
+    this.#key = `push-token-registry:${app}`;
+    this.client = createRegistration({
+      url: "https://push-notification-us.registry.test",
+      appId: app,
+      getAuthToken: () => authToken,
+      storage: {
+        getItem: (key) => this.#stored.get(key),
+        setItem: (key, text) => this.#stored.set(key, text),
+        removeItem: (key) => this.#stored.delete(key),
+      },
+      fetch: async (to, init) => {
+        if (!this.isOnline) throw new TypeError("no network");
+        return await exports.default.fetch(to, init);
+      },
+    });
+  }
+
+  /** Registers what the platform gave; answers the ticket that the client keeps now. */
+  async register(wanted: { fcmToken?: string; apnsToken?: string }): Promise<string> {
+    const result = await this.client.register(wanted);
+    if (!result.ok) throw new Error(JSON.stringify(result));
+    return JSON.parse(this.#stored.get(this.#key) ?? "{}").state.ticket;
+  }
+}
 
 /** As `navigator.sendBeacon(url, ticket)`: text, and no header of the SDK. */
 function unregister(ticket: string): Promise<Reply> {
@@ -14,9 +49,9 @@ function unregister(ticket: string): Promise<Reply> {
 
 async function registered(app = "test") {
   const session = await login(undefined, { app });
+  const device = new Device(session);
   const token = uniqueToken();
-  const { body } = await session.register({ fcmToken: token });
-  return { session, token, ticket: body.data.unregisterTicket as string };
+  return { session, device, token, ticket: await device.register({ fcmToken: token }) };
 }
 
 describe("an unregister ticket", () => {
@@ -24,6 +59,21 @@ describe("an unregister ticket", () => {
     const { session, ticket } = await registered();
     expect(await unregister(ticket)).toMatchObject({ status: 200, body: { data: { success: true } } });
     expect(await session.tokens()).toEqual([]);
+  });
+
+  it("is what a logout sends once the network is back, and takes nothing from the next user of the phone", async ({
+    expect,
+  }) => {
+    const { session, device, token } = await registered();
+    device.isOnline = false;
+    expect(await device.client.logout()).toMatchObject({ ok: false, reason: "queued", pending: 1 });
+    expect(await session.tokens()).toEqual([token]);
+    const next = await login();
+    await next.register({ fcmToken: token });
+    device.isOnline = true;
+    expect(await device.client.refresh()).toEqual({ ok: true, pending: 0 });
+    expect(await next.tokens()).toEqual([token]);
+    expect((await session.register({ fcmToken: token })).status).toBe(401);
   });
 
   it("works after the session has ended and a second time", async ({ expect }) => {
@@ -34,9 +84,9 @@ describe("an unregister ticket", () => {
   });
 
   it("leaves a later registration of the same token in the same session alone", async ({ expect }) => {
-    const { session, token, ticket } = await registered();
+    const { session, device, token, ticket } = await registered();
     await session.delete();
-    await session.register({ fcmToken: token });
+    await device.register({ fcmToken: token });
     expect((await unregister(ticket)).status).toBe(200);
     expect(await session.tokens()).toEqual([token]);
   });
@@ -44,7 +94,7 @@ describe("an unregister ticket", () => {
   it("leaves the next user of the phone alone", async ({ expect }) => {
     const { token, ticket } = await registered();
     const next = await login();
-    await next.register({ fcmToken: token });
+    await new Device(next).register({ fcmToken: token });
     await unregister(ticket);
     expect(await next.tokens()).toEqual([token]);
   });
@@ -59,9 +109,8 @@ describe("an unregister ticket", () => {
   });
 
   it("is given again for an unchanged launch, and can do the same", async ({ expect }) => {
-    const { session, token } = await registered();
-    const again = await session.register({ fcmToken: token });
-    await unregister(again.body.data.unregisterTicket);
+    const { session, device, token } = await registered();
+    await unregister(await device.register({ fcmToken: token }));
     expect(await session.tokens()).toEqual([]);
   });
 

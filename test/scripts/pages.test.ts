@@ -114,6 +114,7 @@ const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
   [/^npm run (crash|fuzz|soak|model|bench|cost|scale)\b/, "minutes; shorter runs are tests of their own"],
   [/^npx wrangler/, "needs an account"],
   [/^(npx tsc|npm (init|install))\b/, "in a folder of the reader: test/system/back-end-client.test.ts"],
+  [/^npm pack$/, "test/system/testing-package.test.ts"],
   [/^npx vitest/, "runs tests"],
   [/^npm run <name>/, "stands for each command: test/scripts/commands.test.ts"],
 ];

@@ -5,24 +5,25 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, inject, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, it, onTestFinished } from "vitest";
 import { createRegistry, RegistryError } from "../../examples/back-end/registry.ts";
-import { PROJECT, type Server, serve } from "../../scripts/lib/workerd.ts";
-import { API_KEYS, testBindings } from "../support/apps.ts";
+import { PROJECT } from "../../scripts/lib/workerd.ts";
+import type { Registry } from "../../testing/types.ts";
+import { startRegistry, UNLIMITED_APP } from "../support/node/testing.ts";
 import { uniqueUid } from "../support/unique.ts";
 
 const EXAMPLE = join(PROJECT, "examples/back-end");
 const TSC = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin/tsc");
 const run = promisify(execFile);
 
-let server: Server;
+let registry: Registry;
 
 beforeAll(async () => {
-  server = await serve({ bundle: inject("bundle"), bindings: testBindings });
+  registry = await startRegistry({ app: UNLIMITED_APP });
 });
 
 afterAll(async () => {
-  await server?.stop();
+  await registry?.stop();
 });
 
 /** An empty folder with the two files, outside of the repository: no package of it is found from there. */
@@ -48,7 +49,12 @@ describe("the typed client for back ends", () => {
     await run(process.execPath, [TSC], { cwd: folder });
     const { stdout } = await run(process.execPath, ["dist/main.js"], {
       cwd: folder,
-      env: { ...process.env, REGISTRY_URL: server.url, REGISTRY_APP_ID: "test", REGISTRY_API_KEY: API_KEYS.fullAccess },
+      env: {
+        ...process.env,
+        REGISTRY_URL: registry.url,
+        REGISTRY_APP_ID: "test",
+        REGISTRY_API_KEY: registry.apiKeys.fullAccess,
+      },
     });
     expect(stdout.split("\n").slice(0, 4)).toEqual([
       "alice has an auth token",
@@ -102,15 +108,15 @@ describe("the typed client for back ends", () => {
   });
 
   it("names what the registry refused, and why", async ({ expect }) => {
-    const registry = createRegistry({ url: server.url, appId: "test", apiKey: API_KEYS.sender });
+    const ask = createRegistry({ url: registry.url, appId: "test", apiKey: registry.apiKeys.sender });
     const uid = uniqueUid();
-    expect(await registry("GET /v3/users/{uid}/push_tokens", { path: { uid } })).toEqual({ uid, pushTokens: [] });
-    const refused = await registry("POST /v3/users/{uid}/auth_tokens", { path: { uid } }).catch((error) => error);
+    expect(await ask("GET /v3/users/{uid}/push_tokens", { path: { uid } })).toEqual({ uid, pushTokens: [] });
+    const refused = await ask("POST /v3/users/{uid}/auth_tokens", { path: { uid } }).catch((error) => error);
     expect(refused).toBeInstanceOf(RegistryError);
     expect(refused).toMatchObject({ status: 403, code: "AUTH_ERR_NO_ACCESS", requestId: expect.any(String) });
-    const wrong = registry("POST /v3/push_tokens/lookup", { body: { uids: [] } });
+    const wrong = ask("POST /v3/push_tokens/lookup", { body: { uids: [] } });
     await expect(wrong).rejects.toMatchObject({ status: 400, details: { uids: [expect.any(String)] } });
-    await expect(registry("GET /v3/users/{uid}/sessions", { path: { uid: ".." } })).rejects.toThrow(TypeError);
+    await expect(ask("GET /v3/users/{uid}/sessions", { path: { uid: ".." } })).rejects.toThrow(TypeError);
   });
 
   it("repeats 429 and 503 after Retry-After, as often as it may, and nothing else", async ({ expect }) => {

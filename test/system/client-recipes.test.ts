@@ -1,23 +1,21 @@
 // The code of docs/client.md for other platforms, as it stands there, with fakes of what those platforms have.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import type { ClientStorage, Registration, RegistrationOptions } from "../../public/client.d.ts";
-import { PROJECT, type Server, serve } from "../../scripts/lib/workerd.ts";
-import { testBindings } from "../support/apps.ts";
-import { BackEnd } from "../support/node/back-end.ts";
+import { PROJECT } from "../../scripts/lib/workerd.ts";
+import type { Registry } from "../../testing/types.ts";
 import { FakeBrowser } from "../support/node/fake-browser.ts";
+import { startRegistry, UNLIMITED_APP } from "../support/node/testing.ts";
 import { uniqueToken, uniqueUid } from "../support/unique.ts";
 
-let server: Server;
-let backEnd: BackEnd;
+let registry: Registry;
 
 beforeAll(async () => {
-  server = await serve({ bundle: inject("bundle"), bindings: testBindings });
-  backEnd = new BackEnd(server.url);
+  registry = await startRegistry({ app: UNLIMITED_APP });
 });
 
-afterAll(() => server?.stop());
+afterAll(() => registry?.stop());
 
 /** The block that begins with `// heading`, without its imports. */
 function block(heading: string): string {
@@ -35,7 +33,7 @@ function optionsOf(heading: string, packages: Record<string, unknown>, registrat
     options = given;
     return registration;
   };
-  const given = { ...packages, createRegistration, url: server.url, appId: "test", getAuthToken: () => null };
+  const given = { ...packages, createRegistration, url: registry.url, appId: "test", getAuthToken: () => null };
   new Function(...Object.keys(given), block(heading))(...Object.values(given));
   return options as RegistrationOptions;
 }
@@ -96,13 +94,13 @@ describe.for(PLATFORMS)("the client in $platform", ({ storage }) => {
         removeItem: tracked((key: string) => given.removeItem(key)),
       };
     };
-    const browser = new FakeBrowser({ url: server.url, locks: false, storage: counted });
+    const browser = new FakeBrowser({ url: registry.url, locks: false, storage: counted });
     const uid = uniqueUid();
     const token = uniqueToken();
-    browser.authToken = await backEnd.mint(uid);
+    browser.authToken = await registry.mint(uid);
     const first = browser.open();
     expect(await browser.clock.until(first.client.register({ fcmToken: token }))).toEqual({ ok: true, pending: 0 });
-    expect(await backEnd.pushTokens(uid)).toEqual([token]);
+    expect(await registry.tokensOf(uid)).toEqual([token]);
     expect(used).toBeGreaterThan(2);
     browser.close(first);
 
@@ -118,7 +116,7 @@ describe.for(PLATFORMS)("the client in $platform", ({ storage }) => {
     browser.authToken = null;
     const third = browser.open();
     expect(await browser.clock.until(third.client.refresh())).toEqual({ ok: true, pending: 0 });
-    expect(await backEnd.pushTokens(uid)).toEqual([]);
+    expect(await registry.tokensOf(uid)).toEqual([]);
   });
 });
 

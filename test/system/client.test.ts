@@ -2,35 +2,33 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, inject, it } from "vitest";
-import { PROJECT, type Server, serve } from "../../scripts/lib/workerd.ts";
-import { testBindings } from "../support/apps.ts";
-import { BackEnd } from "../support/node/back-end.ts";
+import { afterAll, beforeAll, describe, it } from "vitest";
+import { PROJECT } from "../../scripts/lib/workerd.ts";
+import type { Registry } from "../../testing/types.ts";
 import { turn } from "../support/node/clock.ts";
 import { type BrowserOptions, FakeBrowser, type Fault } from "../support/node/fake-browser.ts";
+import { startRegistry, UNLIMITED_APP } from "../support/node/testing.ts";
 import { uniqueToken, uniqueUid } from "../support/unique.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-let server: Server;
-let backEnd: BackEnd;
+let registry: Registry;
 
 beforeAll(async () => {
-  server = await serve({ bundle: inject("bundle"), bindings: testBindings });
-  backEnd = new BackEnd(server.url);
+  registry = await startRegistry({ app: UNLIMITED_APP });
 });
 
 afterAll(async () => {
-  await server?.stop();
+  await registry?.stop();
 });
 
 /** A device with one page of the app, and a user who has logged in and is registered. */
 async function registered(options: Partial<BrowserOptions> = {}) {
-  const browser = new FakeBrowser({ url: server.url, ...options });
+  const browser = new FakeBrowser({ url: registry.url, ...options });
   const uid = uniqueUid();
   const token = uniqueToken();
-  browser.authToken = await backEnd.mint(uid);
+  browser.authToken = await registry.mint(uid);
   const page = browser.open();
   const result = await browser.clock.until(page.client.register({ fcmToken: token }));
   return { browser, page, uid, token, result };
@@ -55,7 +53,7 @@ describe.for<Partial<BrowserOptions>>([
   it("registers, refreshes at most once an hour, and logs out", async ({ expect }) => {
     const { browser, page, uid, token, result } = await registered(options);
     expect(result).toEqual({ ok: true, pending: 0 });
-    expect(await backEnd.pushTokens(uid)).toEqual([token]);
+    expect(await registry.tokensOf(uid)).toEqual([token]);
 
     expect(await browser.clock.until(page.client.refresh())).toEqual({ ok: true, pending: 0 });
     await browser.clock.pass(59 * MINUTE);
@@ -69,7 +67,7 @@ describe.for<Partial<BrowserOptions>>([
 
     expect(await browser.clock.until(next.client.logout())).toEqual({ ok: true, pending: 0 });
     expect(requests(browser).slice(2)).toEqual(["POST /v2/tokens/unregister", "DELETE /v3/me"]);
-    expect(await backEnd.pushTokens(uid)).toEqual([]);
+    expect(await registry.tokensOf(uid)).toEqual([]);
     // The session is over: not even its own auth token brings it back.
     expect(await browser.clock.until(next.client.register({ fcmToken: token }))).toMatchObject({
       reason: "logged_out",
@@ -92,17 +90,17 @@ describe.for<Partial<BrowserOptions>>([
     const loggedOut = await browser.clock.until(page.client.logout());
     expect(loggedOut).toEqual({ ok: false, reason: "queued", retrying: true, pending: 1 });
     browser.close(page);
-    expect(await backEnd.pushTokens(uid)).toEqual([token]);
+    expect(await registry.tokensOf(uid)).toEqual([token]);
 
     const nextUid = uniqueUid();
-    browser.authToken = await backEnd.mint(nextUid);
+    browser.authToken = await registry.mint(nextUid);
     const next = browser.open();
     const offline = await browser.clock.until(next.client.register({ fcmToken: token }));
     expect(offline).toMatchObject({ ok: false, reason: "network", retrying: true });
     browser.goOnline();
     await browser.clock.pass(HOUR);
-    expect(await backEnd.pushTokens(uid)).toEqual([]);
-    expect(await backEnd.pushTokens(nextUid)).toEqual([token]);
+    expect(await registry.tokensOf(uid)).toEqual([]);
+    expect(await registry.tokensOf(nextUid)).toEqual([token]);
     expect(queueOf(browser)).toEqual([]);
   });
 
@@ -115,7 +113,7 @@ describe.for<Partial<BrowserOptions>>([
     browser.isOnline = true;
     browser.open();
     await browser.clock.pass(MINUTE);
-    expect(await backEnd.pushTokens(uid)).toEqual([]);
+    expect(await registry.tokensOf(uid)).toEqual([]);
   });
 });
 
@@ -129,13 +127,13 @@ describe("the client's logout", () => {
   });
 
   it("keeps the auth token where a reply was lost, until the session is over", async ({ expect }) => {
-    const browser = new FakeBrowser({ url: server.url });
+    const browser = new FakeBrowser({ url: registry.url });
     const uid = uniqueUid();
-    browser.authToken = await backEnd.mint(uid);
+    browser.authToken = await registry.mint(uid);
     const page = browser.open();
     browser.faults = ["lost"];
     await browser.clock.until(page.client.register({ fcmToken: uniqueToken() }));
-    expect(await backEnd.pushTokens(uid)).toHaveLength(1);
+    expect(await registry.tokensOf(uid)).toHaveLength(1);
     browser.isOnline = false;
     await browser.clock.until(page.client.logout());
     browser.close(page);
@@ -144,7 +142,7 @@ describe("the client's logout", () => {
     browser.isOnline = true;
     browser.open();
     await browser.clock.pass(MINUTE);
-    expect(await backEnd.pushTokens(uid)).toEqual([]);
+    expect(await registry.tokensOf(uid)).toEqual([]);
     expect(queueOf(browser)).toEqual([]);
   });
 
@@ -156,7 +154,7 @@ describe("the client's logout", () => {
       expect(queueOf(browser)).toMatchObject([{ ticket: expect.any(String) }]);
       await browser.clock.pass(HOUR);
       expect(queueOf(browser)).toEqual([]);
-      expect(await backEnd.pushTokens(uid)).toEqual([]);
+      expect(await registry.tokensOf(uid)).toEqual([]);
     }
     const { browser, page } = await registered();
     const key = "push-token-registry:test";
@@ -168,24 +166,24 @@ describe("the client's logout", () => {
   it("ends the session that it was called for, though the app has the next auth token at once", async ({ expect }) => {
     const { browser, page, uid, token } = await registered();
     const nextUid = uniqueUid();
-    const next = await backEnd.mint(nextUid);
+    const next = await registry.mint(nextUid);
     const leaving = page.client.logout();
     browser.authToken = next;
     const coming = page.client.register({ fcmToken: token });
     expect(await browser.clock.until(leaving)).toMatchObject({ ok: true });
     expect(await browser.clock.until(coming)).toMatchObject({ ok: true });
-    expect(await backEnd.pushTokens(uid)).toEqual([]);
-    expect(await backEnd.pushTokens(nextUid)).toEqual([token]);
+    expect(await registry.tokensOf(uid)).toEqual([]);
+    expect(await registry.tokensOf(nextUid)).toEqual([token]);
   });
 
   it("ends no session where it cannot tell whose auth token it got", async ({ expect }) => {
     const { browser, page, uid } = await registered();
     browser.close(page);
     const nextUid = uniqueUid();
-    browser.authToken = await backEnd.mint(nextUid);
+    browser.authToken = await registry.mint(nextUid);
     const reloaded = browser.open();
     expect(await browser.clock.until(reloaded.client.logout())).toMatchObject({ ok: true });
-    expect(await backEnd.pushTokens(uid)).toEqual([]);
+    expect(await registry.tokensOf(uid)).toEqual([]);
     expect(requests(browser)).not.toContain("DELETE /v3/me");
     expect(await browser.clock.until(reloaded.client.register({ fcmToken: uniqueToken() }))).toMatchObject({
       ok: true,
@@ -201,9 +199,9 @@ describe("the client's logout", () => {
     expect(await browser.clock.until(leaving)).toEqual({ ok: true, pending: 0 });
     expect(requests(browser).at(-1)).toBe("DELETE /v3/me");
     const late = { method: "POST", headers: { appId: "test", authToken: authToken ?? "" } };
-    const { status } = await fetch(`${server.url}/v2/tokens`, { ...late, body: JSON.stringify({ fcmToken: token }) });
+    const { status } = await fetch(`${registry.url}/v2/tokens`, { ...late, body: JSON.stringify({ fcmToken: token }) });
     expect(status).toBe(401);
-    expect(await backEnd.pushTokens(uid)).toEqual([]);
+    expect(await registry.tokensOf(uid)).toEqual([]);
   });
 
   it("removes what a registration brings that was under way, in this tab and in another", async ({ expect }) => {
@@ -215,14 +213,14 @@ describe("the client's logout", () => {
       await browser.clock.until(Promise.all([coming, leaver.client.logout()]));
       await browser.clock.pass(HOUR);
       expect(await coming).toMatchObject({ ok: false });
-      expect(await backEnd.pushTokens(uid)).toEqual([]);
+      expect(await registry.tokensOf(uid)).toEqual([]);
       expect(queueOf(browser)).toEqual([]);
     }
   });
 
   it("sends the ticket too that another tab's registration brings after it", async ({ expect }) => {
-    const browser = new FakeBrowser({ url: server.url });
-    browser.authToken = await backEnd.mint(uniqueUid());
+    const browser = new FakeBrowser({ url: registry.url });
+    browser.authToken = await registry.mint(uniqueUid());
     const coming = browser.open().client.register({ fcmToken: uniqueToken() });
     await turn();
     const leaving = browser.open().client.logout();
@@ -240,7 +238,7 @@ describe("the client's logout", () => {
     expect(queueOf(browser)).toMatchObject([{ ticket: browser.beacons[0] }]);
     browser.close(page);
     await browser.clock.pass(MINUTE);
-    expect(await backEnd.pushTokens(uid)).toEqual([]);
+    expect(await registry.tokensOf(uid)).toEqual([]);
   });
 
   it("works without a storage, as long as the page lives", async ({ expect }) => {
@@ -251,7 +249,7 @@ describe("the client's logout", () => {
       expect(await browser.clock.until(page.client.logout())).toMatchObject({ reason: "queued", pending: 1 });
       browser.goOnline();
       await browser.clock.pass(HOUR);
-      expect(await backEnd.pushTokens(uid)).toEqual([]);
+      expect(await registry.tokensOf(uid)).toEqual([]);
     }
   });
 });
@@ -290,15 +288,15 @@ describe("the client's requests", () => {
 
   it("are not repeated after a 401, until there is another auth token", async ({ expect }) => {
     const { browser, page, uid, token } = await registered();
-    await backEnd.endSessions(uid);
+    await registry.call("DELETE", `/v3/users/${uid}/sessions`);
     const refused = await browser.clock.until(page.client.register({ fcmToken: token }));
     expect(refused).toMatchObject({ ok: false, reason: "unauthorized", status: 401, retrying: false });
     await browser.clock.pass(30 * MINUTE);
     expect(await browser.clock.until(page.client.refresh())).toMatchObject({ reason: "unauthorized" });
     expect(browser.sent).toHaveLength(2);
-    browser.authToken = await backEnd.mint(uid);
+    browser.authToken = await registry.mint(uid);
     expect(await browser.clock.until(page.client.refresh())).toEqual({ ok: true, pending: 0 });
-    expect(await backEnd.pushTokens(uid)).toEqual([token]);
+    expect(await registry.tokensOf(uid)).toEqual([token]);
   });
 
   it("give up after 10 s without a reply", async ({ expect }) => {
@@ -336,7 +334,7 @@ describe("the client's requests", () => {
     const first = page.client.register({ fcmToken: uniqueToken() });
     await turn();
     await browser.clock.until(Promise.all([first, page.client.register({ fcmToken: last })]));
-    expect(await backEnd.pushTokens(uid)).toEqual([last]);
+    expect(await registry.tokensOf(uid)).toEqual([last]);
   });
 
   it("name all tokens of the device, so that one ticket covers them, and merge what is known of it", async ({

@@ -7,22 +7,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, inject, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, it, onTestFinished } from "vitest";
 import own from "../../examples/sender/package.json" with { type: "json" };
 import manifest from "../../package.json" with { type: "json" };
-import { PROJECT, type Server, serve } from "../../scripts/lib/workerd.ts";
-import { API_KEYS, testBindings } from "../support/apps.ts";
-import { BackEnd } from "../support/node/back-end.ts";
+import { PROJECT } from "../../scripts/lib/workerd.ts";
+import type { Registry } from "../../testing/types.ts";
+import { startRegistry, UNLIMITED_APP } from "../support/node/testing.ts";
 import { uniqueUid } from "../support/unique.ts";
 
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);
 
-let server: Server;
+let registry: Registry;
 let folder: string;
 
 beforeAll(async () => {
-  server = await serve({ bundle: inject("bundle"), bindings: testBindings });
+  registry = await startRegistry({ app: UNLIMITED_APP });
   folder = await mkdtemp(join(tmpdir(), "push-token-registry-sender-"));
   await cp(join(PROJECT, "examples/sender"), folder, {
     recursive: true,
@@ -36,7 +36,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await server?.stop();
+  await registry?.stop();
   if (folder !== undefined) await rm(folder, { recursive: true, force: true });
 });
 
@@ -62,9 +62,9 @@ describe("the example sender, copied out of the repository", () => {
       env: {
         ...process.env,
         PORT: "0",
-        REGISTRY_URL: server.url,
+        REGISTRY_URL: registry.url,
         REGISTRY_APP_ID: "test",
-        REGISTRY_API_KEY: API_KEYS.sender,
+        REGISTRY_API_KEY: registry.apiKeys.sender,
       },
       stdio: ["ignore", "pipe", "inherit"],
     });
@@ -79,11 +79,10 @@ describe("the example sender, copied out of the repository", () => {
       if (url !== "") break;
     }
 
-    const backEnd = new BackEnd(server.url);
     const uid = uniqueUid();
-    const registered = await fetch(`${server.url}/v2/tokens`, {
+    const registered = await fetch(`${registry.url}/v2/tokens`, {
       method: "POST",
-      headers: { appId: "test", authToken: await backEnd.mint(uid) },
+      headers: { appId: "test", authToken: await registry.mint(uid) },
       body: JSON.stringify({ fcmToken: "phone-of-this-test", apnsToken: "x-malformed" }),
     });
     expect(registered.status).toBe(200);

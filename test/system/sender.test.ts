@@ -1,92 +1,58 @@
 // The example sender beside the registry, as two Workers of one account, against fakes of FCM and APNs.
 import { readFile, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { convertV4MiniflareOptions, Miniflare } from "miniflare";
-import { afterAll, beforeAll, describe, inject, it } from "vitest";
+import { afterAll, beforeAll, describe, it } from "vitest";
 import { build } from "../../scripts/lib/workerd.ts";
-import { API_KEYS, testBindings } from "../support/apps.ts";
+import type { Registry } from "../../testing/types.ts";
 import { type FakeProviders, startFakeProviders } from "../support/node/fake-providers.ts";
+import { startRegistry } from "../support/node/testing.ts";
 
 const DAY_MS = 24 * 3600 * 1000;
 const PASSWORD = "webhook-password";
 
 let providers: FakeProviders;
-let miniflare: Miniflare;
-let url: string;
+let registry: Registry;
 let senderBundle: string;
 
 beforeAll(async () => {
   // APNs names a time before the registrations of these tests: the device came back since.
   providers = await startFakeProviders({ unregisteredAt: Date.now() - DAY_MS });
   senderBundle = await build("examples/sender/wrangler.toml");
-  const worker = async (bundle: string) => ({
-    modules: [{ type: "ESModule" as const, path: "index.js", contents: await readFile(bundle, "utf8") }],
-    compatibilityDate: "2026-09-30",
-  });
-  miniflare = new Miniflare(
-    convertV4MiniflareOptions({
-      workers: [
-        {
-          ...(await worker(inject("bundle"))),
-          name: "push-notification-us",
-          bindings: testBindings,
-          durableObjects: {
-            USER_TOKENS: { className: "UserTokens", useSQLite: true },
-            TOKEN_OWNERS: { className: "TokenOwners", useSQLite: true },
-            DIRECTORY: { className: "Directory", useSQLite: true },
-          },
-        },
-        {
-          ...(await worker(senderBundle)),
-          name: "push-sender",
-          bindings: { ...providers.config, WEBHOOK_USER: "cometchat", WEBHOOK_PASSWORD: PASSWORD },
-          serviceBindings: {
-            PUSH_TOKENS: { name: "push-notification-us", entrypoint: "PushTokens", props: { appId: "test" } },
-          },
-        },
-      ],
-    } as Parameters<typeof convertV4MiniflareOptions>[0]),
-  );
-  url = (await miniflare.ready).origin;
+  const script = await readFile(senderBundle, "utf8");
+  const bindings = { ...providers.config, WEBHOOK_USER: "cometchat", WEBHOOK_PASSWORD: PASSWORD };
+  registry = await startRegistry({ workers: { "push-sender": { script, bindings, pushTokens: "PUSH_TOKENS" } } });
 });
 
 afterAll(async () => {
-  await miniflare?.dispose();
+  await registry?.stop();
   await providers?.stop();
   if (senderBundle !== undefined) await rm(dirname(senderBundle), { recursive: true, force: true });
 });
 
-const post = async (target: string, headers: Record<string, string>, body: unknown) => {
-  const response = await fetch(target, { method: "POST", headers, body: JSON.stringify(body) });
-  return { status: response.status, body: await response.json() };
-};
-
 /** A new login of the user that registers these tokens. */
 async function register(uid: string, tokens: Record<string, string | object>): Promise<string> {
-  const server = { appId: "test", apikey: API_KEYS.fullAccess };
-  const minted = await post(`${url}/v3/users/${uid}/auth_tokens`, server, {});
-  const { authToken } = (minted.body as { data: { authToken: string } }).data;
+  const authToken = await registry.mint(uid);
   await registerAgain(authToken, tokens);
   return authToken;
 }
 
 async function registerAgain(authToken: string, tokens: Record<string, string | object>): Promise<void> {
-  const reply = await post(`${url}/v2/tokens`, { appId: "test", authToken, sdk: "android@4" }, tokens);
-  if (reply.status !== 200) throw new Error(JSON.stringify(reply));
+  const response = await fetch(`${registry.url}/v2/tokens`, {
+    method: "POST",
+    headers: { appId: registry.appId, authToken, sdk: "android@4" },
+    body: JSON.stringify(tokens),
+  });
+  if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`);
 }
 
 async function registeredTokens(uid: string) {
-  const response = await fetch(`${url}/v3/users/${uid}/push_tokens`, {
-    headers: { appId: "test", apikey: API_KEYS.sender },
-  });
-  const { data } = (await response.json()) as { data: { pushTokens: { token: string; suspect: boolean }[] } };
-  return data.pushTokens.map(({ token, suspect }) => ({ token, suspect }));
+  const { pushTokens } = await registry.call("GET", `/v3/users/${uid}/push_tokens`);
+  return (pushTokens as { token: string; suspect: boolean }[]).map(({ token, suspect }) => ({ token, suspect }));
 }
 
-/** The sender's own HTTP: its Worker is the second of the two. */
+/** The sender's own HTTP. */
 async function sender(path: string, body: unknown, password = PASSWORD) {
-  const worker = await miniflare.getWorker("push-sender");
-  const response = await worker.fetch(`https://push-sender.example${path}`, {
+  const response = await registry.fetchFrom("push-sender", `https://push-sender.example${path}`, {
     method: "POST",
     headers: { authorization: `Basic ${btoa(`cometchat:${password}`)}` },
     body: JSON.stringify(body),

@@ -7,7 +7,7 @@ import { temporary } from "./local.ts";
 /** Its path. `wranglerToml` is added to wrangler.toml, from which an operator's apps are taken. */
 export async function checkout(wranglerToml = ""): Promise<string> {
   const project = await temporary("checkout");
-  for (const name of ["src", "scripts", "test", "bench", "public", "examples"]) {
+  for (const name of ["src", "scripts", "test", "bench", "public", "examples", "testing", "docs"]) {
     await cp(join(PROJECT, name), join(project, name), { recursive: true });
   }
   for (const name of ["package.json", "tsconfig.json", ".gitignore"])

@@ -3,7 +3,7 @@
 // wanted: the device's token for the user who is logged in, and nothing of anybody else's.
 import * as fc from "fast-check";
 import type { Result } from "../../../public/client.d.ts";
-import type { BackEnd } from "./back-end.ts";
+import type { Registry } from "../../../testing/types.ts";
 import { turn } from "./clock.ts";
 import { FAULTS, FakeBrowser, type Fault, type Page } from "./fake-browser.ts";
 
@@ -67,25 +67,25 @@ export const stories: fc.Arbitrary<Story> = fc.record({
 });
 
 /** Plays a story; answers what the registry holds at the end beside what it should hold. */
-export async function play(story: Story, backEnd: BackEnd) {
-  const life = new Life(story, backEnd);
+export async function play(story: Story, registry: Registry) {
+  const life = new Life(story, registry);
   for (const each of story.steps) await life.take(each);
   return life.end();
 }
 
 class Life {
   readonly #browser: FakeBrowser;
-  readonly #backEnd: BackEnd;
+  readonly #registry: Registry;
   readonly #story: Story;
   readonly #uids: string[];
   #user: string | null = null;
   #token = `token-${crypto.randomUUID()}`;
 
-  constructor(story: Story, backEnd: BackEnd) {
+  constructor(story: Story, registry: Registry) {
     const id = crypto.randomUUID();
     this.#story = story;
-    this.#backEnd = backEnd;
-    this.#browser = new FakeBrowser({ url: backEnd.url, locks: story.locks, storage: story.storage });
+    this.#registry = registry;
+    this.#browser = new FakeBrowser({ url: registry.url, locks: story.locks, storage: story.storage });
     this.#uids = [0, 1, 2].map((n) => `user-${n}-${id}`);
   }
 
@@ -116,7 +116,7 @@ class Life {
         await this.#close(this.#page(each.page));
         break;
       case "end":
-        if (this.#user !== null) await this.#backEnd.endSessions(this.#user);
+        if (this.#user !== null) await this.#registry.call("DELETE", `/v3/users/${this.#user}/sessions`);
         break;
       case "wait":
         await browser.clock.pass(each.ms);
@@ -143,19 +143,19 @@ class Life {
       const page = await this.#open();
       const result = await browser.clock.until(page.client.refresh());
       if (!result.ok && result.reason === "unauthorized" && this.#user !== null) {
-        browser.authToken = await this.#backEnd.mint(this.#user);
+        browser.authToken = await this.#registry.mint(this.#user);
         await browser.clock.until(page.client.register({ fcmToken: this.#token }));
       }
     }
     await browser.clock.pass(24 * HOUR);
-    const held = await Promise.all(this.#uids.map((uid) => this.#backEnd.pushTokens(uid)));
+    const held = await Promise.all(this.#uids.map((uid) => this.#registry.tokensOf(uid)));
     const wanted = this.#uids.map((uid) => (uid === this.#user ? [this.#token] : []));
     return { held, wanted, timersLeft: browser.clock.timers, requests: browser.sent.length };
   }
 
   async #logIn(page: Page, uid: string, waits: boolean): Promise<void> {
     if (this.#user !== null) await this.#logOut(page, waits);
-    const authToken = await this.#backEnd.mint(uid);
+    const authToken = await this.#registry.mint(uid);
     this.#user = uid;
     this.#browser.authToken = authToken;
     await this.#run(page.client.register({ fcmToken: this.#token }), waits);
@@ -203,12 +203,12 @@ export interface ScenarioResult {
 export async function runScenarios(options: {
   scenarios: number;
   seed: number;
-  backEnd: BackEnd;
+  registry: Registry;
   progress?: (played: number) => void;
 }): Promise<ScenarioResult> {
   const result: ScenarioResult = { scenarios: 0, requests: 0, finding: null };
   const property = fc.asyncProperty(stories, async (story) => {
-    const { held, wanted, timersLeft, requests } = await play(story, options.backEnd);
+    const { held, wanted, timersLeft, requests } = await play(story, options.registry);
     result.scenarios += 1;
     result.requests += requests;
     options.progress?.(result.scenarios);

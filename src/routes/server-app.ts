@@ -2,6 +2,7 @@
 import { Hono } from "hono/tiny";
 import { backEnd, backEndCallLog, knownApp } from "../auth/middleware.ts";
 import type { AppEnv } from "../http/context.ts";
+import { senderOf } from "../sender/test-push.ts";
 
 export const serverApp = new Hono<AppEnv>()
   .use(backEndCallLog)
@@ -26,6 +27,7 @@ export const serverApp = new Hono<AppEnv>()
         takeovers,
         rateLimits,
         directory,
+        sender: senderOf(c.env) !== undefined,
         key: { name: apiKey, scope },
       },
     });

@@ -30,6 +30,7 @@ beforeAll(async () => {
           ...(await worker(inject("bundle"))),
           name: "push-notification-us",
           bindings: testBindings,
+          serviceBindings: { SENDER: { name: "push-sender", entrypoint: "TestPush", props: { appId: "test" } } },
           durableObjects: {
             USER_TOKENS: { className: "UserTokens", useSQLite: true },
             TOKEN_OWNERS: { className: "TokenOwners", useSQLite: true },
@@ -262,6 +263,62 @@ describe("the example sender", () => {
     await expect
       .poll(() => providers.delivered.filter(({ token }) => token === `phone:${uid}`))
       .toMatchObject([{ body: { notification: { title: "Ben", body: "Hi" }, data: { uid, sender: "ben" } } }]);
+  });
+
+  describe("bound to the registry for test pushes", () => {
+    const test = (uid: string, body: object = {}, appId = "test") =>
+      post(`${url}/v3/users/${uid}/test`, { appId, apikey: API_KEYS.fullAccess }, body);
+
+    it("says per device what the provider answered, and changes nothing", async ({ expect }) => {
+      const uid = `jan-${crypto.randomUUID()}`;
+      await register(uid, { fcmToken: `phone:${uid}`, device: { name: "Jan's phone" } });
+      await register(uid, { fcmToken: `unregistered:${uid}` });
+      await register(uid, { fcmToken: `iphone-gone:${uid}` });
+      await register(uid, { apnsToken: `malformed:${uid}` });
+      await register(uid, { apnsToken: `topic:${uid}` });
+      await register(uid, { apnsToken: `sandbox:${uid}`, voipToken: `voip:${uid}` });
+      const before = await registeredTokens(uid);
+      const { status, body } = await test(uid);
+      expect(status).toBe(200);
+      const { devices } = (body as { data: { devices: Record<string, unknown>[] } }).data;
+      const answers = devices.map(({ kind, answer, code }) => [kind, answer, code].join(" ").trim());
+      expect(answers.sort()).toEqual([
+        "apns delivered",
+        "apns doubtful BadDeviceToken",
+        "apns not_about_the_token DeviceTokenNotForTopic",
+        "fcm dead UNREGISTERED",
+        "fcm dead UNREGISTERED",
+        "fcm delivered",
+        "voip not_sent",
+      ]);
+      expect(devices).toContainEqual(
+        expect.objectContaining({ platform: "android", device: { name: "Jan's phone" }, answer: "delivered" }),
+      );
+      expect(JSON.stringify(body)).not.toContain(`:${uid}`);
+      const mine = providers.delivered.filter(({ token }) => token.endsWith(uid));
+      expect(mine.map(({ token }) => token).sort()).toEqual([`phone:${uid}`, `sandbox:${uid}`]);
+      expect(mine.map(({ body: { uid: of, data } }) => of ?? (data as { uid: string }).uid)).toEqual([uid, uid]);
+      expect(await registeredTokens(uid)).toEqual(before);
+    });
+
+    it("feeds the answers back where that is asked for", async ({ expect }) => {
+      const uid = `kim-${crypto.randomUUID()}`;
+      await register(uid, { fcmToken: `phone:${uid}` });
+      await register(uid, { fcmToken: `unregistered:${uid}` });
+      await register(uid, { apnsToken: `sandbox:${uid}` });
+      const { body } = await test(uid, { report: true });
+      const { devices } = (body as { data: { devices: Record<string, unknown>[] } }).data;
+      const outcomes = devices.map(({ kind, answer, outcome = "-" }) => `${kind} ${answer} ${outcome}`);
+      expect(outcomes.sort()).toEqual(["apns delivered corrected", "fcm dead suspect", "fcm delivered -"]);
+      expect(await registeredTokens(uid)).toContainEqual({ token: `unregistered:${uid}`, suspect: true });
+    });
+
+    it("pushes for the app of the binding alone", async ({ expect }) => {
+      const uid = `lea-${crypto.randomUUID()}`;
+      const { status, body } = await test(uid, {}, "other");
+      expect(status).toBe(400);
+      expect(JSON.stringify(body)).toContain("No sender is bound for this app");
+    });
   });
 
   it("refuses a wrong password and a malformed order", async ({ expect }) => {

@@ -259,6 +259,7 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
       takeovers: z.strictObject({ perUserAndHour: z.int() }),
       rateLimits: z.record(z.string(), z.string()),
       directory: z.strictObject({ objects: z.int(), epoch: z.int(), complete: z.boolean() }),
+      sender: z.boolean().check(z.describe("Whether a sender is bound, which a test push needs.")),
       key: z.strictObject({ name: z.string(), scope: z.string() }),
     }),
     example: {
@@ -273,6 +274,7 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
       takeovers: { perUserAndHour: 10 },
       rateLimits: { ip: "IP", session: "SESSION", key: "KEY", unverified: "UNVERIFIED" },
       directory: { objects: 8, epoch: 1, complete: true },
+      sender: false,
       key: { name: "sender", scope: "sender" },
     },
     refusals: [403],

@@ -7,7 +7,7 @@ import { senderOf } from "../sender/test-push.ts";
 export const serverApp = new Hono<AppEnv>()
   .use(backEndCallLog)
   .get("/", knownApp, backEnd("fullAccess", "sender"), (c) => {
-    const { app, apiKey, scope } = c.var;
+    const { app, apiKey, scope, person } = c.var;
     const { appId, region, identity, policy, uidCase, fcmInstallations } = app;
     const { refreshWindowDays, retentionDays, takeovers, rateLimits, directory } = app;
     const { publicHost, allowedOrigins, jurisdiction } = app;
@@ -28,7 +28,7 @@ export const serverApp = new Hono<AppEnv>()
         rateLimits,
         directory,
         sender: senderOf(c.env) !== undefined,
-        key: { name: apiKey, scope },
+        key: { name: apiKey, scope, apps: person?.apps },
       },
     });
   });

@@ -179,7 +179,7 @@ describe("the console", () => {
     );
     expect(kept).not.toContain("demo-server-key");
     await tab.page.reload();
-    expect(await tab.page.getByRole("heading", { name: "Sign in" }).count()).toBe(1);
+    await tab.page.getByRole("heading", { name: "Sign in" }).waitFor();
     await tab.signIn();
     await tab.page.getByRole("heading", { name: "demo-ok" }).waitFor();
     await tab.button("Sign out").click();

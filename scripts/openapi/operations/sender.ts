@@ -260,7 +260,13 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
       rateLimits: z.record(z.string(), z.string()),
       directory: z.strictObject({ objects: z.int(), epoch: z.int(), complete: z.boolean() }),
       sender: z.boolean().check(z.describe("Whether a sender is bound, which a test push needs.")),
-      key: z.strictObject({ name: z.string(), scope: z.string() }),
+      key: z.strictObject({
+        name: z.string(),
+        scope: z.string(),
+        apps: z.optional(
+          z.array(z.string()).check(z.describe("Of a person who came by Cloudflare Access, in place of a key.")),
+        ),
+      }),
     }),
     example: {
       appId: "acme",

@@ -14,7 +14,7 @@ import { reportMisconfigured } from "./keys.ts";
 export const personOfConsole = createMiddleware<AppEnv>(async (c, next) => {
   if (!isConsoleApi(c.req.raw)) return next();
   const access = consoleAccess(c.env);
-  if (access === null) throw new ApiError("ERR_API_NOT_FOUND", "There is no way by Cloudflare Access here.");
+  if (access === null) throw new ApiError("ERR_API_NOT_FOUND", "There is no such page.");
   if (access.problems.length > 0) throw reportMisconfigured(access.problems);
   // The cookie of Access comes with every request to this host, whoever's page makes it.
   if (c.req.header("sec-fetch-site") !== "same-origin") throw refused("Only the console's own pages may call this.");

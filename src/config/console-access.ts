@@ -2,12 +2,13 @@
 import * as z from "zod/mini";
 import { SETTING_DAYS_MAX } from "../limits.ts";
 import { toProblems } from "./apps.ts";
-import { choice, type JwtSettings, nonEmptyText, SCOPES, text } from "./schema.ts";
+import { choice, hostName, type JwtSettings, nonEmptyText, SCOPES, text } from "./schema.ts";
 
 const accessSchema = z.strictObject({
-  teamDomain: text(/^[a-z0-9.-]+$/, "a host name in lower case, such as acme.cloudflareaccess.com, without https://"),
+  /** Such as `acme.cloudflareaccess.com`. */
+  teamDomain: hostName,
   /** The audience tag of the Access application, and of no other. */
-  audience: text(/^[0-9a-f]{64}$/, "the audience tag of the application, 64 lower-case hex digits"),
+  audience: text(/^[0-9a-f]{64}$/, "64 lower-case hex digits"),
   /** A person may stand here once per app. */
   people: z.array(z.strictObject({ email: nonEmptyText, app: nonEmptyText, scope: choice(SCOPES) })),
 });

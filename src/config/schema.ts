@@ -68,7 +68,7 @@ export const jwtSchema = z.strictObject({
 });
 
 const HOST = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$/;
-const hostName = text(HOST, "a host name in lower case, with :port if need be, without https://");
+export const hostName = text(HOST, "a host name in lower case, with :port if need be, without https://");
 
 /** `[vars.APP_X.cometchat]`, which may be left out. docs/cometchat.md explains the fields. */
 export const cometchatSchema = z.strictObject({

@@ -75,7 +75,7 @@ export class ConsoleTab {
     const tab = new ConsoleTab(await context.newPage(), new URL(url).origin);
     await tab.page.goto(`${url}/console/`);
     // It asks first whether the reader may look by Cloudflare Access.
-    await tab.page.locator("main h2").first().waitFor();
+    await tab.page.locator("#content:not(:empty), body:not(:has(#content))").first().waitFor();
     return tab;
   }
 

@@ -4,6 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod/mini";
 import { type App, ConfigError, parseConfig } from "../src/config/apps.ts";
+import { parseConsoleAccess } from "../src/config/console-access.ts";
 import { DEMO_APP, IS_DEMO } from "./demo.ts";
 import { CommandError, defineCommand, main } from "./lib/command.ts";
 import { flag, text } from "./lib/options.ts";
@@ -59,6 +60,7 @@ export function problemsOf({ vars, requiredSecrets, rateLimits, deployed }: Conf
     if (appId === DEMO_APP.appId) problems.push(`${name}.appId: ${IS_DEMO}`);
     problems.push(...changesOf(name, app, deployed[appId]));
   }
+  problems.push(...accessProblems(vars, [...config.apps.keys()]));
   for (const name of names) {
     const secret = name.replace("APP_", "SECRETS_");
     if (!requiredSecrets.includes(secret)) {
@@ -69,6 +71,21 @@ export function problemsOf({ vars, requiredSecrets, rateLimits, deployed }: Conf
     if (!names.includes(secret.replace("SECRETS_", "APP_"))) {
       problems.push(`[secrets].required: "${secret}" is of no app; take it out, or add [vars.APP_…]`);
     }
+  }
+  return problems;
+}
+
+/** Who may use the console by Cloudflare Access. */
+function accessProblems({ CONSOLE, CONSOLE_ACCESS }: Record<string, unknown>, apps: readonly string[]): string[] {
+  if (CONSOLE_ACCESS === undefined) return [];
+  const { people, problems } = parseConsoleAccess(CONSOLE_ACCESS);
+  if (CONSOLE !== "true") problems.push('CONSOLE_ACCESS: needs CONSOLE = "true"');
+  const seen = new Set<string>();
+  for (const [index, { email, app }] of people.entries()) {
+    if (!apps.includes(app)) problems.push(`CONSOLE_ACCESS.people[${index}].app: there is no app "${app}"`);
+    const entry = `${email.toLowerCase()} ${app}`;
+    if (seen.has(entry)) problems.push(`CONSOLE_ACCESS.people[${index}]: stands there twice for one app`);
+    seen.add(entry);
   }
   return problems;
 }

@@ -1,10 +1,11 @@
 // The HTTP application: middleware in order, routes, and what is answered when none of them does.
 import type { Context } from "hono";
 import { Hono } from "hono/tiny";
+import { personOfConsole } from "./auth/console.ts";
 import { proxy } from "./cometchat/proxy.ts";
 import type { AppEnv } from "./http/context.ts";
 import { ApiError } from "./http/errors.ts";
-import { namesNothing, routePath } from "./http/request.ts";
+import { isConsoleApi, namesNothing, routePath } from "./http/request.ts";
 import { log } from "./log.ts";
 import { countRefusal } from "./metrics.ts";
 import { clientDevices } from "./routes/client-devices.ts";
@@ -48,10 +49,13 @@ export function createApp() {
     const { headers } = c.res;
     headers.set("X-Request-Id", c.var.requestId);
     headers.set("X-Content-Type-Options", "nosniff");
-    headers.set("Access-Control-Allow-Origin", "*");
-    headers.set("Access-Control-Expose-Headers", EXPOSED_HEADERS);
+    if (!isConsoleApi(c.req.raw)) {
+      headers.set("Access-Control-Allow-Origin", "*");
+      headers.set("Access-Control-Expose-Headers", EXPOSED_HEADERS);
+    }
     if (!headers.has("Cache-Control")) headers.set("Cache-Control", "no-store");
   });
+  app.use(personOfConsole);
   app.use(async (c, next) => (c.req.method === "OPTIONS" ? preflight(c) : next()));
   app.use(proxy);
   app.use((c, next) => {

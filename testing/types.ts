@@ -26,6 +26,8 @@ export interface WorkerBeside {
   bindings?: Readonly<Record<string, string | object>>;
   /** Name of its service binding to what senders ask, for the app: examples/sender. */
   pushTokens?: string;
+  /** Its entrypoint for test pushes (`TestPush` in examples/sender), which the registry then calls. */
+  testPush?: string;
 }
 
 /** By scope, made anew at each start. */

@@ -53,6 +53,7 @@ export async function optionsOf(files: Files, { app, secrets, workers, onLog }: 
     "registry.js": await readFile(files.bundle, "utf8"),
   };
   const assets = await staticsOf(files.statics);
+  const sender = Object.entries(workers).find(([, { testPush }]) => testPush !== undefined);
   const beside = Object.entries(workers).map(([name, worker]) => besideOf(name, worker, app.appId));
   return ({ port, directory, clock }: Start): MiniflareOptions =>
     ({
@@ -75,6 +76,7 @@ export async function optionsOf(files: Files, { app, secrets, workers, onLog }: 
               ...bindingsOf({ DEVELOPMENT: "true", APP_TESTING: app, SECRETS_TESTING: secrets, TEST_CLOCK: clock }),
               ...objectBindings(),
               ASSETS: { type: "fetcher", handler: assets },
+              ...(sender === undefined ? {} : { SENDER: senderOf(sender, app.appId) }),
             },
           },
         },
@@ -101,6 +103,10 @@ function besideOf(name: string, { script, bindings = {}, pushTokens }: WorkerBes
       env: { ...bindingsOf(bindings), ...(pushTokens === undefined ? {} : { [pushTokens]: binding }) },
     },
   };
+}
+
+function senderOf([worker, { testPush }]: [string, WorkerBeside], appId: string): Binding {
+  return { type: "worker", worker, exportName: testPush, props: { appId } };
 }
 
 function esModules(sources: Record<string, string>) {

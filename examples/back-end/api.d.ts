@@ -66,7 +66,7 @@ export interface Calls {
   };
   /** The settings of the key's app, and what the key may do */
   "GET /v3/app": {
-    data: { appId: string; region: string; identity: "issued" | "jwt" | "cometchat"; policy: "exclusive" | "shared"; uidCase: "sensitive" | "insensitive"; fcmInstallations: boolean; refreshWindowDays: number; retentionDays: number; publicHost?: string; allowedOrigins?: Array<string>; jurisdiction?: string; takeovers: { perUserAndHour: number }; rateLimits: Record<string, string>; directory: { objects: number; epoch: number; complete: boolean }; key: { name: string; scope: string } };
+    data: { appId: string; region: string; identity: "issued" | "jwt" | "cometchat"; policy: "exclusive" | "shared"; uidCase: "sensitive" | "insensitive"; fcmInstallations: boolean; refreshWindowDays: number; retentionDays: number; publicHost?: string; allowedOrigins?: Array<string>; jurisdiction?: string; takeovers: { perUserAndHour: number }; rateLimits: Record<string, string>; directory: { objects: number; epoch: number; complete: boolean }; sender: boolean; key: { name: string; scope: string; apps?: Array<string> } };
   };
   /** Why this user does, or does not, get pushes */
   "GET /v3/users/{uid}/explain": {
@@ -84,6 +84,12 @@ export interface Calls {
     path: { uid: string };
     body: { token: string; kind: "fcm" | "apns" | "voip" };
     data: { success: true; removed: number };
+  };
+  /** Send a test push to a user's devices */
+  "POST /v3/users/{uid}/test": {
+    path: { uid: string };
+    body?: { report?: boolean | null };
+    data: { devices: Array<{ sessionId: string; kind: "fcm" | "apns" | "voip"; platform: "ios" | "web" | "android"; device?: { id?: string; name?: string; model?: string; os?: string; appVersion?: string; locale?: string; environment?: "production" | "sandbox"; bundleId?: string }; answer: "delivered" | "dead" | "doubtful" | "not_about_the_token" | "unknown_code" | "not_sent"; code?: string; outcome?: string; why?: string }> };
   };
   /** End a session */
   "DELETE /v3/users/{uid}/sessions/{sid}": {

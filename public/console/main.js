@@ -1,5 +1,5 @@
 // Which page is shown: by the hash, so that a link to a user survives a reload. The key does not: whoever reloads signs in again.
-import { app, signIn, signOut } from "./api.js";
+import { app, enterByAccess, isByAccess, signIn, signOut } from "./api.js";
 import { action, h, say, show, theirs } from "./dom.js";
 import { overview } from "./overview.js";
 import { user } from "./user.js";
@@ -38,6 +38,9 @@ function failed(message) {
   );
 }
 
+/** Why Cloudflare Access did not let the reader in, who may still have a key. */
+let refusal;
+
 function askForKey() {
   const appId = h("input", { name: "appId", required: true, autocomplete: "off", spellcheck: "false" });
   const apiKey = h("input", { name: "apiKey", type: "password", required: true, autocomplete: "off" });
@@ -49,6 +52,7 @@ function askForKey() {
   show(
     "Sign in",
     h("h2", {}, "Sign in"),
+    ...(refusal === undefined ? [] : [h("p", { class: "error", role: "alert" }, `By Cloudflare Access: ${refusal}`)]),
     h("p", {}, "The key stays in the memory of this tab. It is gone when you close or reload it."),
     h(
       "form",
@@ -66,16 +70,39 @@ function navigation() {
   nav.hidden = app === null;
   if (app === null) return nav.replaceChildren();
   const leave = () => {
+    if (isByAccess) return location.assign("/cdn-cgi/access/logout");
     signOut();
     say("Signed out.");
     void route();
   };
   nav.replaceChildren(
     h("a", { href: "#/" }, "Overview"),
-    h("span", { class: "quiet" }, "app ", theirs(app.appId), ", key ", theirs(app.key.name), ` (${app.key.scope})`),
+    choice(),
+    h("span", { class: "quiet" }, isByAccess ? "person " : "key ", theirs(app.key.name), ` (${app.key.scope})`),
     h("button", { onclick: leave }, "Sign out"),
   );
 }
 
+/** The app; of a person who may look at several, the choice among them. */
+function choice() {
+  const { apps = [] } = app.key;
+  if (apps.length < 2) return h("span", { class: "quiet" }, "app ", theirs(app.appId));
+  const options = apps.map((appId) => h("option", { value: appId, selected: appId === app.appId }, appId));
+  const choose = action(async (select) => {
+    await enterByAccess(select.value);
+    await route();
+  });
+  return h("select", { "aria-label": "App", onchange: choose }, options);
+}
+
+async function begin() {
+  try {
+    await enterByAccess();
+  } catch (error) {
+    refusal = error.message;
+  }
+  await route();
+}
+
 addEventListener("hashchange", route);
-void route();
+void begin();

@@ -2,6 +2,7 @@
 import { call, mayChange, userPath } from "./api.js";
 import { action, confirmed, h, say, show, theirs } from "./dom.js";
 import { find } from "./overview.js";
+import { testPush } from "./push.js";
 import { changeWords, kindWords, masked, platformWords, time } from "./words.js";
 
 export async function user(uid, isCurrent) {
@@ -202,6 +203,7 @@ function whole(uid, count, again) {
     URL.revokeObjectURL(url);
     say("The export was downloaded. It holds push tokens: keep it safe.");
   });
+  const test = testPush(uid, count);
   return h(
     "section",
     { "aria-label": "Actions" },
@@ -209,10 +211,12 @@ function whole(uid, count, again) {
     h(
       "div",
       { class: "actions" },
+      test.button,
       h("button", { onclick: download }, "Download the export"),
       h("button", { class: "danger", onclick: endAll }, "End all sessions"),
       h("button", { class: "danger", onclick: erase }, "Erase the user"),
     ),
+    test.results,
   );
 }
 

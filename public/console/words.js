@@ -18,11 +18,25 @@ const CHANGES = {
   expired: "The app was not opened for too long",
 };
 
+/** What a provider's answer to a test push means. */
+const ANSWERS = {
+  delivered: "delivered. If nothing shows, look at the notification settings of the device and at the app",
+  dead: "the token is dead. The app must register again",
+  doubtful: "refused. The token may belong to another environment or project",
+  not_about_the_token: "refused, but not because of the token. Look at the sender: payload, key or quota",
+  unknown_code: "refused with a word that nobody is known to use",
+  not_sent: "not pushed: another token of the device was, or this one is for calls",
+};
+
 const KINDS = { fcm: "FCM", apns: "APNs", voip: "APNs VoIP (calls)" };
 const PLATFORMS = { ios: "iOS", android: "Android", web: "Web" };
 
 export function changeWords({ change, code }) {
   return `${CHANGES[change] ?? change}${code === undefined ? "" : ` (${code})`}`;
+}
+
+export function answerWords(answer) {
+  return ANSWERS[answer] ?? answer;
 }
 
 export function kindWords(kind) {

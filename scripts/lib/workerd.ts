@@ -64,6 +64,8 @@ export interface ServeOptions {
   fetchesPrivate?: boolean;
   /** Whether the static files of public/ are served, as on Cloudflare. */
   hasAssets?: boolean;
+  /** The script of a Worker with an entrypoint `TestPush`, which is bound as `SENDER`. */
+  sender?: string;
   /** Gets each line of the log. Only the last ones are then kept. */
   onLog?: (line: string) => void;
 }
@@ -198,6 +200,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 async function writeConfiguration(directory: string, options: ServeOptions, data: string): Promise<void> {
   await copyFile(options.bundle, join(directory, "index.js"));
   const assets = options.hasAssets === true ? await writeAssets(directory) : "";
+  if (options.sender !== undefined) await writeFile(join(directory, "sender.js"), options.sender);
   await writeFile(join(directory, "config.capnp"), await configuration(options, data, assets));
 }
 
@@ -226,6 +229,9 @@ export default {
   return `(name = "assets", worker = (compatibilityDate = "2026-09-30", modules = [${modules.join(", ")}])),`;
 }
 
+const SENDER_SERVICE =
+  '(name = "sender", worker = (compatibilityDate = "2026-09-30", modules = [(name = "sender.js", esModule = embed "sender.js")])),';
+
 async function configuration(options: ServeOptions, data: string, assets: string): Promise<string> {
   const wrangler = await readFile(join(PROJECT, "wrangler.toml"), "utf8");
   const compatibilityDate = wrangler.match(/^compatibility_date = "(.+)"$/m)?.[1];
@@ -243,6 +249,9 @@ async function configuration(options: ServeOptions, data: string, assets: string
     ...objects.map(([name, className]) => `(name = ${quote(name)}, durableObjectNamespace = ${quote(className)})`),
   );
   if (assets !== "") bindings.push('(name = "ASSETS", service = "assets")');
+  if (options.sender !== undefined) {
+    bindings.push('(name = "SENDER", service = (name = "sender", entrypoint = "TestPush"))');
+  }
   return `
 using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
@@ -250,6 +259,7 @@ const config :Workerd.Config = (
     (name = "main", worker = .worker),
     ${internet(options)}
     ${assets}
+    ${options.sender === undefined ? "" : SENDER_SERVICE}
     (name = "disk", disk = (path = ${quote(data)}, writable = true)),
   ],
   sockets = [${sockets(options).join(", ")}],

@@ -9,18 +9,21 @@
 import { decodeJwt, type JWSHeaderParameters, type JWTPayload } from "jose";
 import * as base64url from "jose/base64url";
 import { JOSEError, JWKSNoMatchingKey, JWSSignatureVerificationFailed } from "jose/errors";
-import type { App, JwtApp, JwtSecret, JwtSettings } from "../config/apps.ts";
+import type { JwtApp, JwtSecret, JwtSettings } from "../config/apps.ts";
 import { uidProblem } from "../domain/uids.ts";
+import type { Caller } from "../http/context.ts";
 import { ApiError, unavailable } from "../http/errors.ts";
 import { AUTH_TOKEN_LENGTH_MAX, DAY_MS } from "../limits.ts";
 import { log } from "../log.ts";
 import { genuineClaims, timesOf } from "./claims.ts";
 import { cryptoKey, HMAC_ALGORITHM, reportMisconfigured } from "./keys.ts";
 import { type KeyFinder, keyFinder, RemoteKeySet } from "./remote-keys.ts";
-import type { Verifier } from "./verifier.ts";
+
+/** Whose tokens are read: an app's own login, or Cloudflare Access. */
+type Login = Pick<JwtApp, "appId" | "jwt" | "secretsName">;
 
 /** Who the auth token names; `null` if it is dead. */
-export const verifyJwt: Verifier<JwtApp> = async (app, authToken) => {
+export async function verifyJwt(app: Login, authToken: string): Promise<Caller | null> {
   const { jwt } = app;
   const claims = await verified(app, authToken);
   if (claims === null) return null;
@@ -44,10 +47,10 @@ export const verifyJwt: Verifier<JwtApp> = async (app, authToken) => {
   // Many issuers round `iat` down: of two tokens of one second nobody knows which came first.
   const issuedAt = Math.floor(iat) * 1000;
   return { uid, session: { id: session, issuedAt, usableUntil: Math.ceil(endsAt * 1000) }, expired, authToken };
-};
+}
 
 /** The claims of a token that one of the app's keys signed and that names the app's issuer and audience; `null`: it is dead. */
-async function verified(app: JwtApp, authToken: string): Promise<JWTPayload | null> {
+async function verified(app: Login, authToken: string): Promise<JWTPayload | null> {
   if (authToken.length > AUTH_TOKEN_LENGTH_MAX) return null;
   try {
     const stated = decodeJwt(authToken);
@@ -68,13 +71,13 @@ function isFor(audience: JwtSettings["audience"], aud: JWTPayload["aud"]): boole
 }
 
 /** The log says why, with no word of the token; the client is told that it is dead. */
-function refused(app: App, why: string, claim?: string): null {
+function refused(app: Login, why: string, claim?: string): null {
   log.info("auth token refused", { app: app.appId, why, claim });
   return null;
 }
 
 /** @throws {JOSEError} */
-async function signedByAnyKey(app: JwtApp, authToken: string, stated: JWTPayload): Promise<JWTPayload> {
+async function signedByAnyKey(app: Login, authToken: string, stated: JWTPayload): Promise<JWTPayload> {
   let candidates: CryptoKey[] | undefined;
   const key = async (header: JWSHeaderParameters) => {
     candidates ??= await keysFor(app, header, stated);
@@ -93,7 +96,7 @@ async function signedByAnyKey(app: JwtApp, authToken: string, stated: JWTPayload
 }
 
 /** The keys that may have signed the token; its algorithm is an allowed one already. */
-async function keysFor(app: JwtApp, header: JWSHeaderParameters, stated: JWTPayload): Promise<CryptoKey[]> {
+async function keysFor(app: Login, header: JWSHeaderParameters, stated: JWTPayload): Promise<CryptoKey[]> {
   const { jwt, secretsName } = app;
   if (header.alg === HMAC_ALGORITHM) {
     if (jwt.secrets.length === 0) throw reportMisconfigured([`${secretsName}.jwtSecrets: is missing`]);
@@ -160,13 +163,13 @@ function describe(name: string, what: string): string {
 }
 
 /** Not 401: the token will be good. */
-function early(app: App, claim: string): ApiError {
+function early(app: Login, claim: string): ApiError {
   log.warn("an auth token is not valid yet: the issuer's clock is ahead", { app: app.appId, claim });
   return unavailable();
 }
 
 /** Not 401: a new login would bring the same token, and SDKs forget a token on 401. */
-function lacking(app: App, problems: string[]): ApiError {
+function lacking(app: Login, problems: string[]): ApiError {
   log.warn("an auth token lacks what the configuration asks for", { app: app.appId, problems });
   return new ApiError("ERR_BAD_REQUEST", "The auth token is genuine, but lacks a claim that this server needs.", {
     details: { authToken: problems },

@@ -19,10 +19,10 @@ import { verifyJwt } from "./jwt.ts";
 import { reportMisconfigured } from "./keys.ts";
 import type { Verifier } from "./verifier.ts";
 
-/** Finds the app that the `appId` header names, and checks the page's origin. */
+/** Finds the app of the person, or the one that the `appId` header names, and checks the page's origin. */
 export const knownApp = createMiddleware<AppEnv>(async (c, next) => {
   const app = await countingStrangers(c, () => {
-    const appId = header(c, "appId");
+    const appId = c.var.person?.appId ?? header(c, "appId");
     if (appId === undefined) throw new ApiError("AUTH_ERR_EMPTY_APPID", "The appId header is missing.");
     return appNamed(c.env, appId);
   });
@@ -134,7 +134,7 @@ export const verifyAuthToken: Verifier<App> = (app, authToken, c) => {
     case "issued":
       return verifyIssued(app, authToken, c);
     case "jwt":
-      return verifyJwt(app, authToken, c);
+      return verifyJwt(app, authToken);
     case "cometchat":
       return verifyCometChat(app, authToken, c);
     default:
@@ -168,11 +168,11 @@ export const backEndCallLog = createMiddleware<AppEnv>(async (c, next) => {
   });
 });
 
-/** A back end with an API key of one of `scopes`. */
+/** A back end with an API key of one of `scopes`, or a person of such a scope. */
 export function backEnd(...scopes: Scope[]) {
   return createMiddleware<AppEnv>(async (c, next) => {
     const presented = header(c, "apikey");
-    const key = presented === undefined ? null : await findApiKey(c.var.app, presented);
+    const key = c.var.person ?? (presented === undefined ? null : await findApiKey(c.var.app, presented));
     if (key === null) {
       await limitAddress(c, c.var.app);
       if (presented === undefined) throw new ApiError("AUTH_ERR_EMPTY_APIKEY", "The apikey header is missing.");
@@ -184,7 +184,7 @@ export function backEnd(...scopes: Scope[]) {
     if (!scopes.includes(key.scope)) {
       throw new ApiError(
         "AUTH_ERR_NO_ACCESS",
-        `The API key's scope is ${key.scope}; this call needs ${scopes.join(" or ")}.`,
+        `The caller's scope is ${key.scope}; this call needs ${scopes.join(" or ")}.`,
       );
     }
     return next();

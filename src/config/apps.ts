@@ -116,7 +116,8 @@ function fenceMs({ identity, authTokens, jwt }: AppTable): number {
   return Math.ceil(jwt.maximumSessionDays * DAY_MS) + 2 * jwt.clockToleranceSeconds * 1000;
 }
 
-function toProblems(name: string, error: z.core.$ZodError | undefined): string[] {
+/** What is wrong with the table of that name, by field. */
+export function toProblems(name: string, error: z.core.$ZodError | undefined): string[] {
   return (error?.issues ?? []).map((issue) => {
     const field = issue.path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("");
     if (issue.code === "unrecognized_keys") return `${name}${field}: has unknown fields: ${issue.keys.join(", ")}`;

@@ -36,16 +36,17 @@ const days = number("must be a number of days above 0").check(
   atMost(SETTING_DAYS_MAX, `must not be above ${SETTING_DAYS_MAX}`),
 );
 const wholeNumber = (what: string) => whole(`must be ${what}`).check(atLeast(0, `must be ${what}`));
-const choice = <const T extends readonly string[]>(values: T) =>
+export const choice = <const T extends readonly string[]>(values: T) =>
   oneOf(values, `must be "${values.join('", "').replace(/, (?=[^,]*$)/, " or ")}"`);
-const text = (pattern: RegExp, what: string) => z.string(`must be ${what}`).check(matching(pattern, `must be ${what}`));
+export const text = (pattern: RegExp, what: string) =>
+  z.string(`must be ${what}`).check(matching(pattern, `must be ${what}`));
 
 /** Of an app's own JWTs. `HS256` keys are secrets; the keys of the others are public, in a key set. */
 const JWT_ALGORITHMS = ["HS256", "RS256", "ES256", "EdDSA"] as const;
 
 /** A claim by its name; a dot leads into an object, unless the token has a claim of that very name. */
 const claimName = text(/^[^\s.]+(\.[^\s.]+)*$|^https?:\/\/\S+$/, "the name of a claim, such as sid or user.id");
-const nonEmptyText = text(/^\S(.*\S)?$/, "text");
+export const nonEmptyText = text(/^\S(.*\S)?$/, "text");
 
 /** `[vars.APP_X.jwt]`: what an auth token of the app's own login looks like. docs/own-login.md explains the fields. */
 export const jwtSchema = z.strictObject({
@@ -79,7 +80,7 @@ export const jwtSchema = z.strictObject({
 });
 
 const HOST = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$/;
-const hostName = text(HOST, "a host name in lower case, with :port if need be, without https://");
+export const hostName = text(HOST, "a host name in lower case, with :port if need be, without https://");
 
 /** `[vars.APP_X.cometchat]`, which may be left out. docs/cometchat.md explains the fields. */
 export const cometchatSchema = z.strictObject({

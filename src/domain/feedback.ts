@@ -5,7 +5,7 @@ import type { Kind } from "./kinds.ts";
 import type { Registration } from "./registration.ts";
 
 /** Not a provider's word: what a sender reports in place of one where a push was taken. */
-export const DELIVERED = "delivered";
+export const DELIVERED = "delivered" as const;
 
 /** Error objects nest (`error`, `response`, `data`); real ones no deeper than this. */
 const NESTING_MAX = 4;

@@ -11,7 +11,17 @@ export interface Caller {
   authToken: string;
 }
 
+/** Who calls by Cloudflare Access: a person in place of an API key. */
+export interface Person {
+  /** The e-mail address: no API key's name has an `@`. */
+  name: string;
+  scope: Scope;
+  appId: string;
+  /** All apps that the person may choose. */
+  apps: string[];
+}
+
 export interface AppEnv {
   Bindings: Env;
-  Variables: { requestId: string; app: App; caller: Caller; apiKey: string; scope: Scope };
+  Variables: { requestId: string; app: App; caller: Caller; apiKey: string; scope: Scope; person?: Person };
 }

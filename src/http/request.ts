@@ -14,7 +14,15 @@ import { ApiError, type ErrorDetails, invalid } from "./errors.ts";
  * preflight must not be redirected), `/v3.0` is `/v3`.
  */
 export function routePath(request: Request): string {
-  return withoutMinorVersion(cleanPath(request));
+  return withoutMinorVersion(cleanPath(request).replace(CONSOLE_API, ""));
+}
+
+/** The calls of back ends that people may make too, by Cloudflare Access: the console's page asks for them below this path. */
+const CONSOLE_API = /^\/console\/api(?=\/(v3\/(app|users|push_tokens)|health)(\/|$))/;
+
+/** Whether a call came below `/console/api`. */
+export function isConsoleApi(request: Request): boolean {
+  return request.url.includes("/console") && CONSOLE_API.test(cleanPath(request));
 }
 
 /** The two prefixes are the same API. */

@@ -213,3 +213,6 @@ export const ownerBody = z.object({ token: pushToken, kind: z.nullish(kind) });
 
 /** `POST /v3/users/{uid}/push_tokens/remove`. */
 export const removeBody = z.object({ token: pushToken, kind });
+
+/** `POST /v3/users/{uid}/test`. `report`: what the providers answer is fed back, which may prune. */
+export const testBody = z.object({ report: z.nullish(yesOrNo) });

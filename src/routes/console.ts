@@ -2,6 +2,7 @@
 // API; docs/console.md.
 import type { Context } from "hono";
 import { Hono } from "hono/tiny";
+import { consoleAccess } from "../config/console-access.ts";
 import type { AppEnv } from "../http/context.ts";
 import { ApiError } from "../http/errors.ts";
 
@@ -15,6 +16,8 @@ const HEADERS = {
 
 export const consolePages = new Hono<AppEnv>()
   .get("/", (c) => page(c, "index.html"))
+  // Asked by the page before it asks for a key.
+  .get("/access", (c) => c.json({ data: { open: consoleAccess(c.env) !== null } }))
   .get("/:file", (c) => page(c, c.req.param("file")));
 
 async function page(c: Context<AppEnv>, file: string): Promise<Response> {

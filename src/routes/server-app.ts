@@ -2,11 +2,12 @@
 import { Hono } from "hono/tiny";
 import { backEnd, backEndCallLog, knownApp } from "../auth/middleware.ts";
 import type { AppEnv } from "../http/context.ts";
+import { senderOf } from "../sender/test-push.ts";
 
 export const serverApp = new Hono<AppEnv>()
   .use(backEndCallLog)
   .get("/", knownApp, backEnd("fullAccess", "sender"), (c) => {
-    const { app, apiKey, scope } = c.var;
+    const { app, apiKey, scope, person } = c.var;
     const { appId, region, identity, policy, uidCase, fcmInstallations } = app;
     const { refreshWindowDays, retentionDays, takeovers, rateLimits, directory } = app;
     const { publicHost, allowedOrigins, jurisdiction } = app;
@@ -26,7 +27,8 @@ export const serverApp = new Hono<AppEnv>()
         takeovers,
         rateLimits,
         directory,
-        key: { name: apiKey, scope },
+        sender: senderOf(c.env) !== undefined,
+        key: { name: apiKey, scope, apps: person?.apps },
       },
     });
   });

@@ -21,6 +21,7 @@ import { OBJECT_CONCURRENCY } from "../limits.ts";
 import { askUser, ownersOf, tellUser } from "../objects.ts";
 import { shownOf } from "../sender/directory-reads.ts";
 import { listUser } from "../sender/own-objects.ts";
+import { testPush } from "../sender/test-push.ts";
 import type { SessionSummary, UserExport } from "../user-tokens/outcomes.ts";
 import { bySession } from "../user-tokens/reading.ts";
 import { serverRecovery } from "./server-recovery.ts";
@@ -54,6 +55,10 @@ export const serverUsers = new Hono<AppEnv>()
     const uid = uidOf(app, c.req.param("uid"));
     const { removed } = await tellUser(c.env, app, uid, (user) => user.unregister({ session: null, slots }));
     return c.json({ data: { success: true, removed } });
+  })
+  .post("/:uid/test", knownApp, backEnd("fullAccess"), body(schemas.testBody), async (c) => {
+    const { report } = c.req.valid("json");
+    return c.json({ data: { devices: await testPush(c.env, c.var.app, c.req.param("uid"), report === true) } });
   })
   .get("/:uid/sessions", knownApp, backEnd("fullAccess", "sender"), async (c) => {
     const { app } = c.var;

@@ -22,6 +22,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["metrics.ts", "log.ts"],
   ["domain/"],
   ["limits.ts"],
+  ["unused.ts"],
 ];
 
 /** Imports of a higher floor that are wanted, with the reason of each. */

@@ -11,6 +11,7 @@ const NOT_DESCRIBED = [
   "GET /client.d.ts",
   "GET /client.js",
   "GET /console",
+  "GET /console/access",
   "GET /console/{file}",
   "GET /openapi.json",
   "GET /reference",

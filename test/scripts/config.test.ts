@@ -16,6 +16,16 @@ const VALID: Configuration = {
   deployed: { acme: { policy: "exclusive", jurisdiction: null } },
 };
 
+const ACCESS = {
+  teamDomain: "acme.cloudflareaccess.com",
+  audience: "0".repeat(64),
+  people: [
+    { email: "anna@acme.com", app: "acme", scope: "fullAccess" },
+    { email: "ben@acme.com", app: "acne", scope: "sender" },
+    { email: "Anna@acme.com", app: "acme", scope: "sender" },
+  ],
+};
+
 const JWT_APP = {
   appId: "acme",
   identity: "jwt",
@@ -35,6 +45,22 @@ async function files({ toml, record }: { toml?: string; record?: string }): Prom
 }
 
 describe("problemsOf", () => {
+  it("names what is wrong with the list of those who use the console by Cloudflare Access", ({ expect }) => {
+    const of = (CONSOLE_ACCESS: object, CONSOLE?: string) =>
+      problemsOf({ ...VALID, vars: { ...VALID.vars, CONSOLE_ACCESS, ...(CONSOLE === undefined ? {} : { CONSOLE }) } });
+    const [anna] = ACCESS.people;
+    expect(of({ ...ACCESS, people: [anna] }, "true")).toEqual([]);
+    expect(of({ ...ACCESS, people: [anna] })).toEqual(['CONSOLE_ACCESS: needs CONSOLE = "true"']);
+    expect(of(ACCESS, "true")).toEqual([
+      'CONSOLE_ACCESS.people[1].app: there is no app "acne"',
+      "CONSOLE_ACCESS.people[2]: stands there twice for one app",
+    ]);
+    expect(of({ ...ACCESS, teamDomain: "https://acme.cloudflareaccess.com", audience: undefined }, "true")).toEqual([
+      expect.stringContaining("CONSOLE_ACCESS.teamDomain: must be a host name"),
+      expect.stringContaining("CONSOLE_ACCESS.audience: "),
+    ]);
+  });
+
   it("finds nothing wrong with an app that has an id and a secret", ({ expect }) => {
     expect(problemsOf(VALID)).toEqual([]);
     expect(problemsOf({ ...VALID, deployed: {} })).toEqual([]);

@@ -105,7 +105,7 @@ const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
   [/^npm ci/, "needs the registry of packages; CI begins with it"],
   [/^npm (start|test)/, "runs above, and this is one"],
   [/^npm run directory/, "test/system/directory.test.ts, against a registry with its data on disk"],
-  [/^npm run (demo-data|explain)/, "test/scripts/demo-data.test.ts and explain.test.ts, against a registry"],
+  [/^npm run (demo-data|explain|test-push)/, "test/scripts has a test of each, against a registry"],
   [/^npm run client-scenarios/, "minutes; shorter runs are tests of their own"],
   [/^npm run (import|export)/, "test/system/import.test.ts, against a registry"],
   [/^npm run probe/, "test/scripts/probe.test.ts, against a registry"],

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, inject, it, onTestFinished } from "vitest";
+import { localBindings } from "../../scripts/demo.ts";
 import { type Made, makeUsers } from "../../scripts/demo-data.ts";
 import { type Registry, registryOf } from "../../scripts/lib/registry.ts";
 import { PROJECT, serve } from "../../scripts/lib/workerd.ts";
@@ -43,17 +44,23 @@ async function signedIn(options = {}): Promise<ConsoleTab> {
 }
 
 /** A user with one device. */
-async function withPhone(uid: string, { token = `token-of-${uid}`, device = {} } = {}): Promise<string> {
+async function withPhone(
+  uid: string,
+  {
+    token = `token-of-${uid}`,
+    device = {},
+    at = { url: demo.url, "app-id": "demo", "api-key": "demo-server-key" },
+  } = {},
+): Promise<string> {
   const path = `/v3/users/${encodeURIComponent(uid)}/auth_tokens`;
-  const { authToken } = (await registry.call("POST", path, {})) as { authToken: string };
-  const values = { url: demo.url, "app-id": "demo", "api-key": "" };
-  await registryOf(values, { authToken }).call("POST", "/v2/tokens", { fcmToken: token, device });
+  const { authToken } = (await registryOf(at).call("POST", path, {})) as { authToken: string };
+  await registryOf({ ...at, "api-key": "" }, { authToken }).call("POST", "/v2/tokens", { fcmToken: token, device });
   return token;
 }
 
-async function tokensOf(uid: string): Promise<string[]> {
+async function tokensOf(uid: string, of = registry): Promise<string[]> {
   const path = `/v3/users/${encodeURIComponent(uid)}/push_tokens`;
-  const { pushTokens } = (await registry.call("GET", path)) as { pushTokens: { token: string }[] };
+  const { pushTokens } = (await of.call("GET", path)) as { pushTokens: { token: string }[] };
   return pushTokens.map(({ token }) => token);
 }
 
@@ -172,7 +179,7 @@ describe("the console", () => {
     );
     expect(kept).not.toContain("demo-server-key");
     await tab.page.reload();
-    expect(await tab.page.getByRole("heading", { name: "Sign in" }).count()).toBe(1);
+    await tab.page.getByRole("heading", { name: "Sign in" }).waitFor();
     await tab.signIn();
     await tab.page.getByRole("heading", { name: "demo-ok" }).waitFor();
     await tab.button("Sign out").click();
@@ -241,6 +248,59 @@ describe("the console", () => {
     expect(await tokensOf(`keyboard-${colorScheme}`)).not.toContain(token);
     const background = await tab.page.evaluate("getComputedStyle(document.body).backgroundColor");
     expect(background).toBe(colorScheme === "dark" ? "rgb(22, 22, 22)" : "rgb(255, 255, 255)");
+  });
+});
+
+/** Answers by what the token says. */
+const SENDER = `
+import { WorkerEntrypoint } from "cloudflare:workers";
+export default {};
+export class TestPush extends WorkerEntrypoint {
+  push(appId, uid, tokens) {
+    return tokens.map(({ token }) =>
+      token.startsWith("dead") ? { delivered: false, code: "UNREGISTERED" } : { delivered: true });
+  }
+}`;
+
+describe("the console with a sender", () => {
+  it("sends a test push once that is confirmed, says what came of it per device, and changes nothing", async ({
+    expect,
+  }) => {
+    const { bindings } = localBindings({});
+    const server = await serve({ bundle: inject("bundle"), bindings, hasAssets: true, sender: SENDER });
+    onTestFinished(() => server.stop());
+    const at = { url: server.url, "app-id": "demo", "api-key": "demo-server-key" };
+    await withPhone("tested", { token: "alive", device: { name: "Old <b>phone" }, at });
+    await withPhone("tested", { token: "dead", at });
+    const tab = await ConsoleTab.open(browser, server.url);
+    await tab.signIn();
+    await tab.find("tested");
+    await tab.button("Send a test push").click();
+    await tab.button("Cancel").click();
+    await tab.button("Send a test push").click();
+    await tab.button("Send it").click();
+    const answers = tab.page.getByRole("region", { name: "Actions" }).getByRole("listitem");
+    await answers.first().waitFor();
+    expect((await answers.allInnerTexts()).sort()).toEqual([
+      "Android, FCM: the token is dead. The app must register again (UNREGISTERED)",
+      expect.stringMatching(/^Old <b>phone, FCM: delivered\./),
+    ]);
+    expect(await tab.verdict()).toBe("ok");
+    expect(await tokensOf("tested", registryOf(at))).toHaveLength(2);
+    await tab.button("Sign out").click();
+    await tab.signIn("demo-sender-key");
+    await tab.find("tested");
+    await tab.page.getByText("This key may look, not change").waitFor();
+    expect(await tab.button("Send a test push").count()).toBe(0);
+    expect(await tab.close()).toEqual([]);
+    expect(server.logs.join()).toContain('"call":"POST /v3/users/:uid/test","status":200');
+  });
+
+  it("is needed for a test push: else none is offered", async ({ expect }) => {
+    const tab = await signedIn();
+    await tab.find("demo-ok");
+    await tab.button("End all sessions").waitFor();
+    expect(await tab.button("Send a test push").count()).toBe(0);
   });
 });
 

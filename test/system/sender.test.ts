@@ -20,7 +20,8 @@ beforeAll(async () => {
   senderBundle = await build("examples/sender/wrangler.toml");
   const script = await readFile(senderBundle, "utf8");
   const bindings = { ...providers.config, WEBHOOK_USER: "cometchat", WEBHOOK_PASSWORD: PASSWORD };
-  registry = await startRegistry({ workers: { "push-sender": { script, bindings, pushTokens: "PUSH_TOKENS" } } });
+  const sender = { script, bindings, pushTokens: "PUSH_TOKENS", testPush: "TestPush" };
+  registry = await startRegistry({ workers: { "push-sender": sender } });
 });
 
 afterAll(async () => {
@@ -228,6 +229,52 @@ describe("the example sender", () => {
     await expect
       .poll(() => providers.delivered.filter(({ token }) => token === `phone:${uid}`))
       .toMatchObject([{ body: { notification: { title: "Ben", body: "Hi" }, data: { uid, sender: "ben" } } }]);
+  });
+
+  describe("bound to the registry for test pushes", () => {
+    const test = async (uid: string, body: object = {}): Promise<Record<string, unknown>[]> =>
+      (await registry.call("POST", `/v3/users/${uid}/test`, body)).devices;
+
+    it("says per device what the provider answered, and changes nothing", async ({ expect }) => {
+      const uid = `jan-${crypto.randomUUID()}`;
+      await register(uid, { fcmToken: `phone:${uid}`, device: { name: "Jan's phone" } });
+      await register(uid, { fcmToken: `unregistered:${uid}` });
+      await register(uid, { fcmToken: `iphone-gone:${uid}` });
+      await register(uid, { apnsToken: `malformed:${uid}` });
+      await register(uid, { apnsToken: `topic:${uid}` });
+      await register(uid, { apnsToken: `sandbox:${uid}`, voipToken: `voip:${uid}` });
+      const before = await registeredTokens(uid);
+      const devices = await test(uid);
+      const answers = devices.map(({ kind, answer, code }) => [kind, answer, code].join(" ").trim());
+      expect(answers.sort()).toEqual([
+        "apns delivered",
+        "apns doubtful BadDeviceToken",
+        "apns not_about_the_token DeviceTokenNotForTopic",
+        "fcm dead UNREGISTERED",
+        "fcm dead UNREGISTERED",
+        "fcm delivered",
+        "voip not_sent",
+      ]);
+      expect(devices).toContainEqual(
+        expect.objectContaining({ platform: "android", device: { name: "Jan's phone" }, answer: "delivered" }),
+      );
+      expect(JSON.stringify(devices)).not.toContain(`:${uid}`);
+      const mine = providers.delivered.filter(({ token }) => token.endsWith(uid));
+      expect(mine.map(({ token }) => token).sort()).toEqual([`phone:${uid}`, `sandbox:${uid}`]);
+      expect(mine.map(({ body: { uid: of, data } }) => of ?? (data as { uid: string }).uid)).toEqual([uid, uid]);
+      expect(await registeredTokens(uid)).toEqual(before);
+    });
+
+    it("feeds the answers back where that is asked for", async ({ expect }) => {
+      const uid = `kim-${crypto.randomUUID()}`;
+      await register(uid, { fcmToken: `phone:${uid}` });
+      await register(uid, { fcmToken: `unregistered:${uid}` });
+      await register(uid, { apnsToken: `sandbox:${uid}` });
+      const devices = await test(uid, { report: true });
+      const outcomes = devices.map(({ kind, answer, outcome = "-" }) => `${kind} ${answer} ${outcome}`);
+      expect(outcomes.sort()).toEqual(["apns delivered corrected", "fcm dead suspect", "fcm delivered -"]);
+      expect(await registeredTokens(uid)).toContainEqual({ token: `unregistered:${uid}`, suspect: true });
+    });
   });
 
   it("refuses a wrong password and a malformed order", async ({ expect }) => {

@@ -27,7 +27,9 @@ export interface PushTokensBinding {
   feedback(items: Feedback[]): Promise<{ outcome: string; why: string }[]>;
 }
 
-export interface SenderEnv extends FcmConfig, ApnsConfig {
+type Providers = FcmConfig & ApnsConfig;
+
+export interface SenderEnv extends Providers {
   PUSH_TOKENS: PushTokensBinding;
 }
 
@@ -92,7 +94,7 @@ export async function deliver(env: SenderEnv, uids: string[], push: Push): Promi
   };
 }
 
-type Send = (config: FcmConfig & ApnsConfig, target: Target, push: Push) => Promise<Delivery>;
+type Send = (config: Providers, target: Target, push: Push) => Promise<Delivery>;
 
 /** What goes to a token of each kind: the higher number wins on a device that has several, 0 is never sent. */
 const KINDS: Record<Kind, { send: Send; down: string } & Record<Push["type"], number>> = {
@@ -113,13 +115,26 @@ export function chooseTokens(tokens: RegisteredToken[], push: Push): RegisteredT
   });
 }
 
-async function sendAll(env: SenderEnv, targets: Target[], push: Push): Promise<Delivery[]> {
+/** Sends to the devices of one user, and reports nothing; `null` for a token that the push does not go to. */
+export async function pushTo(
+  config: Providers,
+  uid: string,
+  tokens: RegisteredToken[],
+  push: Push,
+): Promise<(Delivery | null)[]> {
+  const chosen = chooseTokens(tokens, push);
+  const targets = chosen.map((token): Target => ({ ...token, uid }));
+  const deliveries = await sendAll(config, targets, push);
+  return tokens.map((token) => deliveries[chosen.indexOf(token)] ?? null);
+}
+
+async function sendAll(config: Providers, targets: Target[], push: Push): Promise<Delivery[]> {
   const deliveries: Delivery[] = new Array(targets.length);
   let next = 0;
   async function worker(): Promise<void> {
     for (let i = next++; i < targets.length; i = next++) {
       const target = targets[i];
-      if (target !== undefined) deliveries[i] = await send(env, target, push);
+      if (target !== undefined) deliveries[i] = await send(config, target, push);
     }
   }
   await Promise.all(Array.from({ length: CONCURRENT_PUSHES }, worker));
@@ -127,9 +142,9 @@ async function sendAll(env: SenderEnv, targets: Target[], push: Push): Promise<D
 }
 
 /** A provider that cannot be reached says nothing about the token: its own word for that is reported, and nothing is pruned. */
-async function send(env: SenderEnv, target: Target, push: Push): Promise<Delivery> {
+async function send(config: Providers, target: Target, push: Push): Promise<Delivery> {
   try {
-    return await KINDS[target.kind].send(env, target, push);
+    return await KINDS[target.kind].send(config, target, push);
   } catch (error) {
     console.error(
       JSON.stringify({ message: "a provider could not be reached", kind: target.kind, error: String(error) }),

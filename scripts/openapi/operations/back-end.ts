@@ -4,7 +4,19 @@ import * as schemas from "../../../src/http/schemas.ts";
 import { BATCH_MAX } from "../../../src/limits.ts";
 import { IMPORT_OUTCOMES } from "../../../src/user-tokens/outcomes.ts";
 import type { ApiOperation } from "./operation.ts";
-import { CHANGE, kind, labels, NOW, platform, recordedChange, SESSION, success, TOKEN, time } from "./shared.ts";
+import {
+  CHANGE,
+  device,
+  kind,
+  labels,
+  NOW,
+  platform,
+  recordedChange,
+  SESSION,
+  success,
+  TOKEN,
+  time,
+} from "./shared.ts";
 
 /** A row as it is stored: docs/storage.md says what each column is. */
 const registration = z.strictObject({
@@ -53,6 +65,52 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
     data: z.strictObject({ success: z.literal(true), removed: z.int() }),
     example: { success: true, removed: 1 },
     refusals: [400, 403, 413, 415],
+  },
+  {
+    id: "testPush",
+    method: "post",
+    path: "/v3/users/{uid}/test",
+    caller: ["fullAccess"],
+    summary: "Send a test push to a user's devices",
+    description:
+      "By the sender that is bound to the registry; docs/console.md says how to bind one. One push per device, none to muted ones; " +
+      "`npm run test-push -- alice` sends it. `answer` is what the provider's word means, as for feedback. Nothing changes unless `report` " +
+      "is true: then the answers are fed back, which may prune, and each has its `outcome`. 400: no sender is bound for this app.",
+    body: { schema: schemas.testBody, example: { report: false } },
+    data: z.strictObject({
+      devices: z.array(
+        z.strictObject({
+          sessionId: z.string(),
+          kind,
+          platform,
+          device: z.optional(device),
+          answer: z
+            .enum(["delivered", "dead", "doubtful", "not_about_the_token", "unknown_code", "not_sent"])
+            .check(
+              z.describe(
+                "`not_sent`: another token of the device was pushed, or the token is for calls; `unknown_code`: nobody is known to use " +
+                  "the word.",
+              ),
+            ),
+          code: z.optional(z.string().check(z.describe("The provider's word."))),
+          outcome: z.optional(z.string().check(z.describe("As in the reply to feedback."))),
+          why: z.optional(z.string()),
+        }),
+      ),
+    }),
+    example: {
+      devices: [
+        {
+          sessionId: SESSION,
+          kind: "fcm",
+          platform: "android",
+          device: { name: "Alice's phone" },
+          answer: "delivered",
+        },
+      ],
+    },
+    refusals: [400, 403, 413, 415],
+    needsProduction: true,
   },
   {
     id: "endSession",

@@ -259,7 +259,14 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
       takeovers: z.strictObject({ perUserAndHour: z.int() }),
       rateLimits: z.record(z.string(), z.string()),
       directory: z.strictObject({ objects: z.int(), epoch: z.int(), complete: z.boolean() }),
-      key: z.strictObject({ name: z.string(), scope: z.string() }),
+      sender: z.boolean().check(z.describe("Whether a sender is bound, which a test push needs.")),
+      key: z.strictObject({
+        name: z.string(),
+        scope: z.string(),
+        apps: z.optional(
+          z.array(z.string()).check(z.describe("Of a person who came by Cloudflare Access, in place of a key.")),
+        ),
+      }),
     }),
     example: {
       appId: "acme",
@@ -273,6 +280,7 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
       takeovers: { perUserAndHour: 10 },
       rateLimits: { ip: "IP", session: "SESSION", key: "KEY", unverified: "UNVERIFIED" },
       directory: { objects: 8, epoch: 1, complete: true },
+      sender: false,
       key: { name: "sender", scope: "sender" },
     },
     refusals: [403],

@@ -74,6 +74,8 @@ export class ConsoleTab {
     const context = await browser.newContext(options);
     const tab = new ConsoleTab(await context.newPage(), new URL(url).origin);
     await tab.page.goto(`${url}/console/`);
+    // It asks first whether the reader may look by Cloudflare Access.
+    await tab.page.locator("#content:not(:empty), body:not(:has(#content))").first().waitFor();
     return tab;
   }
 

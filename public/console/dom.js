@@ -61,7 +61,7 @@ export function action(work) {
   };
 }
 
-/** Asks before something is done: answers whether it is wanted. `typed`: what must be typed to say yes. */
+/** Asks before something is done: answers whether it is wanted. `text`: texts and elements; `typed`: what must be typed to say yes. */
 export function confirmed({ title, text, yes, typed }) {
   const input = h("input", { autocomplete: "off", spellcheck: "false", autofocus: true });
   const go = h("button", { class: "danger", value: "yes" }, yes);

@@ -171,7 +171,7 @@ function settings() {
     h(
       "dl",
       {},
-      rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, inWords(value))]),
+      rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, theirs(inWords(value)))]),
     ),
   );
 }

@@ -130,7 +130,11 @@ function endOne(uid, device, name, again) {
   const end = action(async () => {
     const isWanted = await confirmed({
       title: "End this session?",
-      text: `“${name}” gets no more pushes, and can never register with this login again. The user must log in anew there.`,
+      text: [
+        "“",
+        theirs(name),
+        "” gets no more pushes, and can never register with this login again. The user must log in anew there.",
+      ],
       yes: "End the session",
     });
     if (!isWanted) return;

@@ -35,7 +35,8 @@ export function show(title, ...children) {
   document.title = `${title}: push console`;
   const main = document.getElementById("content");
   main.replaceChildren(...children);
-  main.focus();
+  main.focus({ preventScroll: true });
+  scrollTo(0, 0);
 }
 
 /** What happens now, below the page; read out. */

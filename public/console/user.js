@@ -23,12 +23,17 @@ export async function user(uid, isCurrent) {
   );
 }
 
-function verdict({ verdict: { code, sentence }, next }) {
+/** What a registration came with says nothing of why there is no push. */
+const WITHOUT_CAUSE = ["ok", "all_suspect"];
+
+function verdict({ verdict: { code, sentence }, next, evidence }) {
+  const last = WITHOUT_CAUSE.includes(code) ? undefined : evidence.at(-1);
   return h(
     "section",
     { class: "verdict", "aria-label": "Verdict" },
     h("p", { class: "sentence" }, sentence),
-    h("p", {}, next),
+    last === undefined ? undefined : h("p", {}, time(last.at), `: ${changeWords(last)}.`),
+    h("p", {}, h("strong", {}, "What to do: "), next),
     h("p", { class: "quiet" }, "Verdict: ", h("code", {}, code)),
   );
 }

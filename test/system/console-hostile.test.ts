@@ -80,6 +80,23 @@ async function eachView(tab: ConsoleTab, look: () => Promise<void>): Promise<voi
   }
 }
 
+describe("a tab of these tests", () => {
+  it("notices inline script, another host, an error and an alert, which would fail the test", async ({ expect }) => {
+    const tab = await ConsoleTab.open(browser, demo.url);
+    await tab.page.evaluate(`
+      document.body.append(Object.assign(document.createElement("script"), { textContent: "window.ran = true" }));
+      document.body.append(Object.assign(new Image(), { src: "https://other.example/x.png" }));
+      setTimeout(() => { throw new Error("thrown"); });
+      alert("shown");
+    `);
+    expect(await tab.page.evaluate("window.ran === undefined")).toBe(true);
+    const faults = (await tab.close()).join("\n");
+    for (const fault of [/inline script/, /other\.example/, /error: thrown/, /a script ran: shown/]) {
+      expect(faults).toMatch(fault);
+    }
+  });
+});
+
 describe("a registry that answers nothing but hostile text", () => {
   it("has its markup shown as text: in names of apps, keys and devices, tokens, sessions, codes, sentences", async ({
     expect,

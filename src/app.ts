@@ -21,6 +21,7 @@ import { serverRecovery } from "./routes/server-recovery.ts";
 import { serverTokens } from "./routes/server-tokens.ts";
 import { serverUsers } from "./routes/server-users.ts";
 import { successor } from "./routes/successor.ts";
+import { welcome } from "./routes/welcome.ts";
 
 /** What a call can be, but for HEAD, which is a GET, and OPTIONS. */
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
@@ -120,7 +121,9 @@ function mountRoutes(app: Hono<AppEnv>) {
 /** The routes as a type, for `hc<Api>(url)` of `hono/client`. */
 export type Api = ReturnType<typeof mountRoutes>;
 
-function refuse(c: Context<AppEnv>, refusal: ApiError) {
+async function refuse(c: Context<AppEnv>, refusal: ApiError): Promise<Response> {
+  const page = refusal.status === 404 ? await welcome(c) : undefined;
+  if (page !== undefined) return page;
   countRefusal(c.env, c.var.app?.appId ?? "", refusal.code);
   return c.json(refusal.body, refusal.status, refusal.headers);
 }

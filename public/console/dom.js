@@ -35,7 +35,8 @@ export function show(title, ...children) {
   document.title = `${title}: push console`;
   const main = document.getElementById("content");
   main.replaceChildren(...children);
-  main.focus();
+  main.focus({ preventScroll: true });
+  scrollTo(0, 0);
 }
 
 /** What happens now, below the page; read out. */
@@ -61,7 +62,7 @@ export function action(work) {
   };
 }
 
-/** Asks before something is done: answers whether it is wanted. `typed`: what must be typed to say yes. */
+/** Asks before something is done: answers whether it is wanted. `text`: texts and elements; `typed`: what must be typed to say yes. */
 export function confirmed({ title, text, yes, typed }) {
   const input = h("input", { autocomplete: "off", spellcheck: "false", autofocus: true });
   const go = h("button", { class: "danger", value: "yes" }, yes);

@@ -35,7 +35,7 @@ function shown({ users, registrations, muted, byKind, byPlatform, byAge }, isDon
     h(
       "p",
       {},
-      `${number.format(users)} users hold ${number.format(registrations)} registrations; ${number.format(muted)} of these are muted. `,
+      `${number.format(users)} users hold ${number.format(registrations)} registrations, ${number.format(muted)} of them muted. `,
       isDone ? undefined : "Still counting …",
     ),
     table(
@@ -50,10 +50,14 @@ function shown({ users, registrations, muted, byKind, byPlatform, byAge }, isDon
     ),
     table(
       "By days since the last launch",
-      ages.map(([days, count]) => [days === "more" ? "more" : `below ${days}`, count]),
+      ages.map(([days, count], n) => [agesWords(Number(ages[n - 1]?.[0] ?? 0), days), count]),
       registrations,
     ),
   ];
+}
+
+function agesWords(from, to) {
+  return to === "more" ? `${from} and more` : `${from} to ${to - 1}`;
 }
 
 function table(caption, rows, all) {
@@ -171,7 +175,7 @@ function settings() {
     h(
       "dl",
       {},
-      rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, inWords(value))]),
+      rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, theirs(inWords(value)))]),
     ),
   );
 }

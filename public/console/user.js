@@ -24,12 +24,17 @@ export async function user(uid, isCurrent) {
   );
 }
 
-function verdict({ verdict: { code, sentence }, next }) {
+/** What a registration came with says nothing of why there is no push. */
+const WITHOUT_CAUSE = ["ok", "all_suspect"];
+
+function verdict({ verdict: { code, sentence }, next, evidence }) {
+  const last = WITHOUT_CAUSE.includes(code) ? undefined : evidence.at(-1);
   return h(
     "section",
     { class: "verdict", "aria-label": "Verdict" },
     h("p", { class: "sentence" }, sentence),
-    h("p", {}, next),
+    last === undefined ? undefined : h("p", {}, time(last.at), `: ${changeWords(last)}.`),
+    h("p", {}, h("strong", {}, "What to do: "), next),
     h("p", { class: "quiet" }, "Verdict: ", h("code", {}, code)),
   );
 }
@@ -131,7 +136,11 @@ function endOne(uid, device, name, again) {
   const end = action(async () => {
     const isWanted = await confirmed({
       title: "End this session?",
-      text: `“${name}” gets no more pushes, and can never register with this login again. The user must log in anew there.`,
+      text: [
+        "“",
+        theirs(name),
+        "” gets no more pushes, and can never register with this login again. The user must log in anew there.",
+      ],
       yes: "End the session",
     });
     if (!isWanted) return;

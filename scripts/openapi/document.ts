@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { TOKEN_LENGTH_MAX } from "../../src/limits.ts";
 import { PROJECT } from "../lib/workerd.ts";
+import { describeFields } from "./fields.ts";
 import { toJsonSchema } from "./json-schema.ts";
 import { type ApiOperation, OPERATIONS } from "./operations.ts";
 
@@ -28,7 +29,11 @@ export interface OpenApiDocument {
 const TAGS = {
   client: { name: "Apps", description: "What SDK clients call, with an auth token." },
   anybody: { name: "Open", description: "What needs no header at all." },
-  server: { name: "Back ends", description: "What servers call, with an API key." },
+  sender: {
+    name: "Senders",
+    description: "What whoever sends pushes asks and reports, with an API key of the scope `sender` or `fullAccess`.",
+  },
+  backEnd: { name: "Back ends", description: "What a back end does to its users, with an API key that may." },
 };
 
 const REFUSALS: Record<number, string> = {
@@ -41,6 +46,26 @@ const REFUSALS: Record<number, string> = {
   429: "`ERR_TOO_MANY_REQUESTS`: wait as long as `Retry-After` says.",
   500: "`ERR_OPERATION_FAILED`: our mistake.",
   503: "`ERR_OPERATION_FAILED`: repeat it after `Retry-After`.",
+};
+
+const ERROR = {
+  type: "object",
+  required: ["error"],
+  properties: {
+    error: {
+      type: "object",
+      required: ["code", "message", "details"],
+      properties: {
+        code: { type: "string" },
+        message: { type: "string" },
+        details: {
+          type: "object",
+          description: "Field of the request → what is wrong with it.",
+          additionalProperties: { type: "array", items: { type: "string" } },
+        },
+      },
+    },
+  },
 };
 
 /** The whole API as an OpenAPI 3.1 document. */
@@ -81,25 +106,7 @@ export function toDocument(): OpenApiDocument {
         apikey: { type: "apiKey", in: "header", name: "apikey", description: "Of a back end; never in an app." },
       },
       schemas: {
-        Error: {
-          type: "object",
-          required: ["error"],
-          properties: {
-            error: {
-              type: "object",
-              required: ["code", "message", "details"],
-              properties: {
-                code: { type: "string" },
-                message: { type: "string" },
-                details: {
-                  type: "object",
-                  description: "Field of the request → what is wrong with it.",
-                  additionalProperties: { type: "array", items: { type: "string" } },
-                },
-              },
-            },
-          },
-        },
+        Error: describeFields(ERROR, "error"),
       },
     },
   };
@@ -113,18 +120,17 @@ function toOperation(operation: ApiOperation): OpenApiOperation {
     operationId: operation.id,
     summary: operation.summary,
     description: isServer ? `${operation.description} Scope: ${caller.join(" or ")}.` : operation.description,
-    tags: [isServer ? TAGS.server.name : TAGS[caller].name],
+    tags: [TAGS[audienceOf(operation)].name],
     security: securityOf(operation),
     responses: {
       "200": {
         description: "Success.",
         content: {
           "application/json": {
-            schema: {
-              type: "object",
-              required: ["data"],
-              properties: { data: toJsonSchema(operation.data, "output") },
-            },
+            schema: describeFields(
+              { type: "object", required: ["data"], properties: { data: toJsonSchema(operation.data, "output") } },
+              operation.id,
+            ),
             example: { data: operation.example },
           },
         },
@@ -156,13 +162,18 @@ function toOperation(operation: ApiOperation): OpenApiOperation {
             required: false,
             content: {
               "application/json": {
-                schema: toJsonSchema(operation.body.schema, "input"),
+                schema: describeFields(toJsonSchema(operation.body.schema, "input"), operation.id),
                 example: operation.body.example,
               },
             },
           };
   }
   return described;
+}
+
+function audienceOf({ caller }: ApiOperation): keyof typeof TAGS {
+  if (typeof caller === "string") return caller;
+  return caller.includes("sender") ? "sender" : "backEnd";
 }
 
 function securityOf({ caller, orBackEnd }: ApiOperation): Record<string, string[]>[] {

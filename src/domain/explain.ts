@@ -4,8 +4,8 @@ import { type Change, type ChangeKind, type Registration, SHORT_HASH_LENGTH } fr
 type Verdict = [code: string, sentence: string, next: string, fits: (registration: Registration) => boolean];
 type Loss = [code: string, sentence: string, next: string, lost: ChangeKind];
 
-const LAUNCH = "The app registers at its next launch with this user logged in.";
-const LOG_IN = "The user must log in again; then the app registers.";
+const LAUNCH = "Let the user open the app, logged in: then it registers.";
+const LOG_IN = "Let the user log in: then the app registers.";
 
 /** Of a user who holds something. The first that fits a registration is the verdict. */
 const HELD: readonly Verdict[] = [
@@ -21,7 +21,7 @@ const HELD: readonly Verdict[] = [
     `Check credentials, bundle id and environment of the sender. ${LAUNCH}`,
     ({ muted }) => !muted,
   ],
-  ["muted", "The user muted every device.", "The user can unmute a device in the app.", () => true],
+  ["muted", "The user muted every device.", "Let the user unmute a device in the app.", () => true],
 ];
 
 /** Of a user who holds nothing. The first that stands among the last losses is the verdict. */
@@ -32,7 +32,7 @@ const LOST: readonly Loss[] = [
   ["evicted", "The user had too many registrations, and the oldest went.", LAUNCH, "evicted"],
   ["ended", "The session was ended by your back end, or from another device of the user.", LOG_IN, "ended"],
   ["logged_out", "The user logged out.", LOG_IN, "logged_out"],
-  ["removed", "The app, or your back end, removed the registration; the session goes on.", LAUNCH, "removed"],
+  ["removed", "The app, or your back end, removed the registration; the user is still logged in.", LAUNCH, "removed"],
 ];
 
 const NOTHING = [

@@ -107,6 +107,7 @@ const ELSEWHERE: readonly (readonly [RegExp, string])[] = [
   [/^npm run directory/, "test/system/directory.test.ts, against a registry with its data on disk"],
   [/^npm run (demo-data|explain|test-push)/, "test/scripts has a test of each, against a registry"],
   [/^npm run client-scenarios/, "minutes; shorter runs are tests of their own"],
+  [/^npm run screenshots/, "test/scripts/screenshots.test.ts"],
   [/^npm run (import|export)/, "test/system/import.test.ts, against a registry"],
   [/^npm run probe/, "test/scripts/probe.test.ts, against a registry"],
   [/^npm run (setup|deploy)/, "test/scripts/setup.test.ts, against a fake"],

@@ -73,6 +73,11 @@ describe("the console", () => {
     }
     await tab.find("demo-taken");
     expect(await tab.page.locator(".evidence").innerText()).toContain("Another user logged in on the device");
+    // Of an evicted user the record begins with what came later.
+    await tab.find("demo-evicted");
+    expect(await tab.page.getByRole("region", { name: "Verdict" }).innerText()).toMatch(
+      /: There was no more room: the oldest went\.\s+What to do: Let the user open the app/,
+    );
   });
 
   it("counts the app, and finds a user by a token, which never stands in a URL", async ({ expect }) => {
@@ -87,6 +92,9 @@ describe("the console", () => {
       expect.stringMatching(/^Web\s+0\s*$/),
       expect.stringMatching(/^Android\s+[1-9]\d*\s*$/),
     ]);
+    const byAge = tab.page.getByRole("table", { name: "By days since the last launch" }).getByRole("rowheader");
+    expect(await byAge.allInnerTexts()).toEqual(["0 to 29", "30 to 89", "90 to 179", "180 to 269", "270 and more"]);
+    expect(await tab.page.evaluate("scrollY")).toBe(0);
     await tab.button("Check now").click();
     await tab.page.getByText("The objects: well").waitFor();
     await tab.page.getByLabel("or a push token").fill(token);

@@ -44,7 +44,7 @@ export function launchChromium(): Promise<Browser> {
   return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--no-first-run"] });
 }
 
-/** A tab with the console, and what it did that it must not. */
+/** A tab with the console, or another page of ours, and what it did that it must not. */
 export class ConsoleTab {
   readonly page: Page;
   readonly #faults: string[] = [];
@@ -70,10 +70,11 @@ export class ConsoleTab {
     browser: Browser,
     url: string,
     options: Parameters<Browser["newContext"]>[0] = {},
+    path = "/console/",
   ): Promise<ConsoleTab> {
     const context = await browser.newContext(options);
     const tab = new ConsoleTab(await context.newPage(), new URL(url).origin);
-    await tab.page.goto(`${url}/console/`);
+    await tab.page.goto(`${url}${path}`);
     // It asks first whether the reader may look by Cloudflare Access.
     await tab.page.locator("#content:not(:empty), body:not(:has(#content))").first().waitFor();
     return tab;

@@ -112,7 +112,7 @@ describe("the example sender, copied out of the repository", () => {
     // npm start of the registry: http, and https at the next one.
     expect([8787, 8788]).not.toContain(Number(port));
     const [, ...args] = own.scripts.start.split(" ");
-    const taken = new URL(server.url).port;
+    const taken = new URL(registry.url).port;
     expect(await start(args, { PORT: taken })).toEqual({
       code: 1,
       stderr: `Port ${taken} is already in use: choose another with PORT in the environment.\n`,

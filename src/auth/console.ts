@@ -19,13 +19,13 @@ export const personOfConsole = createMiddleware<AppEnv>(async (c, next) => {
   // The cookie of Access comes with every request to this host, whoever's page makes it.
   if (c.req.header("sec-fetch-site") !== "same-origin") throw refused("Only the console's own pages may call this.");
   const email = (await emailOf(c, access))?.toLowerCase();
-  if (email === undefined) throw refused("Cloudflare Access does not say who you are. Reload the page to log in.");
+  if (email === undefined) throw refused("Cloudflare Access does not say who you are. Reload the page.");
   const entries = access.people.filter((each) => each.email.toLowerCase() === email);
   const asked = header(c, "appId");
   const entry = entries.find(({ app }) => asked === undefined || asked === app);
   if (entry === undefined) {
     log.info("a person is not on the console's list", { requestId: c.var.requestId, person: email });
-    throw refused("You are not on the list of those who may use the console for this app (docs/console.md).");
+    throw refused("You are not on the list of this app (docs/console.md).");
   }
   c.set("person", { name: email, scope: entry.scope, appId: entry.app, apps: entries.map(({ app }) => app) });
   return next();

@@ -50,7 +50,6 @@ export async function readUsers(
     for (const [n, line] of lines?.entries() ?? []) answers[places[n] as number] = answerOn(line);
   });
   const left = uids.filter((_, i) => answers[i] === null);
-  if (left.length === 0) return answers as (string | Failure)[];
   const own = await askOwnObjects(env, app, left, wanted);
   return answers.map((answer, i) => answer ?? own.get(uids[i] as string) ?? "[]");
 }
@@ -59,7 +58,7 @@ export async function readUsers(
 async function readShard(env: Env, app: App, shard: number, uids: readonly string[], bytesMax: number) {
   try {
     const lines = (await askDirectory(env, app, shard, (directory) => directory.read(uids, bytesMax))).split("\n");
-    if (lines.length !== uids.length) throw new Error("a row holds a line break: whose lines are these?");
+    if (lines.length !== uids.length) throw new Error("a row holds a line break");
     return lines;
   } catch (error) {
     log.warn("a directory object failed: its users' own objects are asked", { app: app.appId, error });

@@ -52,10 +52,7 @@ async function ask(sender: TestSender | undefined, { appId }: App, uid: string, 
     throw new ApiError("ERR_OPERATION_FAILED", "The sender failed. Its own log says why.", { cause });
   }
   if (deliveries != null) return deliveries;
-  throw new ApiError(
-    "ERR_BAD_REQUEST",
-    "No sender is bound for this app: deploy one, bind it as SENDER in wrangler.toml, and deploy the registry again (docs/console.md).",
-  );
+  throw new ApiError("ERR_BAD_REQUEST", "No sender is bound for this app: bind one as SENDER (docs/console.md).");
 }
 
 /** What there is to report of a delivery: nothing of one that went as the registration says. */

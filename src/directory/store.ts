@@ -17,21 +17,21 @@ import { MIGRATIONS } from "./migrations.ts";
 /** Users of one hash: of a million users of one object, two share one in one case of seventy. */
 const PLACES = 256;
 
-/** A statement may have 100 bindings. */
-const ASKED_AT_ONCE_MAX = 32;
+/** Users whom one statement looks for: it may have 100 bindings. */
+const ASKED_AT_ONCE = 32;
 
 /**
  * Finds each of so many users by its first id and its uid: one row with a text for each, because rows, columns and bindings are
  * what takes time here. Subqueries, because they end at the row that they find: they read one row for each user, where a join
  * reads the row after it too, and `json_each` and `IN` a row of their own.
  */
-const LINES = [1, 8, ASKED_AT_ONCE_MAX].map((size) => {
-  const line = (base: number) => `(
+const LINES = `SELECT ${Array.from({ length: ASKED_AT_ONCE }, (_, place) => {
+  const base = 2 * place + 1;
+  return `(
     SELECT format || ' ' || muted || ' ' || shown_since || ' ' || tokens FROM users
     WHERE id >= ?${base} AND id < ?${base} + ${PLACES} AND uid = ?${base + 1} LIMIT 1
   )`;
-  return { size, question: `SELECT ${Array.from({ length: size }, (_, place) => line(2 * place + 1)).join(", ")}` };
-});
+}).join(", ")}`;
 
 /** As many dashes as the column's value has bytes. */
 const DASHES = (column: string) => `replace(hex(zeroblob(length(CAST(${column} AS BLOB)))), '00', '-')`;
@@ -114,16 +114,12 @@ export class DirectoryStore {
   lines(uids: readonly string[]): string[] {
     if (!this.#tables.exists) return uids.map(() => "");
     const lines: string[] = [];
-    for (let i = 0; i < uids.length; i += ASKED_AT_ONCE_MAX) {
-      const asked = uids.slice(i, i + ASKED_AT_ONCE_MAX);
-      for (const { size, question } of LINES) {
-        if (size < asked.length) continue;
-        const bindings: (string | number | null)[] = asked.flatMap((uid) => [baseOf(uid), uid]);
-        while (bindings.length < 2 * size) bindings.push(null);
-        const [found = []] = this.#tables.sql.exec(question, ...bindings).raw();
-        for (const place of asked.keys()) lines.push(String(found[place] ?? ""));
-        break;
-      }
+    for (let i = 0; i < uids.length; i += ASKED_AT_ONCE) {
+      const asked = uids.slice(i, i + ASKED_AT_ONCE);
+      const bindings: (string | number | null)[] = asked.flatMap((uid) => [baseOf(uid), uid]);
+      while (bindings.length < 2 * ASKED_AT_ONCE) bindings.push(null);
+      const [found = []] = this.#tables.sql.exec(LINES, ...bindings).raw();
+      for (const place of asked.keys()) lines.push(String(found[place] ?? ""));
     }
     return lines;
   }

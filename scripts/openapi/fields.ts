@@ -159,6 +159,8 @@ const BODIES = {
   "importPushTokens:refreshedAt": "When the device was last seen, in epoch milliseconds.",
   "importPushTokens:suspectAt": "Since when a provider reports trouble, in epoch milliseconds.",
   "importPushTokens:session": "The session's id, if the device's first launch here will have the same.",
+  locationHint: "Where the object of a user is made whom nobody has called before: one of Cloudflare's location hints.",
+  report: "Whether what the providers answer is fed back, which may prune. `false` if absent.",
   "restoreUser:at": "The moment to go back to, in epoch milliseconds, in the last 30 days.",
 };
 

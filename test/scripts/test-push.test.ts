@@ -69,6 +69,6 @@ describe("npm run test-push", () => {
     const { env: without } = await startRegistry();
     const refused = await run(["bob"], without);
     expect(refused.code).toBe(1);
-    expect(refused.errors).toContain("bind it as SENDER in wrangler.toml");
+    expect(refused.errors).toContain("bind one as SENDER");
   });
 });

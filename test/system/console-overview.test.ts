@@ -13,7 +13,7 @@ import { ConsoleTab, launchChromium } from "../support/node/console.ts";
 
 const SEEDS = 400;
 /** Below a million, for the time that it takes; more than one call counts. */
-const USERS_PER_OBJECT = COUNT_STEP_USERS + 3000;
+const USERS_PER_OBJECT = 2 * COUNT_STEP_USERS + 3000;
 
 /** Users with the rows of a real one, but for uid and token. */
 function fill(file: string): void {

@@ -9,6 +9,7 @@ import { Output } from "../../scripts/lib/output.ts";
 import { registryOf } from "../../scripts/lib/registry.ts";
 import { objectFiles, rowsOf } from "../../scripts/lib/sqlite.ts";
 import { serve } from "../../scripts/lib/workerd.ts";
+import { DIRECTORY_OBJECTS } from "../../src/limits.ts";
 
 const silent = new Output(true, { progress: { write: () => {} } });
 
@@ -64,7 +65,7 @@ describe("npm run directory -- --rebuild", () => {
     expect(await lookup(before.client, UIDS)).toEqual(held);
     await before.stop();
     const files = await objectFiles(data, "Directory");
-    expect(files.length).toBeGreaterThan(8);
+    expect(files).toHaveLength(DIRECTORY_OBJECTS);
     await loseFiles(files);
 
     const after = await start();

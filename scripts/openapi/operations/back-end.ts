@@ -304,7 +304,7 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
     description:
       "After `directory.epoch` was raised and the directory was made anew: the objects of the epoch before still hold uids and tokens, " +
       "also of users who are erased later. `npm run directory -- --forget 1:8` does it, for epoch 1 with 8 objects.",
-    body: { schema: schemas.forgetEpochBody, example: { epoch: 1, objects: 8 } },
+    body: { schema: schemas.forgetEpochBody, example: { epoch: 1, objects: 4 } },
     data: success,
     example: { success: true },
     refusals: [400, 403, 413, 415],

@@ -191,12 +191,14 @@ export const LOOKUP_USER_BYTES = 256;
  */
 export const LOOKUP_TIMEOUT_MS = 1.5 * SECOND_MS;
 /**
- * Users' own objects that one lookup or page asks, in all: with the 16 calls of directory objects that may come before them, and a few to spare,
- * these are the 50 subrequests of Cloudflare's free plan.
+ * Users' own objects that one lookup or page asks, in all: with the 8 calls of directory objects before them, and a few to spare,
+ * these are the 50 subrequests of Cloudflare's free plan. (Who chose more directory objects has more users than that plan serves.)
  */
-export const FALLBACK_CALLS_MAX = 32;
-/** Calls of directory objects by one page, and by one count. */
-export const DIRECTORY_CALLS_MAX = 16;
+export const FALLBACK_CALLS_MAX = 40;
+/** Calls of directory objects by one page. */
+export const PAGE_CALLS_MAX = 8;
+/** Calls of directory objects by one count. */
+export const COUNT_CALLS_MAX = 16;
 /** Users that a directory object counts in one go. 100,000 users are spread over 8 objects with some hundred more on one: two steps each. */
 export const COUNT_STEP_USERS = 7000;
 /** The ages by which registrations are counted, in days. FCM's own limit on Android is the last. */

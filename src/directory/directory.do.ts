@@ -57,12 +57,13 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
   }
 
   /** A line for each of these users, in their order (`entryOn`); tokens of more than `bytesMax` characters in all are left out. */
-  async read(uids: readonly string[], bytesMax: number): Promise<string> {
+  async lines(uids: readonly string[], bytesMax: number): Promise<string> {
     let bytes = 0;
-    const lines = this.#store.lines(uids).map((line) => {
+    const lines: string[] = [];
+    for (const line of this.#store.lines(uids)) {
       bytes += line.length;
-      return bytes > bytesMax ? withoutTokens(line) : line;
-    });
+      lines.push(bytes > bytesMax ? withoutTokens(line) : line);
+    }
     return lines.join("\n");
   }
 

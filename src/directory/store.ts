@@ -111,17 +111,14 @@ export class DirectoryStore {
   }
 
   /** What the row of each of these users says, in their order (`entryOn` reads it); `""`: there is none. */
-  lines(uids: readonly string[]): string[] {
-    if (!this.#tables.exists) return uids.map(() => "");
-    const lines: string[] = [];
+  *lines(uids: readonly string[]): Iterable<string> {
     for (let i = 0; i < uids.length; i += ASKED_AT_ONCE) {
       const asked = uids.slice(i, i + ASKED_AT_ONCE);
       const bindings: (string | number | null)[] = asked.flatMap((uid) => [baseOf(uid), uid]);
       while (bindings.length < 2 * ASKED_AT_ONCE) bindings.push(null);
-      const [found = []] = this.#tables.sql.exec(LINES, ...bindings).raw();
-      for (const place of asked.keys()) lines.push(String(found[place] ?? ""));
+      const [found = []] = this.#tables.exists ? this.#tables.sql.exec(LINES, ...bindings).raw() : [];
+      for (const place of asked.keys()) yield String(found[place] ?? "");
     }
-    return lines;
   }
 
   /** All rows after `id` in the order of their ids, `limit` at most. */

@@ -38,7 +38,7 @@ export interface DirectoryRow extends DirectoryEntry {
 }
 
 /**
- * The entry that stands on a line of {@link DirectoryRpc.read}; `undefined`: there is no row. Hundreds of entries travel as one
+ * The entry that stands on a line of {@link DirectoryRpc.lines}; `undefined`: there is no row. Hundreds of entries travel as one
  * text, because as objects they cost more than all the rest of a lookup: format, muted, shownSince and tokens, with a space
  * between. No format may have line breaks in its tokens; JSON has none.
  */
@@ -78,7 +78,7 @@ export interface DirectoryCounts {
 /** Methods of a directory object that may run twice, or late: versions tell what is late. */
 export const REPEATABLE_BY_DIRECTORY = [
   "put",
-  "read",
+  "lines",
   "page",
   "count",
   "clear",
@@ -86,7 +86,7 @@ export const REPEATABLE_BY_DIRECTORY = [
 
 export interface DirectoryRpc {
   put(snapshot: Snapshot, options?: { erase?: boolean }): Promise<PutOutcome>;
-  read(uids: readonly string[], bytesMax: number): Promise<string>;
+  lines(uids: readonly string[], bytesMax: number): Promise<string>;
   page(after: number | null, limit: number, bytesMax: number): Promise<DirectoryPage>;
   clear(): Promise<void>;
   count(after: number | null, limit: number, since: number, now: number): Promise<DirectoryCounts>;

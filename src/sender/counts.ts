@@ -2,7 +2,7 @@
 import type { App } from "../config/apps.ts";
 import { KIND_NAMES, type Kind, PLATFORMS, type Platform } from "../domain/kinds.ts";
 import type { DirectoryCounts } from "../durable/snapshots.ts";
-import { AGE_DAYS, COUNT_STEP_USERS, DIRECTORY_CALLS_MAX, SHOWN_EVERY_MAX_MS } from "../limits.ts";
+import { AGE_DAYS, COUNT_CALLS_MAX, COUNT_STEP_USERS, SHOWN_EVERY_MAX_MS } from "../limits.ts";
 import { askDirectory } from "../objects.ts";
 import { checkComplete, cursorOf, directoryWalk, type Place, placeAfter, placeAt, rowId } from "./places.ts";
 
@@ -43,7 +43,7 @@ export async function countAll(env: Env, app: App, { cursor }: CountOptions): Pr
   checkComplete(app);
   const walk = directoryWalk(app);
   let place: Place | null = placeAt(app, walk, cursor);
-  for (let calls = 0; place !== null && calls < DIRECTORY_CALLS_MAX; calls += 1) {
+  for (let calls = 0; place !== null && calls < COUNT_CALLS_MAX; calls += 1) {
     const { shard, after }: Place = place;
     const part = await askDirectory(env, app, shard, (it) => it.count(rowId(after), COUNT_STEP_USERS, since, now));
     add(counts, part);

@@ -57,7 +57,7 @@ export async function readUsers(
 /** `null`: the directory object did not answer. */
 async function readShard(env: Env, app: App, shard: number, uids: readonly string[], bytesMax: number) {
   try {
-    const lines = (await askDirectory(env, app, shard, (directory) => directory.read(uids, bytesMax))).split("\n");
+    const lines = (await askDirectory(env, app, shard, (directory) => directory.lines(uids, bytesMax))).split("\n");
     if (lines.length !== uids.length) throw new Error("a row holds a line break");
     return lines;
   } catch (error) {
@@ -85,7 +85,7 @@ export function shownIn(
  */
 export async function shownOf(env: Env, app: App, uid: string) {
   const shard = directoryShard(app.directory, uid);
-  const row = entryOn(await askDirectory(env, app, shard, (directory) => directory.read([uid], LOOKUP_BYTES_MAX)));
+  const row = entryOn(await askDirectory(env, app, shard, (directory) => directory.lines([uid], LOOKUP_BYTES_MAX)));
   if (row === undefined) return null;
   const { format, tokens, shownSince } = row;
   return { format, shownSince, pushTokens: format === SNAPSHOT_FORMAT ? JSON.parse(tokens ?? "[]") : tokens };

@@ -2,7 +2,7 @@
 import type { App } from "../config/apps.ts";
 import type { DirectoryRow } from "../durable/snapshots.ts";
 import { ApiError } from "../http/errors.ts";
-import { DIRECTORY_CALLS_MAX, FALLBACK_CALLS_MAX, LOOKUP_BYTES_MAX, USERS_PER_PAGE } from "../limits.ts";
+import { FALLBACK_CALLS_MAX, LOOKUP_BYTES_MAX, PAGE_CALLS_MAX, USERS_PER_PAGE } from "../limits.ts";
 import { askDirectory } from "../objects.ts";
 import { bytesOf, shownIn, userText } from "./directory-reads.ts";
 import { askOwnObjects, type UserPushTokens, type Wanted } from "./own-objects.ts";
@@ -68,7 +68,7 @@ async function nextUsers(
   const found: FoundUser[] = [];
   let characters = 0;
   let end: Place | null = start;
-  for (let calls = 0; end !== null && calls < DIRECTORY_CALLS_MAX && found.length < limit; calls += 1) {
+  for (let calls = 0; end !== null && calls < PAGE_CALLS_MAX && found.length < limit; calls += 1) {
     const { shard, after }: Place = end;
     const left = LOOKUP_BYTES_MAX - characters;
     const page = await askDirectory(env, app, shard, (it) => it.page(rowId(after), limit - found.length, left));

@@ -21,15 +21,15 @@ describe("the cost of", () => {
     const lookup = (asked: string[]) =>
       metered(() => serverCall("POST", "/v3/push_tokens/lookup", { body: { uids: asked } }));
     const known = await lookup(uids);
-    expect(known.calls).toEqual(times(DIRECTORY_OBJECTS, "Directory.read"));
+    expect(known.calls).toEqual(times(DIRECTORY_OBJECTS, "Directory.lines"));
     expect(known.rowsRead).toBeLessThanOrEqual(500 + DIRECTORY_OBJECTS);
     expect(known.rowsWritten).toBe(0);
     const unknown = await lookup(Array.from({ length: 1000 }, uniqueUid));
-    expect(unknown.calls).toEqual(times(DIRECTORY_OBJECTS, "Directory.read"));
+    expect(unknown.calls).toEqual(times(DIRECTORY_OBJECTS, "Directory.lines"));
     expect(unknown.rowsRead).toBeLessThanOrEqual(1000 + DIRECTORY_OBJECTS);
     expect(unknown.rowsWritten).toBe(0);
     const one = await lookup(uids.slice(0, 1));
-    expect(one).toMatchObject({ calls: ["Directory.read"], rowsRead: 1, rowsWritten: 0 });
+    expect(one).toMatchObject({ calls: ["Directory.lines"], rowsRead: 1, rowsWritten: 0 });
   });
 
   it("a page of all users is a row read per user and one per object, and so are the counts", async ({ expect }) => {

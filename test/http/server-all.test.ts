@@ -2,10 +2,11 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, it, vi } from "vitest";
 import {
+  COUNT_CALLS_MAX,
   DAY_MS,
-  DIRECTORY_CALLS_MAX,
   FALLBACK_CALLS_MAX,
   LOOKUP_BYTES_MAX,
+  PAGE_CALLS_MAX,
   TOKEN_BYTES_PER_USER_MAX,
 } from "../../src/limits.ts";
 import { login, type Reply, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
@@ -167,13 +168,13 @@ describe("GET /v3/push_tokens", () => {
     expect(asked.calls).toEqual([]);
   });
 
-  it("calls 16 of more directory objects per page, and finds everybody all the same", async ({ expect }) => {
+  it("calls 8 of more directory objects per page, and finds everybody all the same", async ({ expect }) => {
     const { namespace, calls } = directory((call) => call());
     const many = { ...envWith("test", { directory: { objects: 40, epoch: 7 } }), DIRECTORY: namespace };
     const pages = await walk(of("test", many));
-    expect(pages.length).toBe(3);
+    expect(pages.length).toBe(5);
     expect(calls.length).toBe(40);
-    expect(DIRECTORY_CALLS_MAX).toBe(16);
+    expect(PAGE_CALLS_MAX).toBe(8);
   });
 
   it.for([
@@ -191,7 +192,7 @@ describe("GET /v3/push_tokens", () => {
 });
 
 describe("users whom only their own objects know", () => {
-  it("are asked for, 32 per page, and nobody is left out", async ({ expect }) => {
+  it("are asked for, 40 per page, and nobody is left out", async ({ expect }) => {
     const sessions = await users("sender-ids", FALLBACK_CALLS_MAX + 8);
     for (const { uid } of sessions) await show("sender-ids", uid, { format: 99, tokens: "of a later release" });
     const asked = faultyFor(env.USER_TOKENS, () => false, silent);
@@ -297,7 +298,7 @@ describe("GET /v3/push_tokens/counts", () => {
       sum.users += body.data.users;
       sum.registrations += body.data.registrations;
       cursor = body.data.cursor ?? "";
-      expect(calls.splice(0).length).toBeLessThanOrEqual(DIRECTORY_CALLS_MAX);
+      expect(calls.splice(0).length).toBeLessThanOrEqual(COUNT_CALLS_MAX);
     } while (cursor !== "");
     expect(sum).toEqual({ users: 19, registrations: 19 });
     expect((await counts("other")).body.data).toMatchObject(sum);

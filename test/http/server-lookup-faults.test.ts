@@ -83,7 +83,7 @@ describe("a directory object", () => {
     expect(performance.now() - startedAt).toBeLessThan(OBJECT_TIMEOUT_MS / 2);
   });
 
-  it("that fails has at most 32 objects asked, the first of the list; the rest is named", async ({ expect }) => {
+  it("that fails has at most 40 objects asked, the first of the list; the rest is named", async ({ expect }) => {
     const uids = Array.from({ length: FALLBACK_CALLS_MAX + 8 }, uniqueUid);
     const { users, errors, asked } = await counted(directory(lost), uids);
     expect(asked).toEqual(uids.slice(0, FALLBACK_CALLS_MAX));
@@ -92,13 +92,13 @@ describe("a directory object", () => {
     expect(errors).toEqual(uids.slice(FALLBACK_CALLS_MAX).map((uid) => ({ uid, ...failed })));
   });
 
-  it("that fails costs 40 calls of objects at most, which the free plan allows", async ({ expect }) => {
+  it("that fails costs 48 calls of objects at most, which the free plan allows", async ({ expect }) => {
     const uids = Array.from({ length: 200 }, uniqueUid);
     const shards = faultyFor(env.DIRECTORY, all, lost);
     const users = faultyFor(env.USER_TOKENS, () => false, silent);
     await lookup({ DIRECTORY: shards.namespace, USER_TOKENS: users.namespace }, uids);
     expect(shards.calls).toHaveLength(8);
-    expect(users.calls).toHaveLength(32);
+    expect(users.calls).toHaveLength(40);
   });
 
   it("that fails with a user's own object costs that user, and no other", async ({ expect }) => {

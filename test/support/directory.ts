@@ -32,7 +32,7 @@ export async function show(app: string, uid: string, shown: Partial<Snapshot>): 
 
 /** What the directory holds of the user. */
 export async function shownOf(app: string, uid: string) {
-  return entryOn(await env.DIRECTORY.getByName(directoryOf(app, uid)).read([uid], 1e6));
+  return entryOn(await env.DIRECTORY.getByName(directoryOf(app, uid)).lines([uid], 1e6));
 }
 
 /** The namespace with `fault` before the objects of these names, and which calls were made of which. */

@@ -33,7 +33,7 @@ export function directoryObject(appId: string, uid: string) {
 
 /** The tokens that the directory shows of a user, the muted ones too. */
 export async function shownOf(appId: string, uid: string): Promise<string[]> {
-  const entry = entryOn(await directoryObject(appId, uid).read([uid], Number.MAX_SAFE_INTEGER));
+  const entry = entryOn(await directoryObject(appId, uid).lines([uid], Number.MAX_SAFE_INTEGER));
   return entry === undefined ? [] : JSON.parse(entry.tokens ?? "").map(({ token }: { token: string }) => token);
 }
 

@@ -154,7 +154,7 @@ describe("migrations", () => {
     const { session, token } = await registered();
     await runInDurableObject(directoryObject("test", session.uid), (_, { storage }) => {
       const store = new DirectoryStore(storage, [...DIRECTORY_MIGRATIONS, NEXT_DIRECTORY]);
-      expect(store.lines([session.uid])).toEqual([expect.stringContaining(token)]);
+      expect([...store.lines([session.uid])]).toEqual([expect.stringContaining(token)]);
       expect(() => new DirectoryStore(storage)).toThrow(/900_next is unknown .* newer/);
     });
   });

@@ -52,11 +52,11 @@ function headersOf(operation: OperationToAttack, material: Material): fc.Arbitra
 }
 
 function bodyOf(operation: OperationToAttack, material: Material): fc.Arbitrary<string | undefined> {
-  const { body, audience, needsProduction } = operation;
+  const { body, audience, elsewhere } = operation;
   if (audience === "ticket") return fc.constantFrom(...material.tickets, ...material.pushTokens);
   if (body === undefined) return fc.constant(undefined);
   // Where only Cloudflare can do it, a good body is a 500 here.
-  if (needsProduction) return fc.constant("{}");
+  if (elsewhere !== undefined) return fc.constant("{}");
   return fc
     .tuple(fc.constantFrom(...material.pushTokens), fc.constantFrom(...material.uids), fc.boolean())
     .map(([token, uid, isOther]) => JSON.stringify(filled(body, { token, uid, uids: material.uids, isOther })));

@@ -19,8 +19,8 @@ export interface OperationToAttack {
   /** Names of the fields that a body may have, at any depth. */
   fields: readonly string[];
   contentType: "application/json" | "text/plain";
-  /** Only Cloudflare can do it; elsewhere it answers 500 to whoever may call it. */
-  needsProduction: boolean;
+  /** What it answers here to whoever may call it, where it needs Cloudflare, or another Worker. */
+  elsewhere: 400 | 500 | undefined;
 }
 
 /** Every call of the API, in the order of the description. */
@@ -34,7 +34,7 @@ export function operationsForAttack(): OperationToAttack[] {
     body: operation.body?.example,
     fields: operation.body !== undefined && "schema" in operation.body ? fieldsOf(operation.body.schema) : [],
     contentType: isText(operation) ? "text/plain" : "application/json",
-    needsProduction: operation.needsProduction === true,
+    elsewhere: operation.elsewhere,
   }));
 }
 

@@ -118,7 +118,7 @@ describe("POST /v3/users/{uid}/test", () => {
     for (const push of [null, async () => null]) {
       const { status, body } = await test(uniqueUid(), push);
       expect([status, body.error.code]).toEqual([400, "ERR_BAD_REQUEST"]);
-      expect(body.error.message).toContain("bind it as SENDER in wrangler.toml");
+      expect(body.error.message).toContain("bind one as SENDER");
     }
   });
 

@@ -110,7 +110,7 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
       ],
     },
     refusals: [400, 403, 413, 415],
-    needsProduction: true,
+    elsewhere: 400,
   },
   {
     id: "endSession",
@@ -249,7 +249,7 @@ export const BACK_END_OPERATIONS: readonly ApiOperation[] = [
     data: z.strictObject({ restoredTo: time, kept: z.int(), dropped: z.int() }),
     example: { restoredTo: NOW, kept: 1, dropped: 0 },
     refusals: [400, 403, 413, 415],
-    needsProduction: true,
+    elsewhere: 500,
   },
   {
     id: "reconcileUser",

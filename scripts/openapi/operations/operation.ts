@@ -19,6 +19,6 @@ export interface ApiOperation {
   example: unknown;
   /** Statuses of refusals, beside 401, 429, 500 and 503 that any call may get. */
   refusals: readonly (400 | 403 | 404 | 413 | 415)[];
-  /** What it needs is only where Cloudflare runs it, or another Worker: its example cannot be replayed here. */
-  needsProduction?: true;
+  /** What it answers where it lacks what it needs: Cloudflare's own, or another Worker. Its example cannot be replayed here. */
+  elsewhere?: 400 | 500;
 }

@@ -120,13 +120,14 @@ export function createRegistration({ url, appId, getAuthToken, storage = pageSto
   }
 
   async function post() {
-    if (!(await edit(({ state }) => state))) return { ok: true };
+    const login = await edit(({ state }) => state?.id);
+    if (login === undefined) return { ok: true };
     const authToken = await within(ask()).catch(() => FAILED);
     if (authToken === FAILED) return { ok: false, reason: "no_auth_token", retrying: true };
     if (!authToken) return { ok: false, reason: "no_auth_token", retrying: false };
     const who = hash(authToken);
     const { state: begun, known } = await edit(({ state, ended }) => {
-      if (!state || ended.includes(who)) return { known: LOGGED_OUT };
+      if (state?.id !== login || ended.includes(who)) return { known: LOGGED_OUT };
       const age = Date.now() - state.at;
       const isFresh = state.done && age >= 0 && age < HOUR && (state.result.ok || state.who === who);
       if (isFresh) return { known: state.result };

@@ -310,7 +310,8 @@ class PushTokenRegistration {
   }
 
   Future<Map<String, dynamic>> _post() async {
-    if (await _edit((doc) => doc['state'] == null)) return {'ok': true};
+    final login = await _edit((doc) => (doc['state'] as Map<String, dynamic>?)?['id'] as String?);
+    if (login == null) return {'ok': true};
     final String? authToken;
     try {
       authToken = await _within(_ask());
@@ -322,7 +323,7 @@ class PushTokenRegistration {
     Map<String, dynamic>? known;
     final begun = await _edit((doc) {
       final state = doc['state'] as Map<String, dynamic>?;
-      if (state == null || _ended(doc).contains(who)) {
+      if (state == null || state['id'] != login || _ended(doc).contains(who)) {
         known = _refusal('logged_out');
         return const <String, dynamic>{};
       }

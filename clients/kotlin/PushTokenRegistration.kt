@@ -247,7 +247,7 @@ class PushTokenRegistration(
     }
 
     private fun post(): JSONObject {
-        if (edit { doc -> doc.optJSONObject("state") } == null) return done()
+        val login = edit { doc -> doc.optJSONObject("state")?.optString("id") } ?: return done()
         val authToken = try {
             getAuthToken()
         } catch (error: Exception) {
@@ -259,7 +259,7 @@ class PushTokenRegistration(
             val state = doc.optJSONObject("state")
             val age = clock.now() - (state?.optLong("at") ?: 0)
             val result = state?.optJSONObject("result")
-            if (state == null || doc.getJSONArray("ended").texts().contains(who)) {
+            if (state == null || state.optString("id") != login || doc.getJSONArray("ended").texts().contains(who)) {
                 known = refusal("logged_out", false)
             } else if (state.optBoolean("done") && result != null && age in 0 until HOUR &&
                 (result.optBoolean("ok") || state.textOrNull("who") == who)

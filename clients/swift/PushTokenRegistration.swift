@@ -291,12 +291,12 @@ public final class PushTokenRegistration: @unchecked Sendable {
     }
 
     private func post() async -> (RegistrationResult, wait: Int64) {
-        if edit({ $0.state == nil }) { return (.done, 0) }
+        guard let login = edit({ $0.state?.id }) else { return (.done, 0) }
         guard let authToken = getAuthToken(), !authToken.isEmpty else { return (.refusal(.noAuthToken), 0) }
         let who = hash(authToken)
         var known: RegistrationResult?
         let started = edit { (doc: inout Document) -> State? in
-            guard var state = doc.state, !doc.ended.contains(who) else {
+            guard var state = doc.state, state.id == login, !doc.ended.contains(who) else {
                 known = .refusal(.loggedOut)
                 return nil
             }

@@ -201,7 +201,7 @@ class PushTokenRegistration {
     await left;
     if (!_auths.containsKey(id)) {
       final auth = await _within(asked).catchError((Object _) => null);
-      if (auth != null) {
+      if (auth != null && auth.isNotEmpty) {
         _auths[id] = auth;
         await _edit(leave);
       }

@@ -148,7 +148,7 @@ class PushTokenRegistration(
 
     /** Call it before the app forgets the auth token. The ticket is in the queue when it returns; `ok` false: sent later. */
     fun logout(done: (RegistrationResult) -> Unit = {}) {
-        val asked = attempt { getAuthToken() }
+        val asked = attempt { getAuthToken() }?.ifEmpty { null }
         val id = newId()
         edit { doc ->
             val state = doc.optJSONObject("state")
@@ -249,7 +249,7 @@ class PushTokenRegistration(
     private fun post(): JSONObject {
         val login = edit { doc -> doc.optJSONObject("state")?.optString("id") } ?: return done()
         val authToken = try {
-            getAuthToken()
+            getAuthToken()?.ifEmpty { null }
         } catch (error: Exception) {
             return refusal("no_auth_token", true)
         } ?: return refusal("no_auth_token", false)
@@ -309,7 +309,7 @@ class PushTokenRegistration(
         val stop = clock.after(TIMEOUT) { http.cancel() }
         val reply = try {
             http.send(HttpRequest(method, base + path, headers, body))
-        } catch (error: IOException) {
+        } catch (error: Exception) {
             return refusal("network", true).put("status", 0)
         } finally {
             stop()

@@ -174,7 +174,7 @@ public final class PushTokenRegistration: @unchecked Sendable {
     /// Call it before the app forgets the auth token. When it returns, the ticket is in the queue; the task says what came of it.
     @discardableResult
     public func logout() -> Task<RegistrationResult, Never> {
-        let asked = getAuthToken()
+        let asked = getAuthToken().flatMap { $0.isEmpty ? nil : $0 }
         let id = newId()
         edit { doc in
             let state = doc.state

@@ -20,7 +20,7 @@ class Wanted {
   /// Each 1–4096 visible ASCII characters.
   final String? fcmToken, apnsToken, voipToken;
 
-  /// Of [fcmToken]: `ios`, `android` or `web`.
+  /// Of [fcmToken]: `ios`, `android` or `web`. By default that of [Platform]: dart:io's User-Agent does not say it.
   final String? platform;
   final String? providerId, timezone;
 
@@ -31,7 +31,7 @@ class Wanted {
         if (fcmToken != null) 'fcmToken': fcmToken,
         if (apnsToken != null) 'apnsToken': apnsToken,
         if (voipToken != null) 'voipToken': voipToken,
-        if (platform != null) 'platform': platform,
+        if (platform != null || fcmToken != null) 'platform': platform ?? (Platform.isIOS ? 'ios' : 'android'),
         if (providerId != null) 'providerId': providerId,
         if (timezone != null) 'timezone': timezone,
       };

@@ -1,11 +1,14 @@
 // examples/recipes: each vendor's own sample payload, signed as the vendor signs it, against fakes of FCM and APNs.
 import { createHmac } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, it } from "vitest";
 import cometchat from "../../examples/recipes/cometchat.ts";
 import novu from "../../examples/recipes/novu.ts";
 import sendbird from "../../examples/recipes/sendbird.ts";
 import stream from "../../examples/recipes/stream.ts";
 import type { Feedback } from "../../examples/sender/src/sender.ts";
+import { PROJECT } from "../../scripts/lib/workerd.ts";
 import { type FakeProviders, startFakeProviders } from "../support/node/fake-providers.ts";
 
 const SECRET = "the webhook's secret";
@@ -209,7 +212,15 @@ const RECIPES: Recipe[] = [
   },
 ];
 
-describe.for(RECIPES)("the recipe behind $vendor", ({ call, headers, sample, toGone, ignored, uids, push }) => {
+describe.for(RECIPES)("the recipe behind $vendor", ({ vendor, call, headers, sample, toGone, ignored, uids, push }) => {
+  it("is deployed beside the example sender, not over it", async ({ expect }) => {
+    const name = vendor.toLowerCase();
+    const page = await readFile(join(PROJECT, `docs/behind-${name}.md`), "utf8");
+    const commands = page.match(/npx wrangler (deploy|secret put) .*/g) ?? [];
+    expect(commands).toHaveLength(2);
+    for (const command of commands) expect(command).toContain(` --name push-behind-${name}`);
+  });
+
   it("reads the recipients' tokens once, and sends each a push with its own uid", async ({ expect }) => {
     const body = JSON.stringify(sample);
     expect((await call(headers(body), body)).status).toBe(200);

@@ -35,8 +35,10 @@ export default {
   },
 };
 
-function isAuthorized(request: Request, env: Env): boolean {
-  const expected = new TextEncoder().encode(`Basic ${btoa(`${env.WEBHOOK_USER}:${env.WEBHOOK_PASSWORD}`)}`);
+function isAuthorized(request: Request, { WEBHOOK_USER, WEBHOOK_PASSWORD }: Env): boolean {
+  // Without them anybody could know what to send.
+  if (!WEBHOOK_USER || !WEBHOOK_PASSWORD) return false;
+  const expected = new TextEncoder().encode(`Basic ${btoa(`${WEBHOOK_USER}:${WEBHOOK_PASSWORD}`)}`);
   const presented = new TextEncoder().encode(request.headers.get("authorization") ?? "");
   return presented.length === expected.length && timingSafeEqual(presented, expected);
 }

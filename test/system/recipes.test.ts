@@ -55,8 +55,8 @@ afterAll(() => providers?.stop());
 interface Recipe {
   vendor: string;
   /** Answers, and waits for what goes on after the reply. */
-  call(headers: Record<string, string>, body: string): Promise<Response>;
-  headers(body: string): Record<string, string>;
+  call(headers: Record<string, string>, body: string, settings?: object): Promise<Response>;
+  headers(body: string, secret?: string): Record<string, string>;
   sample: object;
   /** The same to a user whose token is dead. */
   toGone: object;
@@ -71,18 +71,20 @@ type Handler<E> = {
 
 const caller =
   <E>(handler: Handler<E>, extra: object) =>
-  async (headers: Record<string, string>, body: string) => {
+  async (headers: Record<string, string>, body: string, settings: object = {}) => {
     const later: Promise<unknown>[] = [];
     const request = new Request(URL_OF_SENDER, { method: "POST", headers, body });
     const ctx = { waitUntil: (work: Promise<unknown>) => void later.push(work) };
-    const response = await handler.fetch(request, { ...env, ...extra } as E, ctx);
+    const response = await handler.fetch(request, { ...env, ...extra, ...settings } as E, ctx);
     await Promise.all(later);
     return response;
   };
 
-const hmac = (header: string) => (body: string) => ({
-  [header]: createHmac("sha256", SECRET).update(body).digest("hex"),
-});
+const hmac =
+  (header: string) =>
+  (body: string, secret: string = SECRET) => ({
+    [header]: createHmac("sha256", secret).update(body).digest("hex"),
+  });
 
 const streamMember = (user_id: string, more: object = {}) => ({ user_id, user: { id: user_id }, ...more });
 const streamEvent = (members: object[], more: object = {}) => ({
@@ -148,7 +150,7 @@ const RECIPES: Recipe[] = [
   {
     vendor: "CometChat",
     call: caller(cometchat, {}),
-    headers: () => ({ authorization: `Basic ${btoa(`cometchat:${SECRET}`)}` }),
+    headers: (_, secret = SECRET) => ({ authorization: `Basic ${btoa(`cometchat:${secret}`)}` }),
     sample: cometchatCall("anna"),
     toGone: cometchatCall("gone-anna"),
     ignored: [cometchatCall("anna", { trigger: "something-else" }), { trigger: "push-notification-payload-generated" }],
@@ -251,6 +253,18 @@ describe.for(RECIPES)("the recipe behind $vendor", ({ vendor, call, headers, sam
       ]),
     );
     for (const each of [wrong, {}]) expect((await call(each, body)).status).toBe(401);
+    expect(read).toEqual([]);
+  });
+
+  it("lets nobody in while its secret is not set", async ({ expect }) => {
+    const body = JSON.stringify(sample);
+    for (const secret of [undefined, ""]) {
+      const names = ["WEBHOOK_PASSWORD", "NOVU_HMAC_KEY", "STREAM_API_SECRET", "SENDBIRD_API_TOKEN"];
+      const settings = Object.fromEntries(names.map((name) => [name, secret]));
+      for (const guess of ["", "undefined"]) {
+        expect((await call(headers(body, guess), body, settings)).status).toBe(401);
+      }
+    }
     expect(read).toEqual([]);
   });
 

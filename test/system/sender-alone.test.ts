@@ -50,7 +50,7 @@ describe("the example sender, copied out of the repository", () => {
     const { stdout } = await run(process.execPath, ["--test", "--test-reporter=tap", "dev/sender.test.ts"], {
       cwd: folder,
     });
-    expect(stdout).toMatch(/^# pass 3$/m);
+    expect(stdout).toMatch(/^# pass 4$/m);
     expect(stdout).toMatch(/^# fail 0$/m);
   });
 

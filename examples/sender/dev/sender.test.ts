@@ -1,6 +1,7 @@
 // The sender against fakes of FCM, APNs and the registry, by Node's own test runner.
 import { deepEqual, equal } from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
+import worker, { type Env } from "../src/index.ts";
 import type { RegisteredToken } from "../src/push.ts";
 import type { Feedback } from "../src/sender.ts";
 import { type FakeProviders, startFakeProviders } from "./fake-providers.ts";
@@ -84,4 +85,22 @@ test("lets nobody in without the password", async () => {
   const { status } = await send("/send", { uids: ["alice"], push: { title: "Hello", body: "It works." } }, "wrong");
   equal(status, 401);
   deepEqual(providers.delivered, []);
+});
+
+test("lets nobody in while there is no user or no password", async () => {
+  for (const [user, password] of [
+    ["cometchat", undefined],
+    ["cometchat", ""],
+    [undefined, "password"],
+    ["", "password"],
+  ]) {
+    const request = new Request("https://push-sender.example/send", {
+      method: "POST",
+      headers: { authorization: `Basic ${btoa(`${user}:${password}`)}` },
+      body: "{}",
+    });
+    const env = { WEBHOOK_USER: user, WEBHOOK_PASSWORD: password } as Env;
+    const { status } = await worker.fetch(request, env, { waitUntil: () => {} });
+    equal(status, 401);
+  }
 });

@@ -2,6 +2,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { deliver, type SenderEnv } from "../sender/src/sender.ts";
 import { logFailure } from "./signed.ts";
+import { texts } from "./texts.ts";
 
 export interface Env extends SenderEnv {
   WEBHOOK_USER: string;
@@ -41,12 +42,4 @@ function isAuthorized(request: Request, { WEBHOOK_USER, WEBHOOK_PASSWORD }: Env)
   const expected = new TextEncoder().encode(`Basic ${btoa(`${WEBHOOK_USER}:${WEBHOOK_PASSWORD}`)}`);
   const presented = new TextEncoder().encode(request.headers.get("authorization") ?? "");
   return presented.length === expected.length && timingSafeEqual(presented, expected);
-}
-
-/** FCM's `data` holds texts only. */
-function texts(data: Record<string, unknown>): Record<string, string> {
-  const entries = Object.entries(data).filter(([, value]) => value !== undefined && value !== null);
-  return Object.fromEntries(
-    entries.map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]),
-  );
 }

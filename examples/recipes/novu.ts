@@ -2,6 +2,7 @@
 // docs/behind-novu.md
 import { deliver, type SenderEnv } from "../sender/src/sender.ts";
 import { signedJson, wrongSignature } from "./signed.ts";
+import { texts } from "./texts.ts";
 
 export interface Env extends SenderEnv {
   /** "Secret HMAC Key" of the integration. */
@@ -22,12 +23,11 @@ export default {
     if (call === null) return wrongSignature();
     const uid = call.payload?.subscriber?.subscriberId;
     if (!uid) return Response.json({ error: "payload.subscriber.subscriberId is missing" }, { status: 400 });
-    const data = Object.entries(call.overrides?.data ?? {}).map(([name, value]) => [name, String(value)]);
     const push = {
       title: call.title ?? "",
       body: call.content ?? "",
       type: "chat",
-      data: Object.fromEntries(data) as Record<string, string>,
+      data: texts(call.overrides?.data ?? {}),
     } as const;
     // Novu shows the reply in its activity feed, and any other status than 2xx as a failure.
     const report = await deliver(env, [uid], push);

@@ -123,7 +123,7 @@ const novuCall = (subscriberId: string | undefined) => ({
   target: ["any"],
   title: "Tommaso",
   content: "See you at six",
-  overrides: { data: { room: 7 } },
+  overrides: { data: { room: 7, from: { id: 5 }, note: null } },
   payload: { __source: "test-workflow", subscriber: { _id: "65c0d71c", subscriberId, channels: [] }, step: {} },
 });
 
@@ -165,7 +165,7 @@ const RECIPES: Recipe[] = [
     toGone: novuCall("gone-anna"),
     ignored: [],
     uids: ["anna"],
-    push: { title: "Tommaso", body: "See you at six", data: { room: "7" } },
+    push: { title: "Tommaso", body: "See you at six", data: { room: "7", from: '{"id":5}' } },
   },
   {
     vendor: "Stream",

@@ -12,6 +12,9 @@ interface SendbirdEvent {
   category: string;
   sender?: { user_id: string; nickname?: string };
   silent?: boolean;
+  /** `channel`: everybody is mentioned; `users`: those of `mentioned_users`. */
+  mention_type?: string;
+  mentioned_users?: { user_id: string }[];
   /** Only with "Include member information"; never of a Supergroup. */
   members?: Member[];
   payload?: { message_id?: number; message?: string };
@@ -33,7 +36,7 @@ export default {
     if (event === null) return wrongSignature();
     const { sender, payload, channel, members = [] } = event;
     if (event.category === "group_channel:message_send" && sender && !event.silent) {
-      const uids = members.filter((member) => wantsPush(member, sender.user_id)).map((member) => member.user_id);
+      const uids = members.filter((member) => wantsPush(member, event)).map((member) => member.user_id);
       const push = {
         title: sender.nickname || sender.user_id,
         body: payload?.message ?? "",
@@ -47,7 +50,9 @@ export default {
   },
 };
 
-function wantsPush(member: Member, sender: string): boolean {
-  if (member.user_id === sender || member.state === "invited" || member.is_blocking_sender) return false;
-  return !member.do_not_disturb && member.push_trigger_option !== "off";
+function wantsPush(member: Member, { sender, mention_type, mentioned_users = [] }: SendbirdEvent): boolean {
+  if (member.user_id === sender?.user_id || member.state === "invited" || member.is_blocking_sender) return false;
+  if (member.do_not_disturb || member.push_trigger_option === "off") return false;
+  if (member.push_trigger_option !== "mention_only" || mention_type === "channel") return true;
+  return mentioned_users.some(({ user_id }) => user_id === member.user_id);
 }

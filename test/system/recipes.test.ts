@@ -196,6 +196,7 @@ const RECIPES: Recipe[] = [
       sendbirdMember("ben"),
       sendbirdMember("quiet", { do_not_disturb: true }),
       sendbirdMember("off", { push_trigger_option: "off" }),
+      sendbirdMember("unmentioned", { push_trigger_option: "mention_only" }),
       sendbirdMember("blocking", { is_blocking_sender: true }),
       sendbirdMember("invited", { state: "invited" }),
     ]),
@@ -274,6 +275,20 @@ describe.for(RECIPES)("the recipe behind $vendor", ({ vendor, call, headers, sam
       expect((await call(headers(body), body)).status).toBe(200);
     }
     expect(read).toEqual([]);
+  });
+});
+
+describe("the recipe behind Sendbird", () => {
+  const recipe = RECIPES.find(({ vendor }) => vendor === "Sendbird");
+
+  it.for([
+    { mention_type: "users", mentioned_users: [{ user_id: "anna", nickname: "Anna" }], uids: ["anna"] },
+    { mention_type: "channel", mentioned_users: [], uids: ["anna", "ben"] },
+  ])("sends a mention of $mention_type to $uids, who want mentions only", async ({ uids, ...mention }, { expect }) => {
+    const members = ["anna", "ben"].map((uid) => sendbirdMember(uid, { push_trigger_option: "mention_only" }));
+    const body = JSON.stringify(sendbirdEvent(members, mention));
+    await recipe?.call(recipe.headers(body), body);
+    expect(read).toEqual([uids]);
   });
 });
 

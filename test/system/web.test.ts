@@ -56,6 +56,31 @@ async function seen(...uids: string[]): Promise<string[][]> {
   return single;
 }
 
+/** A browser in which the page has a Firebase project, and the first registration of a service worker fails. */
+async function withFirebase(): Promise<WebBrowser> {
+  const person = await WebBrowser.open(browser, app);
+  const module = { contentType: "text/javascript", headers: { "Access-Control-Allow-Origin": "*" } };
+  await person.context.route("**/config.js", async (route) => {
+    const text = await (await route.fetch()).text();
+    await route.fulfill({ ...module, body: text.replace('"firebase":null', '"firebase":{"projectId":"acme"}') });
+  });
+  await person.context.route("https://www.gstatic.com/**", (route) =>
+    route.fulfill({
+      ...module,
+      body: `export const initializeApp = () => {}, getMessaging = () => {}, isSupported = async () => true;
+        export const getToken = async () => "token-of-" + crypto.randomUUID();`,
+    }),
+  );
+  await person.context.addInitScript(`
+    let tries = 0;
+    const { serviceWorker = {} } = navigator;
+    serviceWorker.register = async () => {
+      if (tries++ === 0) throw new Error("no network");
+      return {};
+    };`);
+  return person;
+}
+
 /** Resolves when the registry has answered a ticket of this browser. */
 function ticketSent(person: WebBrowser): Promise<unknown> {
   return person.context.waitForEvent("response", (response) => response.url().endsWith("/v2/tokens/unregister"));
@@ -155,6 +180,24 @@ describe("the example web app in Chromium", () => {
     await page.reload();
     await says(page, ON);
     expect(await seen(anna, ben)).toEqual([[], [token]]);
+    expect(person.errors).toEqual([]);
+  });
+
+  it("shows the devices while Firebase fails, says so, and tries again when the tab is looked at", async ({
+    expect,
+  }) => {
+    const uid = uniqueUid();
+    const { token } = await registered(uid);
+    const person = await withFirebase();
+    const page = await person.tab();
+    await logIn(page, uid);
+    await says(page, "Firebase cannot be reached.");
+    await page.getByRole("button", { name: "Log out this device" }).waitFor();
+    expect(await registry.tokensOf(uid)).toEqual([token]);
+
+    await page.evaluate(`document.dispatchEvent(new Event("visibilitychange"))`);
+    await says(page, ON);
+    expect(await registry.tokensOf(uid)).toHaveLength(2);
     expect(person.errors).toEqual([]);
   });
 

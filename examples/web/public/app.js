@@ -26,11 +26,17 @@ async function show() {
   who.textContent = user?.uid ?? "";
   list.replaceChildren();
   if (user === null) return;
+  await showPush().catch(() => {
+    status.textContent = "Firebase cannot be reached. Come back to this page to try again.";
+  });
+  await showDevices();
+}
+
+async function showPush() {
   const allowed = await push.permission();
   allow.hidden = allowed !== "default";
   if (allowed !== "granted") status.textContent = NOT_ALLOWED[allowed];
   else showResult(await push.launch());
-  await showDevices();
 }
 
 function showResult(result) {

@@ -20,10 +20,10 @@ export class Data {
   /** Also where nobody stops the registry. */
   readonly #removeAtExit = () => rmSync(this.#directory, { recursive: true, force: true });
 
-  /** `directory`: one that stays; else there is a temporary one until {@link remove}. */
-  constructor(directory: string | undefined) {
-    this.isTemporary = directory === undefined;
-    this.#directory = directory ?? temporary();
+  /** `parent`: one that stays, and may hold other things; all is in a directory of its own there. Else there is a temporary one until {@link remove}. */
+  constructor(parent: string | undefined) {
+    this.isTemporary = parent === undefined;
+    this.#directory = parent === undefined ? temporary() : join(parent, "push-token-registry");
     if (this.isTemporary) process.once("exit", this.#removeAtExit);
   }
 
@@ -58,9 +58,7 @@ export class Data {
 
   /** Everything that a registry put there. No server may be running. */
   async clear(): Promise<void> {
-    for (const name of ["do", "cache", "clock.json"]) {
-      await rm(join(this.#directory, name), { recursive: true, force: true });
-    }
+    await rm(this.#directory, { recursive: true, force: true });
   }
 
   async end(): Promise<void> {

@@ -1,6 +1,6 @@
 // testing/: a registry for tests, whose clock moves.
 import { execFile } from "node:child_process";
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, inject, it, onTestFinished } from "vitest";
@@ -167,6 +167,19 @@ describe("what a registry for tests keeps", () => {
       await register(registry, "ben", "phone-of-anna");
       expect(await registry.tokensOf("ben")).toEqual(["phone-of-anna"]);
     }
+  });
+
+  it("is in a folder of its own: a reset removes nothing else of the directory", async ({ expect }) => {
+    const directory = await temporary("testing");
+    for (const name of ["do", "cache"]) {
+      await mkdir(join(directory, name));
+      await writeFile(join(directory, name, "mine.txt"), "mine");
+    }
+    const registry = await start({ directory });
+    await register(registry, "anna", "phone-of-anna");
+    await registry.reset();
+    expect((await readdir(directory)).sort()).toEqual(["cache", "do", "push-token-registry"]);
+    for (const name of ["do", "cache"]) expect(await readdir(join(directory, name))).toEqual(["mine.txt"]);
   });
 
   it("goes on at a later start on the same directory: data, clock and alarms", async ({ expect }) => {

@@ -200,6 +200,20 @@ describe("npm run import, from CometChat itself", { timeout: 120_000 }, () => {
     expect(JSON.parse((await run().ended).out).outcomes).toEqual({ imported: 40 });
   });
 
+  it("credits nobody with what CometChat says is another user's, and names no user", async ({ expect }) => {
+    const { cometchat, device, run, file } = await start();
+    const phone = await device("ann", "fcm-ann");
+    cometchat.listFor(APP, phone.authToken, "ben-of-elsewhere");
+    const { code, out, errors } = await run().ended;
+    expect([code, errors]).toEqual([1, expect.stringContaining("CometChat answered for another user")]);
+    expect(`${out}${errors}`).not.toMatch(/ann|ben/);
+    expect(await readFile(file, "utf8")).toBe("");
+
+    // Uids have no case there.
+    cometchat.listFor(APP, phone.authToken, "Ann");
+    expect(JSON.parse((await run().ended).out).outcomes).toEqual({ imported: 1 });
+  });
+
   it("says what is missing or refused, and overwrites no file of yours", async ({ expect }) => {
     const { run, file } = await start();
     expect(await run([], { COMETCHAT_API_KEY: "" }).ended).toMatchObject({

@@ -123,21 +123,36 @@ interface Refusal {
 async function answerTo(url: string, apikey: string, end: AbortSignal): Promise<(Reply & { data: unknown }) | Refusal> {
   const signal = AbortSignal.any([end, AbortSignal.timeout(CALL_TIMEOUT_MS)]);
   const headers = { apikey, accept: "application/json" };
-  const response = await fetch(url, { headers, signal, redirect: "error" }).catch((error: unknown) => error);
-  if (!(response instanceof Response))
-    return { code: "", message: silence(response), mayHelp: true, retryAfterMs: null };
-  const reply = (await response.json().catch(() => null)) as (Reply & { error?: { code?: unknown } }) | null;
+  const answered = async () => {
+    const response = await fetch(url, { headers, signal, redirect: "error" });
+    return { response, text: await response.text() };
+  };
+  const answer = await answered().catch((error: unknown) => ({ error }));
+  if ("error" in answer) return { code: "", message: silence(answer.error), mayHelp: true, retryAfterMs: null };
+  const { response, text } = answer;
+  const reply = parsed(text) as (Reply & { error?: { code?: unknown } }) | null | undefined;
   if (response.status === 200 && reply?.data !== undefined) return { ...reply, data: reply.data };
   const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
   const { status } = response;
+  // Said to be JSON, and no more than the beginning of it came.
+  const isBroken = status === 200 && reply === undefined && /json/.test(response.headers.get("content-type") ?? "");
   // Its message may hold the auth token.
   const code = /^[A-Z_]{1,60}$/.exec(String(reply?.error?.code))?.[0] ?? "";
   return {
     code,
     message: `CometChat answered ${status}${code === "" ? ", with no code of an error: is that CometChat?" : `: ${code}`}`,
-    mayHelp: status === 429 || status >= 500,
-    retryAfterMs: status === 429 && Number.isFinite(seconds) ? seconds * 1000 : null,
+    mayHelp: status === 429 || status >= 500 || isBroken,
+    retryAfterMs: status === 429 && Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : null,
   };
+}
+
+/** `undefined`: that is no JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function silence(error: unknown): string {

@@ -68,3 +68,54 @@ describe("the last page", () => {
     expect(await api.users(2)).toMatchObject({ isLast: true });
   });
 });
+
+describe("a reply that comes in part", () => {
+  const whole = JSON.stringify({ data: users(["ann"]) });
+  const half = whole.slice(0, whole.length / 2);
+
+  it("is asked for again, where the connection breaks and where it ends as if that were all", async ({ expect }) => {
+    const breaks = [
+      (response: ServerResponse) => {
+        response.writeHead(200, { "content-length": whole.length });
+        response.write(half, () => response.destroy());
+      },
+      (response: ServerResponse) => response.end(half),
+    ];
+    for (const breakOff of breaks) {
+      const { api, asked } = await start((response, call) => (call < 3 ? breakOff(response) : response.end(whole)));
+      expect(await api.users(1)).toMatchObject({ items: ["ann"] });
+      expect(asked).toHaveLength(3);
+      const without = await start(breakOff);
+      await expect(without.api.users(1)).rejects.toThrow(CommandError);
+      expect(without.asked).toHaveLength(3);
+    }
+  });
+
+  it("is refused at once where it was never meant as JSON", async ({ expect }) => {
+    const { api, asked } = await start((response) => {
+      response.setHeader("content-type", "text/html");
+      response.end("<html>");
+    });
+    await expect(api.users(1)).rejects.toThrow("is that CometChat?");
+    expect(asked).toHaveLength(1);
+  });
+});
+
+it("waits longer each time where Retry-After names no time", async ({ expect }) => {
+  for (const retryAfter of ["0", "-5", "soon"]) {
+    const times: number[] = [];
+    const { api } = await start(
+      (response, call) => {
+        times.push(performance.now());
+        if (call === 3) json(response, { data: users(["ann"]) });
+        else response.writeHead(429, { "retry-after": retryAfter }).end("{}");
+      },
+      { waitMs: 100 },
+    );
+    await api.users(1);
+    const [first = 0, second = 0, third = 0] = times;
+    // Timers may fire a little early.
+    expect(second - first).toBeGreaterThan(95);
+    expect(third - second).toBeGreaterThan(190);
+  }
+});

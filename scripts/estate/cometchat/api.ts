@@ -38,6 +38,8 @@ export class CometChatApi {
   readonly #say: (line: string) => void;
   /** Ends all other calls when one fails for good. */
   readonly #end = new AbortController();
+  /** Whether a call failed, and that was said. */
+  #hasFailed = false;
 
   constructor(api: RestApi, say: (line: string) => void) {
     this.#api = api;
@@ -107,6 +109,8 @@ export class CometChatApi {
         this.#say(`CometChat asks to wait: ${Math.ceil(reply.retryAfterMs / 1000)} s.`);
       }
       if (reply.retryAfterMs === null) {
+        if (!this.#hasFailed) this.#say(`Asked again, up to ${repeats} times each: ${reply.message}`);
+        this.#hasFailed = true;
         await sleep(Math.min(WAIT_MAX_MS, waitMs * 2 ** failures), undefined, { signal: this.#end.signal });
       }
     }

@@ -119,3 +119,12 @@ it("waits longer each time where Retry-After names no time", async ({ expect }) 
     expect(third - second).toBeGreaterThan(190);
   }
 });
+
+it("says the first failure at once, and no other", async ({ expect }) => {
+  const { api, said } = await start((response, call) => {
+    if (call === 3) json(response, { data: users(["ann"]) });
+    else response.writeHead(call === 1 ? 503 : 502).end("{}");
+  });
+  await api.users(1);
+  expect(said).toEqual([expect.stringMatching(/^Asked again, up to 2 times each: CometChat answered 503/)]);
+});

@@ -174,8 +174,12 @@ async function sourceOf(
 /** What CometChat said is not needed any more, unless the file of rejects names its lines. */
 async function endedWith(file: string, { outcomes, rejects }: Imported, output: Output): Promise<void> {
   if (outcomes !== null && rejects === null) return await rm(file);
-  const isDry = outcomes === null ? "the same command without --dry-run goes on with it" : "the lines are those of it";
-  output.say(`${file} has the push tokens that CometChat holds: ${isDry}. Delete it afterwards.`);
+  const next =
+    outcomes === null
+      ? "the same command without --dry-run goes on with it. Delete it afterwards."
+      : `the lines are those of it. --from cometchat ${file} sends what is left. ` +
+        `Delete it before the next --from ${COMETCHAT_API}.`;
+  output.say(`${file} has the push tokens that CometChat holds: ${next}`);
 }
 
 interface What {

@@ -41,7 +41,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   full: "too many for one user",
   invalid: "refused by the registry",
   rejected: "rejected, see above",
-  unavailable: "not taken: something did not answer; run the command again",
+  unavailable: "not taken: something did not answer; import the same file again",
 };
 
 export function sayResult({ survey, outcomes, rejects, seconds }: Imported, output: Output): void {

@@ -12,6 +12,7 @@ export interface Grant {
 /** What is put into a slot of a session. */
 export interface Granted extends Grant {
   session: string;
+  muted: boolean;
   /** Another user held or owned the token. */
   taken: boolean;
   rules: Rules;

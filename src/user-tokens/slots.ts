@@ -29,12 +29,14 @@ import { generationNow, showEveryMs } from "./versions.ts";
 
 export class Slots {
   readonly #store: UserTokensStore;
+  readonly #rows: UserTokensStore["registrations"];
   readonly #platform: PlatformOf;
   readonly #alarm: Alarm;
   readonly #ends: SessionEnds;
 
   constructor(store: UserTokensStore, platform: PlatformOf, alarm: Alarm, ends: SessionEnds) {
     this.#store = store;
+    this.#rows = store.registrations;
     this.#platform = platform;
     this.#alarm = alarm;
     this.#ends = ends;
@@ -46,7 +48,7 @@ export class Slots {
     const since = now - rules.refreshWindowMs;
     for (const token of tokens) {
       const mustBeClaimed = rules.policy === "exclusive";
-      const registeredAt = this.#store.registrations.unchangedSince(session.id, token, since, mustBeClaimed);
+      const registeredAt = this.#rows.unchangedSince(session.id, token, since, mustBeClaimed);
       if (registeredAt === undefined) return null;
       held.push({ kind: token.kind, hash: token.hash, registeredAt });
     }
@@ -64,12 +66,14 @@ export class Slots {
   ): { stored: Registration[]; gone: Registration[] } {
     const stored: Registration[] = [];
     const gone = this.#commit(now, (draft) => {
+      let muted: boolean | undefined;
       for (const token of tokens) {
         const grant = operation.grantNow(token.hash);
         // Released above the claim's version: someone took the token meanwhile, as if it had been stored before.
         if (grant === null) continue;
+        muted ??= this.#isMuted(session.id, operation, now);
         const taken = operation.taken.includes(token);
-        stored.push(this.#put(draft, token, { ...grant, session: session.id, taken, rules, now }));
+        stored.push(this.#put(draft, token, { ...grant, session: session.id, muted, taken, rules, now }));
       }
       this.#evict(draft, session.id, now);
       this.#store.setUid(uid);
@@ -77,10 +81,10 @@ export class Slots {
     return { stored, gone };
   }
 
-  #put(draft: Draft, token: PushToken, { session, version, claimed, taken, rules, now }: Granted): Registration {
-    const slot = this.#store.registrations.slot(session, token.kind);
-    const before = this.#store.registrations.holding(token.hash);
-    const stays = before !== undefined && before.session === session;
+  #put(draft: Draft, token: PushToken, { session, version, claimed, muted, taken, rules, now }: Granted): Registration {
+    const slot = this.#rows.slot(session, token.kind);
+    const before = this.#rows.holding(token.hash);
+    const stays = before?.session === session;
     const registration: Registration = {
       ...token,
       labels: withLabels((before ?? slot)?.labels ?? {}, token.labels),
@@ -92,37 +96,40 @@ export class Slots {
       shownAt: now,
       suspectAt: null,
       imported: false,
-      muted: this.#isMuted(session, now, before),
+      muted,
     };
     // A refresh and nothing else: senders need not see each of them.
     const isUnseen = stays && looksAlike(before, registration) && now < before.shownAt + showEveryMs(rules);
     if (isUnseen) registration.shownAt = before.shownAt;
     else draft.isSeen = true;
-    if (before !== undefined) this.#endImport(before, now);
-    if (before !== undefined && !stays) {
-      this.#delete(before, now);
-      draft.changes.push(change("moved", registration, now));
-    } else if (before !== undefined && before.token !== token.token) {
-      draft.changes.push(change("rotated", registration, now));
-    } else if (before === undefined) {
+    if (before === undefined) {
       draft.changes.push(change(taken ? "taken_from_another_user" : "registered", registration, now));
+    } else {
+      this.#endImport(before, now);
+      if (!stays) this.#delete(before, now);
+      if (!stays || before.token !== token.token) {
+        draft.changes.push(change(stays ? "rotated" : "moved", registration, now));
+      }
     }
     if (slot !== undefined && !stays) this.#displace(draft, slot, now);
-    this.#store.registrations.put(registration);
+    this.#rows.put(registration);
     return registration;
   }
 
-  /** A session that holds nothing yet takes the mute of what an import brought, with the registration. */
-  #isMuted(session: string, now: number, before: Registration | undefined): boolean {
-    const rows = this.#store.registrations.ofSession(session);
+  /** A session that holds nothing yet takes the mute of what an import brought, with the registration: for all its slots. */
+  #isMuted(session: string, operation: Operation, now: number): boolean {
+    const rows = this.#rows.ofSession(session);
     if (rows.length > 0) return rows.some((row) => row.muted);
-    return this.#store.takeMuted(session, now) || (before?.imported === true && before.muted);
+    return (
+      this.#store.takeMuted(session, now) ||
+      this.#rows.all().some((row) => row.imported && row.muted && operation.grantNow(row.hash) !== null)
+    );
   }
 
   /** A session stays muted when its last registration goes, but for its own end: its app may register the next one at once. */
   #delete(row: Registration, now: number): void {
-    this.#store.registrations.delete(row);
-    if (!row.muted || this.#store.registrations.ofSession(row.session).length > 0) return;
+    this.#rows.delete(row);
+    if (!row.muted || this.#rows.ofSession(row.session).length > 0) return;
     this.#store.keepMuted(row.session, now + MUTED_KEPT_MS);
   }
 
@@ -138,9 +145,9 @@ export class Slots {
    * registers.
    */
   #evict(draft: Draft, current: string, now: number): void {
-    const { rows, bytes } = this.#store.registrations.size();
+    const { rows, bytes } = this.#rows.size();
     if (rows <= REGISTRATIONS_PER_USER_MAX && bytes <= TOKEN_BYTES_PER_USER_MAX) return;
-    this.#remove(draft, tooMany(this.#store.registrations.all(), current), "evicted", now);
+    this.#remove(draft, tooMany(this.#rows.all(), current), "evicted", now);
   }
 
   /**
@@ -148,17 +155,16 @@ export class Slots {
    * the way. Answers the rows that gave way.
    */
   bring<T>(uid: string, items: readonly T[], place: (item: T) => Registration | null, now: number): Registration[] {
-    const { registrations } = this.#store;
     return this.#commit(now, (draft) => {
       for (const item of items) {
         const row = place(item);
         if (row === null) continue;
         draft.isSeen = true;
-        const before = registrations.holding(row.hash);
-        if (before !== undefined) registrations.delete(before);
-        const slot = registrations.slot(row.session, row.kind);
+        const before = this.#rows.holding(row.hash);
+        if (before !== undefined) this.#rows.delete(before);
+        const slot = this.#rows.slot(row.session, row.kind);
         if (slot !== undefined) this.#displace(draft, slot, now);
-        registrations.put(row);
+        this.#rows.put(row);
         this.#store.setUid(uid);
       }
     });
@@ -174,8 +180,8 @@ export class Slots {
   erase(now: number, alongside: (rows: readonly Registration[]) => void): void {
     this.#commit(now, (draft) => {
       draft.isSeen = true;
-      const rows = this.#store.registrations.all();
-      for (const row of rows) this.#store.registrations.delete(row);
+      const rows = this.#rows.all();
+      for (const row of rows) this.#rows.delete(row);
       alongside(rows);
     });
   }
@@ -183,7 +189,7 @@ export class Slots {
   #remove(draft: Draft, rows: readonly Registration[], why: ChangeKind, now: number, code?: string): void {
     for (const row of rows) {
       draft.isSeen = true;
-      if (why === "ended" || why === "logged_out") this.#store.registrations.delete(row);
+      if (why === "ended" || why === "logged_out") this.#rows.delete(row);
       else this.#delete(row, now);
       this.#endImport(row, now);
       draft.changes.push(change(why, row, now, code));
@@ -209,7 +215,7 @@ export class Slots {
       for (const row of rows) {
         const grant = grants.get(row.hash);
         if (grant === undefined) this.#remove(draft, [row], "removed", now);
-        else this.#store.registrations.put({ ...row, ...grant, claimed: grant.claimed && row.claimed });
+        else this.#rows.put({ ...row, ...grant, claimed: grant.claimed && row.claimed });
       }
       this.#store.setUid(uid);
     });
@@ -217,20 +223,13 @@ export class Slots {
 
   /** Another user holds the token too: the claim is no longer the only one. */
   share(row: Registration, now: number): void {
-    this.#commit(now, () => this.#store.registrations.put({ ...row, claimed: false }));
+    this.#commit(now, () => this.#rows.put({ ...row, claimed: false }));
   }
 
   /** The session's user wants no pushes there, or wants them again. */
   mute(rows: readonly Registration[], muted: boolean, now: number): void {
-    const others = rows.filter((row) => row.muted !== muted);
-    if (others.length === 0) return;
-    this.#commit(now, (draft) => {
-      draft.isSeen = true;
-      for (const row of others) {
-        this.#store.registrations.put({ ...row, muted, shownAt: row.refreshedAt });
-        draft.changes.push(change(muted ? "muted" : "unmuted", row, now));
-      }
-    });
+    const others = rows.filter((row) => row.muted !== muted).map((row) => ({ ...row, muted }));
+    this.#show(others, now, muted ? "muted" : "unmuted");
   }
 
   /** Tokens that were taken from others and are not held in the end: the record says so all the same. */
@@ -257,17 +256,14 @@ export class Slots {
     const gone: Registration[] = [];
     const results = reports.map((each): FeedbackResult => {
       const report = { ...each, at: Math.min(each.at, now) };
-      const row = this.#store.registrations.holding(report.hash);
+      const row = this.#rows.holding(report.hash);
       if (row === undefined || row.token !== report.token) return notThis(row);
       const asBefore = newlySuspect.has(row.hash) ? { ...row, suspectAt: null } : row;
       const decision = decideFeedback(asBefore, report, refreshWindowMs);
       if (decision.do === "prune") gone.push(...this.empty([row], "pruned", now, report.code));
       if (decision.do === "suspect" && row.suspectAt === null) {
         newlySuspect.add(row.hash);
-        this.#commit(now, (draft) => {
-          draft.isSeen = true;
-          this.#store.registrations.put({ ...row, suspectAt: report.at, shownAt: row.refreshedAt });
-        });
+        this.#show([{ ...row, suspectAt: report.at }], now);
       }
       return { outcome: OUTCOMES[decision.do], why: decision.why };
     });
@@ -280,15 +276,12 @@ export class Slots {
    */
   correct(reports: readonly DeliveryReport[], now: number): FeedbackResult[] {
     return reports.map(({ hash, token, environment, at }): FeedbackResult => {
-      const row = this.#store.registrations.holding(hash);
+      const row = this.#rows.holding(hash);
       if (row === undefined || row.token !== token) return notThis(row);
       if (row.labels.device?.environment === environment) return { outcome: "kept", why: "that environment is known" };
       if (at < row.refreshedAt) return { outcome: "kept", why: "registered again after the push" };
       const labels = withLabels(row.labels, { device: { environment } });
-      this.#commit(now, (draft) => {
-        draft.isSeen = true;
-        this.#store.registrations.put({ ...row, labels, shownAt: row.refreshedAt });
-      });
+      this.#show([{ ...row, labels }], now);
       return { outcome: "corrected", why: `device.environment is ${environment} from now on` };
     });
   }
@@ -298,11 +291,19 @@ export class Slots {
    * does here.
    */
   showRefreshes(now: number): void {
-    const rows = this.#store.registrations.all().filter((row) => row.shownAt < row.refreshedAt);
+    const rows = this.#rows.all().filter((row) => row.shownAt < row.refreshedAt);
+    this.#show(rows, now);
+  }
+
+  /** Puts the rows, and shows each as it is now. */
+  #show(rows: readonly Registration[], now: number, why?: ChangeKind): void {
     if (rows.length === 0) return;
     this.#commit(now, (draft) => {
       draft.isSeen = true;
-      for (const row of rows) this.#store.registrations.put({ ...row, shownAt: row.refreshedAt });
+      for (const row of rows) {
+        this.#rows.put({ ...row, shownAt: row.refreshedAt });
+        if (why !== undefined) draft.changes.push(change(why, row, now));
+      }
     });
   }
 

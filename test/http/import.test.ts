@@ -247,6 +247,18 @@ describe("what a device registered", () => {
     expect(muted.filter(([id]) => id === loud.id)).toEqual([false, false].map((is) => [loud.id, is]));
   });
 
+  it("stays muted beside a token that is new, in whichever order one registration has them", async ({ expect }) => {
+    for (const kind of ["fcm", "apns"]) {
+      const session = await login();
+      const tokens = { fcm: uniqueToken(), apns: crypto.randomUUID().replaceAll("-", "").repeat(2) };
+      const token = kind === "fcm" ? tokens.fcm : tokens.apns;
+      expect(await outcomes([item(session.uid, token, { kind, muted: true })])).toEqual(["imported"]);
+      const both = { fcmToken: tokens.fcm, apnsToken: tokens.apns };
+      expect(await session.register(both)).toMatchObject({ status: 200 });
+      expect((await pushTokens(session.uid)).map(({ muted }) => muted)).toEqual([true, true]);
+    }
+  });
+
   it("becomes the device's own where the file named its session: no later import moves it", async ({ expect }) => {
     const session = await login();
     const given = item(session.uid, undefined, { session: session.id, platform: "android" });

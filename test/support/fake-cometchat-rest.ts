@@ -59,11 +59,11 @@ function pushTokens(query: URLSearchParams, logins: readonly Login[]): Answer {
   if (login === undefined) return refuse(404, "ERR_AUTH_TOKEN_NOT_FOUND");
   const asked = query.get("all") === "true" ? logins.filter(({ alive, uid }) => alive && uid === login.uid) : [login];
   return ok({
-    pushTokens: asked.flatMap(({ authToken, uid, listed }) =>
+    pushTokens: asked.flatMap(({ authToken, uid, listedFor = uid, listed }) =>
       Object.entries(listed).map(([platform, token]) => ({
         authToken,
         pushTokenType: "chat",
-        uid,
+        uid: listedFor,
         platform,
         ...token,
       })),

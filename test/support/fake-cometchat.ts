@@ -60,6 +60,8 @@ export interface Login {
   alive: boolean;
   /** What the extension and its successor hold for this login. */
   pushTokens: Record<string, string>;
+  /** The user that the REST API names beside its push tokens; by default the login's own. */
+  listedFor?: string;
   /** What the successor lists, by platform. */
   listed: Record<string, ListedToken>;
 }
@@ -115,6 +117,12 @@ export class FakeCometChat {
   kill(app: string, authToken: string): void {
     const login = this.#logins.get(`${app}:${authToken}`);
     if (login !== undefined) login.alive = false;
+  }
+
+  /** The REST API says of the login's push tokens that they are `uid`'s. */
+  listFor(app: string, authToken: string, uid: string): void {
+    const login = this.#logins.get(`${app}:${authToken}`);
+    if (login !== undefined) login.listedFor = uid;
   }
 
   isAlive(app: string, authToken: string): boolean {

@@ -1,5 +1,5 @@
 // `npm run import -- --from cometchat-api` against the fake CometChat: what it brings, at which pace, and what it tells nobody.
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, inject, it, onTestFinished } from "vitest";
 import { USERS_AT_ONCE } from "../../scripts/estate/cometchat/gathering.ts";
@@ -77,7 +77,7 @@ async function start({ usersPerPage = 1000 } = {}) {
   }
   const run = (args: string[] = [], more: Record<string, string> = {}, into = file) =>
     command([...ARGS, "--repeats", "2", ...args, into], { ...env, ...more });
-  return { cometchat, device, client, held, run, cwd, file };
+  return { cometchat, device, client, held, run, cwd, file, env };
 }
 
 const asked = (cometchat: FakeCometChat, path: string) => cometchat.count({ host: REST_HOST, path: `/v3${path}` });
@@ -156,6 +156,20 @@ describe("npm run import, from CometChat itself", { timeout: 120_000 }, () => {
     expect(Object.values(await held("user-7"))).toEqual(["fcm-7"]);
   });
 
+  it("says how what was not taken is sent, and that way works", async ({ expect }) => {
+    const { device, run, file, env } = await start();
+    await device("ann", "fcm ann");
+    const { code, errors } = await run().ended;
+    const way = `--from cometchat ${file}`;
+    expect([code, errors]).toEqual([0, expect.stringContaining(`${way} sends what is left`)]);
+    expect(errors).toContain("Delete it before the next --from cometchat-api.");
+    expect(await run().ended).toMatchObject({ code: 2 });
+    const left = await command([...way.split(" "), "--yes", "--json"], env).ended;
+    expect(JSON.parse(left.out).outcomes).toEqual({ rejected: 1 });
+    await rm(file);
+    expect(await run().ended).toMatchObject({ code: 0 });
+  });
+
   it("asks no more often than it was told", async ({ expect }) => {
     const { cometchat, device, run } = await start();
     for (let n = 0; n < 10; n += 1) await device(`user-${n}`, `fcm-${n}`);
@@ -200,11 +214,29 @@ describe("npm run import, from CometChat itself", { timeout: 120_000 }, () => {
     expect(JSON.parse((await run().ended).out).outcomes).toEqual({ imported: 40 });
   });
 
+  it("credits nobody with what CometChat says is another user's, and names no user", async ({ expect }) => {
+    const { cometchat, device, run, file } = await start();
+    const phone = await device("ann", "fcm-ann");
+    cometchat.listFor(APP, phone.authToken, "ben-of-elsewhere");
+    const { code, out, errors } = await run().ended;
+    expect([code, errors]).toEqual([1, expect.stringContaining("CometChat answered for another user")]);
+    expect(`${out}${errors}`).not.toMatch(/ann|ben/);
+    expect(await readFile(file, "utf8")).toBe("");
+
+    // Uids have no case there.
+    cometchat.listFor(APP, phone.authToken, "Ann");
+    expect(JSON.parse((await run().ended).out).outcomes).toEqual({ imported: 1 });
+  });
+
   it("says what is missing or refused, and overwrites no file of yours", async ({ expect }) => {
     const { run, file } = await start();
     expect(await run([], { COMETCHAT_API_KEY: "" }).ended).toMatchObject({
       code: 2,
       errors: expect.stringContaining("COMETCHAT_API_KEY is needed in the environment"),
+    });
+    expect(await run([], { COMETCHAT_URL: "chat.example.com/v3" }).ended).toMatchObject({
+      code: 2,
+      errors: expect.stringContaining("COMETCHAT_URL must be an http or https URL"),
     });
     expect(await run([], { COMETCHAT_API_KEY: "wrong" }).ended).toMatchObject({
       code: 1,

@@ -21,7 +21,7 @@ export interface Page<T> {
 
 interface Reply {
   data?: unknown;
-  meta?: { pagination?: { current_page?: number; total_pages?: number } };
+  meta?: { pagination?: { current_page?: unknown; total_pages?: unknown } };
 }
 
 /** As many as CometChat gives. */
@@ -38,6 +38,8 @@ export class CometChatApi {
   readonly #say: (line: string) => void;
   /** Ends all other calls when one fails for good. */
   readonly #end = new AbortController();
+  /** Whether a call failed, and that was said. */
+  #hasFailed = false;
 
   constructor(api: RestApi, say: (line: string) => void) {
     this.#api = api;
@@ -65,17 +67,33 @@ export class CometChatApi {
   /** The push tokens of an auth token, and whatever else CometChat names of its user. */
   async pushTokens(authToken: string): Promise<Record<string, unknown>[]> {
     const reply = await this.#get("/notifications/push/v1/tokens", { authToken, all: "true" });
-    const { pushTokens } = (reply?.data ?? {}) as { pushTokens?: unknown };
-    return Array.isArray(pushTokens) ? pushTokens.filter((each) => typeof each === "object" && each !== null) : [];
+    if (reply === null) return [];
+    const { pushTokens } = (reply.data ?? {}) as { pushTokens?: unknown };
+    return this.#listIn(pushTokens, "push tokens").filter(isRecord);
+  }
+
+  /** What ends the run, and all other calls with it. */
+  failure(message: string): CommandError {
+    // Once it was thrown to whoever waits: the others end with less to say.
+    setImmediate(() => this.#end.abort());
+    return new CommandError(message);
+  }
+
+  /** Anything but a list is refused: read as an empty one, it would leave users out, and nobody would know. */
+  #listIn(value: unknown, of: string): unknown[] {
+    if (Array.isArray(value)) return value;
+    throw this.failure(`CometChat's answer is not the shape of a list of ${of}: is that CometChat?`);
   }
 
   async #page(path: string, page: number, perPage: number): Promise<Page<unknown>> {
     const reply = await this.#get(path, { perPage: String(perPage), page: String(page) });
-    const items = Array.isArray(reply?.data) ? reply.data : [];
-    const { current_page: current = page, total_pages: pages } = reply?.meta?.pagination ?? {};
+    if (reply === null) return { items: [], isLast: true };
+    const items = this.#listIn(reply.data, path === "/users" ? "users" : "auth tokens");
+    const { current_page: current = page, total_pages: pages } = reply.meta?.pagination ?? {};
     if (current !== page && items.length > 0)
-      throw new CommandError(`CometChat was asked for page ${page}, and answered ${current}.`);
-    return { items, isLast: items.length === 0 || (pages === undefined ? items.length < perPage : page >= pages) };
+      throw this.failure(`CometChat was asked for page ${page}, and answered ${current}.`);
+    // A page may be shorter than was asked for, and not the last.
+    return { items, isLast: items.length === 0 || (Number.isInteger(pages) && page >= Number(pages)) };
   }
 
   /** `null`: what was asked for is gone. */
@@ -86,14 +104,13 @@ export class CometChatApi {
       const reply = await answerTo(`${url}${path}?${new URLSearchParams(query)}`, apiKey, this.#end.signal);
       if ("data" in reply) return reply;
       if (GONE.has(reply.code)) return null;
-      if (!reply.mayHelp || failures >= repeats) {
-        this.#end.abort();
-        throw new CommandError(reply.message);
-      }
+      if (!reply.mayHelp || failures >= repeats) throw this.failure(reply.message);
       if (reply.retryAfterMs !== null && this.#pace.rest(reply.retryAfterMs)) {
         this.#say(`CometChat asks to wait: ${Math.ceil(reply.retryAfterMs / 1000)} s.`);
       }
       if (reply.retryAfterMs === null) {
+        if (!this.#hasFailed) this.#say(`Asked again, up to ${repeats} times each: ${reply.message}`);
+        this.#hasFailed = true;
         await sleep(Math.min(WAIT_MAX_MS, waitMs * 2 ** failures), undefined, { signal: this.#end.signal });
       }
     }
@@ -110,21 +127,36 @@ interface Refusal {
 async function answerTo(url: string, apikey: string, end: AbortSignal): Promise<(Reply & { data: unknown }) | Refusal> {
   const signal = AbortSignal.any([end, AbortSignal.timeout(CALL_TIMEOUT_MS)]);
   const headers = { apikey, accept: "application/json" };
-  const response = await fetch(url, { headers, signal, redirect: "error" }).catch((error: unknown) => error);
-  if (!(response instanceof Response))
-    return { code: "", message: silence(response), mayHelp: true, retryAfterMs: null };
-  const reply = (await response.json().catch(() => null)) as (Reply & { error?: { code?: unknown } }) | null;
+  const answered = async () => {
+    const response = await fetch(url, { headers, signal, redirect: "error" });
+    return { response, text: await response.text() };
+  };
+  const answer = await answered().catch((error: unknown) => ({ error }));
+  if ("error" in answer) return { code: "", message: silence(answer.error), mayHelp: true, retryAfterMs: null };
+  const { response, text } = answer;
+  const reply = parsed(text) as (Reply & { error?: { code?: unknown } }) | null | undefined;
   if (response.status === 200 && reply?.data !== undefined) return { ...reply, data: reply.data };
   const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
   const { status } = response;
+  // Said to be JSON, and no more than the beginning of it came.
+  const isBroken = status === 200 && reply === undefined && /json/.test(response.headers.get("content-type") ?? "");
   // Its message may hold the auth token.
   const code = /^[A-Z_]{1,60}$/.exec(String(reply?.error?.code))?.[0] ?? "";
   return {
     code,
     message: `CometChat answered ${status}${code === "" ? ", with no code of an error: is that CometChat?" : `: ${code}`}`,
-    mayHelp: status === 429 || status >= 500,
-    retryAfterMs: status === 429 && Number.isFinite(seconds) ? seconds * 1000 : null,
+    mayHelp: status === 429 || status >= 500 || isBroken,
+    retryAfterMs: status === 429 && Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : null,
   };
+}
+
+/** `undefined`: that is no JSON. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function silence(error: unknown): string {
@@ -135,4 +167,8 @@ function silence(error: unknown): string {
 function textsOf(value: unknown, field: string): string[] {
   const found = (value as Record<string, unknown> | null)?.[field];
   return typeof found === "string" && found !== "" ? [found] : [];
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
 }

@@ -70,7 +70,11 @@ async function rowsOf(api: CometChatApi, uid: string): Promise<object[]> {
     answeredFor.add(authToken);
     for (const { authToken: of = authToken, ...row } of await api.pushTokens(authToken)) {
       if (typeof of === "string") answeredFor.add(of);
-      const { uid: _, pushToken, platform, providerId, createdAt, updatedAt } = row;
+      // Whose it is would be a guess, and pushes would reach another's device.
+      if (typeof row.uid === "string" && row.uid.toLowerCase() !== uid.toLowerCase()) {
+        throw api.failure("CometChat answered for another user than the one whose auth token it was asked about.");
+      }
+      const { pushToken, platform, providerId, createdAt, updatedAt } = row;
       const session = await sessionOfAuthToken(of);
       const found = { uid, session, pushToken, platform, providerId, createdAt, updatedAt };
       rows.set(`${session} ${platform} ${pushToken}`, found);

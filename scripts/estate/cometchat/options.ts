@@ -1,5 +1,5 @@
 // CometChat itself as the source of an import: who is asked, and where what it says is kept.
-import { number, text, UsageError, type Values } from "../../lib/options.ts";
+import { notHttpUrl, number, text, UsageError, type Values } from "../../lib/options.ts";
 import { type Output, rounded } from "../../lib/output.ts";
 import { checkpointOf } from "../checkpoint.ts";
 import { CometChatApi } from "./api.ts";
@@ -26,6 +26,7 @@ export const COMETCHAT_OPTIONS = {
     default: null,
     defaultSays: "https://ID.api-REGION.cometchat.io/v3",
     env: "COMETCHAT_URL",
+    check: notHttpUrl,
   }),
   "cometchat-rate": number({
     help: `${COMETCHAT_API}: calls in a minute. CometChat allows an app 20,000, and your back ends need theirs.`,

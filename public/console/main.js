@@ -70,7 +70,7 @@ function navigation() {
   nav.hidden = app === null;
   if (app === null) return nav.replaceChildren();
   const leave = () => {
-    if (isByAccess) return location.assign("/cdn-cgi/access/logout");
+    if (isByAccess()) return location.assign("/cdn-cgi/access/logout");
     signOut();
     say("Signed out.");
     void route();
@@ -78,7 +78,7 @@ function navigation() {
   nav.replaceChildren(
     h("a", { href: "#/" }, "Overview"),
     choice(),
-    h("span", { class: "quiet" }, isByAccess ? "person " : "key ", theirs(app.key.name), ` (${app.key.scope})`),
+    h("span", { class: "quiet" }, isByAccess() ? "person " : "key ", theirs(app.key.name), ` (${app.key.scope})`),
     h("button", { onclick: leave }, "Sign out"),
   );
 }
@@ -89,7 +89,12 @@ function choice() {
   if (apps.length < 2) return h("span", { class: "quiet" }, "app ", theirs(app.appId));
   const options = apps.map((appId) => h("option", { value: appId, selected: appId === app.appId }, appId));
   const choose = action(async (select) => {
-    await enterByAccess(select.value);
+    try {
+      await enterByAccess(select.value);
+    } catch (error) {
+      select.value = app.appId;
+      throw error;
+    }
     await route();
   });
   return h("select", { "aria-label": "App", onchange: choose }, options);

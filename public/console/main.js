@@ -1,6 +1,6 @@
 // Which page is shown: by the hash, so that a link to a user survives a reload. The key does not: whoever reloads signs in again.
 import { app, enterByAccess, isByAccess, signIn, signOut } from "./api.js";
-import { action, h, say, show, theirs } from "./dom.js";
+import { action, closeDialogs, h, say, show, theirs } from "./dom.js";
 import { overview } from "./overview.js";
 import { user } from "./user.js";
 
@@ -10,6 +10,7 @@ async function route() {
   shown += 1;
   const mine = shown;
   const isCurrent = () => mine === shown;
+  closeDialogs();
   navigation();
   if (app === null) return askForKey();
   const [, page, uid] = location.hash.split("/");

@@ -138,6 +138,27 @@ describe("the console", () => {
     expect(await tab.verdict()).toBe("ended");
   });
 
+  it("names the user in each question, and takes it for a no when the page changes", async ({ expect }) => {
+    const token = await withPhone("asked-about");
+    const tab = await signedIn();
+    await tab.find("asked-about");
+    const dialog = tab.page.getByRole("dialog");
+    for (const name of ["Remove", "End this session", "End all sessions", "Erase the user"]) {
+      await tab.button(name).click();
+      expect(await dialog.locator("p").innerText(), name).toContain("asked-about");
+      await tab.button("Cancel").click();
+    }
+    const calls: string[] = [];
+    tab.page.on("request", (request) => calls.push(request.method()));
+    await tab.button("End all sessions").click();
+    await dialog.waitFor();
+    await tab.page.goBack();
+    await tab.page.getByText(/users hold/).waitFor();
+    expect(await dialog.count()).toBe(0);
+    expect(calls).not.toContain("DELETE");
+    expect(await tokensOf("asked-about")).toEqual([token]);
+  });
+
   it("erases a user only once the uid is typed again, and downloads the export before", async ({ expect }) => {
     const token = await withPhone("to-erase");
     const tab = await signedIn();

@@ -1,6 +1,6 @@
 // The server API, as any back end calls it. The key stands in this module's memory alone: it is gone with the tab. Who came by Cloudflare
 // Access needs none: the same calls stand below /console/api.
-import { say } from "./dom.js";
+import { say, unsay } from "./dom.js";
 
 /** What every call says of who asks: `headers`, and whether Cloudflare Access vouches for the reader. */
 const NOBODY = { headers: {}, isByAccess: false };
@@ -51,6 +51,8 @@ export function call(method, path, body, as = reader) {
   return send(method, as.isByAccess ? `/console/api${path}` : path, body, as);
 }
 
+const ASKING = "Asking the registry …";
+
 async function send(method, path, body, as) {
   const init = { method, headers: { ...as.headers }, cache: "no-store", redirect: "manual" };
   // The cookie of Access counts there alone.
@@ -59,7 +61,7 @@ async function send(method, path, body, as) {
     init.headers["content-type"] = "application/json";
     init.body = JSON.stringify(body);
   }
-  say("Asking the registry …");
+  say(ASKING);
   let reply;
   let json;
   try {
@@ -68,7 +70,7 @@ async function send(method, path, body, as) {
   } catch {
     throw new Error("The registry does not answer. Check your connection, then try again.");
   } finally {
-    say();
+    unsay(ASKING);
   }
   if (json === null) throw new Error("Your login at Cloudflare Access has ended. Reload this page to log in again.");
   if (json.data !== undefined) return json.data;

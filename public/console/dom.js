@@ -44,6 +44,12 @@ export function say(text = "") {
   document.getElementById("status").textContent = text;
 }
 
+/** Ends what is said, if it is `text` still. */
+export function unsay(text) {
+  const status = document.getElementById("status");
+  if (status.textContent === text) status.textContent = "";
+}
+
 /** A form's submit, or a button's click: once at a time, and what goes wrong is said beside it. */
 export function action(work) {
   return async (event) => {

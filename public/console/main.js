@@ -10,12 +10,15 @@ async function route() {
   shown += 1;
   const mine = shown;
   const isCurrent = () => mine === shown;
+  const again = async () => {
+    if (isCurrent()) await route();
+  };
   closeDialogs();
   navigation();
   if (app === null) return askForKey();
   const [, page, uid] = location.hash.split("/");
   try {
-    if (page === "users" && uid) await user(decoded(uid), isCurrent);
+    if (page === "users" && uid) await user(decoded(uid), isCurrent, again);
     else await overview(isCurrent);
   } catch (error) {
     if (isCurrent()) failed(error.message);

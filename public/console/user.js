@@ -5,14 +5,14 @@ import { find } from "./overview.js";
 import { testPush } from "./push.js";
 import { changeWords, kindWords, masked, platformWords, time } from "./words.js";
 
-export async function user(uid, isCurrent) {
+/** `again` shows the page anew, if it is shown still. */
+export async function user(uid, isCurrent, again) {
   show(uid, h("h2", {}, theirs(uid)), h("p", {}, "Looking …"));
   const [explained, { pushTokens }] = await Promise.all([
     call("GET", userPath(uid, "/explain")),
     call("GET", userPath(uid, "/push_tokens?includeMuted=true")),
   ]);
   if (!isCurrent()) return;
-  const again = () => user(uid, isCurrent);
   show(
     uid,
     h("h2", {}, theirs(explained.uid)),

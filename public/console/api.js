@@ -1,11 +1,14 @@
 // The server API, as any back end calls it. The key stands in this module's memory alone: it is gone with the tab. Who came by Cloudflare
 // Access needs none: the same calls stand below /console/api.
-import { say } from "./dom.js";
+import { say, unsay } from "./dom.js";
 
-let credentials = null;
+/** What every call says of who asks: `headers`, and whether Cloudflare Access vouches for the reader. */
+const NOBODY = { headers: {}, isByAccess: false };
+let reader = NOBODY;
 
-/** Whether Cloudflare Access vouches for the reader. */
-export let isByAccess = false;
+export function isByAccess() {
+  return reader.isByAccess;
+}
 
 /** The settings of the app and what the key may do (`GET /v3/app`); `null`: nobody has signed in. */
 export let app = null;
@@ -15,15 +18,8 @@ export function mayChange() {
 }
 
 /** Throws, in words that say what to do, where the registry does not take the key. */
-export async function signIn(appId, apiKey) {
-  isByAccess = false;
-  credentials = { appId, apikey: apiKey };
-  try {
-    app = await call("GET", "/v3/app");
-  } catch (error) {
-    credentials = null;
-    throw error;
-  }
+export function signIn(appId, apiKey) {
+  return enter({ headers: { appId, apikey: apiKey }, isByAccess: false });
 }
 
 /**
@@ -31,42 +27,41 @@ export async function signIn(appId, apiKey) {
  * not let the reader in.
  */
 export async function enterByAccess(appId) {
-  const before = credentials;
-  isByAccess = true;
-  try {
-    if (appId === undefined && !(await send("GET", "/console/access")).open) {
-      isByAccess = false;
-      return false;
-    }
-    credentials = appId === undefined ? {} : { appId };
-    app = await call("GET", "/v3/app");
-    return true;
-  } catch (error) {
-    credentials = before;
-    isByAccess = app !== null;
-    throw error;
-  }
+  const person = { headers: appId === undefined ? {} : { appId }, isByAccess: true };
+  if (appId === undefined && !(await send("GET", "/console/access", undefined, person)).open) return false;
+  await enter(person);
+  // The first of the list was meant; the list may change.
+  reader = { ...person, headers: { appId: app.appId } };
+  return true;
+}
+
+/** The reader and the app change at once, when the registry has answered: until then each call is one to the app that is shown. */
+async function enter(wanted) {
+  app = await call("GET", "/v3/app", undefined, wanted);
+  reader = wanted;
 }
 
 export function signOut() {
-  credentials = null;
+  reader = NOBODY;
   app = null;
 }
 
 /** `data` of the reply. */
-export function call(method, path, body) {
-  return send(method, isByAccess ? `/console/api${path}` : path, body);
+export function call(method, path, body, as = reader) {
+  return send(method, as.isByAccess ? `/console/api${path}` : path, body, as);
 }
 
-async function send(method, path, body) {
-  const init = { method, headers: { ...credentials }, cache: "no-store", redirect: "manual" };
+const ASKING = "Asking the registry …";
+
+async function send(method, path, body, as) {
+  const init = { method, headers: { ...as.headers }, cache: "no-store", redirect: "manual" };
   // The cookie of Access counts there alone.
-  init.credentials = isByAccess ? "same-origin" : "omit";
+  init.credentials = as.isByAccess ? "same-origin" : "omit";
   if (body !== undefined) {
     init.headers["content-type"] = "application/json";
     init.body = JSON.stringify(body);
   }
-  say("Asking the registry …");
+  say(ASKING);
   let reply;
   let json;
   try {
@@ -75,7 +70,7 @@ async function send(method, path, body) {
   } catch {
     throw new Error("The registry does not answer. Check your connection, then try again.");
   } finally {
-    say();
+    unsay(ASKING);
   }
   if (json === null) throw new Error("Your login at Cloudflare Access has ended. Reload this page to log in again.");
   if (json.data !== undefined) return json.data;

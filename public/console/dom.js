@@ -44,6 +44,12 @@ export function say(text = "") {
   document.getElementById("status").textContent = text;
 }
 
+/** Ends what is said, if it is `text` still. */
+export function unsay(text) {
+  const status = document.getElementById("status");
+  if (status.textContent === text) status.textContent = "";
+}
+
 /** A form's submit, or a button's click: once at a time, and what goes wrong is said beside it. */
 export function action(work) {
   return async (event) => {
@@ -85,6 +91,11 @@ function alertWith(text) {
   return dialog("This did not work", h("p", { class: "error" }, text), h("button", { value: "no" }, "Close"));
 }
 
+/** What a dialog that is open asks is answered with no: what it is about is no longer shown. */
+export function closeDialogs() {
+  for (const element of document.querySelectorAll("dialog")) element.close("no");
+}
+
 function dialog(title, ...children) {
   const heading = h("h2", { id: "dialog-title" }, title);
   const form = h("form", { method: "dialog" }, heading, ...children);
@@ -92,11 +103,14 @@ function dialog(title, ...children) {
   const { promise, resolve } = Promise.withResolvers();
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    element.close(event.submitter?.value ?? "no");
+    const answer = event.submitter?.value ?? "no";
+    // Not at its close, which comes later: what is wanted is done while the page that asked is shown.
+    resolve(answer === "yes");
+    element.close(answer);
   });
   element.addEventListener("close", () => {
     element.remove();
-    resolve(element.returnValue === "yes");
+    resolve(false);
   });
   document.body.append(element);
   element.showModal();

@@ -1,6 +1,6 @@
 // Which page is shown: by the hash, so that a link to a user survives a reload. The key does not: whoever reloads signs in again.
 import { app, enterByAccess, isByAccess, signIn, signOut } from "./api.js";
-import { action, h, say, show, theirs } from "./dom.js";
+import { action, closeDialogs, h, say, show, theirs } from "./dom.js";
 import { overview } from "./overview.js";
 import { user } from "./user.js";
 
@@ -10,11 +10,15 @@ async function route() {
   shown += 1;
   const mine = shown;
   const isCurrent = () => mine === shown;
+  const again = async () => {
+    if (isCurrent()) await route();
+  };
+  closeDialogs();
   navigation();
   if (app === null) return askForKey();
   const [, page, uid] = location.hash.split("/");
   try {
-    if (page === "users" && uid) await user(decoded(uid), isCurrent);
+    if (page === "users" && uid) await user(decoded(uid), isCurrent, again);
     else await overview(isCurrent);
   } catch (error) {
     if (isCurrent()) failed(error.message);
@@ -70,7 +74,7 @@ function navigation() {
   nav.hidden = app === null;
   if (app === null) return nav.replaceChildren();
   const leave = () => {
-    if (isByAccess) return location.assign("/cdn-cgi/access/logout");
+    if (isByAccess()) return location.assign("/cdn-cgi/access/logout");
     signOut();
     say("Signed out.");
     void route();
@@ -78,7 +82,7 @@ function navigation() {
   nav.replaceChildren(
     h("a", { href: "#/" }, "Overview"),
     choice(),
-    h("span", { class: "quiet" }, isByAccess ? "person " : "key ", theirs(app.key.name), ` (${app.key.scope})`),
+    h("span", { class: "quiet" }, isByAccess() ? "person " : "key ", theirs(app.key.name), ` (${app.key.scope})`),
     h("button", { onclick: leave }, "Sign out"),
   );
 }
@@ -89,7 +93,12 @@ function choice() {
   if (apps.length < 2) return h("span", { class: "quiet" }, "app ", theirs(app.appId));
   const options = apps.map((appId) => h("option", { value: appId, selected: appId === app.appId }, appId));
   const choose = action(async (select) => {
-    await enterByAccess(select.value);
+    try {
+      await enterByAccess(select.value);
+    } catch (error) {
+      select.value = app.appId;
+      throw error;
+    }
     await route();
   });
   return h("select", { "aria-label": "App", onchange: choose }, options);

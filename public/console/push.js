@@ -10,7 +10,11 @@ export function testPush(uid, count) {
   const push = action(async () => {
     const isWanted = await confirmed({
       title: "Send a test push?",
-      text: "A push with the title “Test” goes to each device of this user that is not muted, now. Nothing is changed or removed by it.",
+      text: [
+        "A push with the title “Test” goes to each device of ",
+        theirs(uid),
+        " that is not muted, now. Nothing is changed or removed by it.",
+      ],
       yes: "Send it",
     });
     if (!isWanted) return;

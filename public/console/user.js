@@ -5,14 +5,14 @@ import { find } from "./overview.js";
 import { testPush } from "./push.js";
 import { changeWords, kindWords, masked, platformWords, time } from "./words.js";
 
-export async function user(uid, isCurrent) {
+/** `again` shows the page anew, if it is shown still. */
+export async function user(uid, isCurrent, again) {
   show(uid, h("h2", {}, theirs(uid)), h("p", {}, "Looking …"));
   const [explained, { pushTokens }] = await Promise.all([
     call("GET", userPath(uid, "/explain")),
     call("GET", userPath(uid, "/push_tokens?includeMuted=true")),
   ]);
   if (!isCurrent()) return;
-  const again = () => user(uid, isCurrent);
   show(
     uid,
     h("h2", {}, theirs(explained.uid)),
@@ -113,7 +113,11 @@ function tokenText(uid, { token, kind, suspect }, again) {
   const remove = action(async () => {
     const isWanted = await confirmed({
       title: "Remove this registration?",
-      text: `Senders no longer get this ${kindWords(kind)} token. The user stays logged in, and the app may register it again at its next launch.`,
+      text: [
+        `Senders no longer get this ${kindWords(kind)} token of `,
+        theirs(uid),
+        ". The user stays logged in, and the app may register it again at its next launch.",
+      ],
       yes: "Remove it",
     });
     if (!isWanted) return;
@@ -139,7 +143,9 @@ function endOne(uid, device, name, again) {
       text: [
         "“",
         theirs(name),
-        "” gets no more pushes, and can never register with this login again. The user must log in anew there.",
+        "” of ",
+        theirs(uid),
+        " gets no more pushes, and can never register with this login again. The user must log in anew there.",
       ],
       yes: "End the session",
     });
@@ -185,7 +191,7 @@ function whole(uid, count, again) {
   const endAll = action(async () => {
     const isWanted = await confirmed({
       title: "End all sessions?",
-      text: `All ${count} devices of this user get no more pushes, and the user must log in anew on each.`,
+      text: [`All devices (${count}) of `, theirs(uid), " get no more pushes, and the user must log in anew on each."],
       yes: "End all sessions",
     });
     if (!isWanted) return;
@@ -196,7 +202,11 @@ function whole(uid, count, again) {
   const erase = action(async () => {
     const isWanted = await confirmed({
       title: "Erase this user?",
-      text: "Everything held about the user is deleted, the record too, and all sessions end. This cannot be undone.",
+      text: [
+        "Everything held about ",
+        theirs(uid),
+        " is deleted, the record too, and all sessions end. This cannot be undone.",
+      ],
       yes: "Erase the user",
       typed: uid,
     });

@@ -37,7 +37,8 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 export const proxy: MiddlewareHandler<AppEnv> = createMiddleware<AppEnv>((c, next) => {
   const app = cometChatApp(c);
-  if (app === null) return next();
+  // A person is no client of the app, whatever comes with the call.
+  if (app === null || c.var.person !== undefined) return next();
   // Of a back end's calls only those that change push tokens are copied, and nothing is passed on.
   if (isBackEnd(c)) return mirror(c, next, app);
   const authToken = authTokenOf(c);

@@ -20,6 +20,7 @@ const BINDINGS = {
   CONSOLE_ACCESS: access([
     { email: "Anna@acme.example", app: "test", scope: "fullAccess" },
     { email: ANNA, app: "caseless", scope: "sender" },
+    { email: ANNA, app: "chat", scope: "sender" },
     { email: "ben@acme.example", app: "test", scope: "sender" },
   ]),
 };
@@ -69,18 +70,19 @@ interface Called {
   bindings?: object;
   /** `ctx.access` of the runtime. */
   runtime?: CloudflareAccessContext;
+  host?: string;
 }
 
 /** A request of the console's page to a path of the API, unless told otherwise. */
 async function ask(
   path: string,
-  { method = "GET", token, headers = {}, body, bindings = BINDINGS, runtime }: Called = {},
+  { method = "GET", token, headers = {}, body, bindings = BINDINGS, runtime, host = "registry.test" }: Called = {},
 ): Promise<Reply> {
   const sent = token === null ? {} : { "cf-access-jwt-assertion": token ?? (await signed()) };
   const init: RequestInit = { method, headers: { "sec-fetch-site": "same-origin", ...sent, ...headers } };
   if (body !== undefined) init.body = JSON.stringify(body);
   const context = Object.assign(createExecutionContext(), runtime === undefined ? {} : { access: runtime });
-  const response = await createApp().request(`https://registry.test${path}`, init, bindings, context);
+  const response = await createApp().request(`https://${host}${path}`, init, bindings, context);
   const text = await response.text();
   return { status: response.status, headers: response.headers, text, body: text === "" ? undefined : JSON.parse(text) };
 }
@@ -97,7 +99,7 @@ describe("a person whom Access vouches for", () => {
     expect(status).toBe(200);
     expect(body.data).toMatchObject({
       appId: "test",
-      key: { name: ANNA, scope: "fullAccess", apps: ["test", "caseless"] },
+      key: { name: ANNA, scope: "fullAccess", apps: ["test", "caseless", "chat"] },
     });
     expect((await api(`/users/${alice.uid}/push_tokens`)).body.data.pushTokens).toMatchObject([{ token }]);
     const removed = await api(`/users/${alice.uid}/push_tokens/remove`, {
@@ -138,6 +140,17 @@ describe("a person whom Access vouches for", () => {
     const token = await signed({ email: "ben@acme.example" });
     const headers = { appId: "test", apikey: API_KEYS.fullAccess };
     expect(await api(`/users/${uniqueUid()}`, { method: "DELETE", token, headers })).toMatchObject(REFUSED);
+  });
+
+  it("is never passed on to CometChat by an auth token that comes with the call", async ({ expect }) => {
+    const headers = { appId: "chat", authToken: "someone_1234567890" };
+    const { body } = await api("/app", {
+      headers,
+      bindings: { ...BINDINGS },
+      host: "push-notification-us.registry.test",
+    });
+    expect(body.data).toMatchObject({ appId: "chat", key: { name: ANNA } });
+    expect(asked).toEqual([`${TEAM}/cdn-cgi/access/certs`]);
   });
 
   it("has a line in the log for each call, without uid", async ({ expect }) => {

@@ -67,6 +67,39 @@ describe("the console behind Cloudflare Access", () => {
     expect(server.logs.join("\n")).toMatch(/"key":"anna@acme.example","call":"DELETE \/v3\/users\/:uid\/sessions"/);
   });
 
+  it("acts in the app that is shown until the other one has answered", async ({ expect }) => {
+    const tab = await openAs("anna@acme.example");
+    await tab.page.getByText(/users hold/).waitFor();
+    await tab.find("nobody");
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    await tab.page.route("**/console/api/v3/app", async (route) => {
+      await released;
+      await route.continue();
+    });
+    await tab.page.getByRole("combobox", { name: "App" }).selectOption("second");
+    const deletion = tab.page.waitForRequest((request) => request.method() === "DELETE");
+    await tab.button("End all sessions").click();
+    await tab.page.getByRole("dialog").getByRole("button", { name: "End all sessions" }).click();
+    expect((await deletion).headers().appid).toBe("demo");
+    await tab.page.getByText("All sessions have ended.").waitFor();
+    release();
+    await tab.page.getByText("This key may look, not change").waitFor();
+    expect(await tab.close()).toEqual([]);
+  });
+
+  it("stays with its app, in the choice too, when the other one does not answer", async ({ expect }) => {
+    const tab = await openAs("anna@acme.example");
+    await tab.page.getByText(/users hold/).waitFor();
+    await tab.page.route("**/console/api/v3/app", (route) => route.fulfill({ status: 503, json: { error: {} } }));
+    const select = tab.page.getByRole("combobox", { name: "App" });
+    await select.selectOption("second");
+    await tab.button("Close").click();
+    expect(await select.inputValue()).toBe("demo");
+    await tab.find("nobody");
+    await tab.button("End all sessions").waitFor();
+    expect(await tab.close(/status of 503/)).toEqual([]);
+  });
+
   it("tells a person who is not on the list so, and still takes a key", async ({ expect }) => {
     const tab = await openAs("eve@acme.example");
     await tab.page.getByText("By Cloudflare Access: You are not on the list").waitFor();

@@ -138,6 +138,59 @@ describe("the console", () => {
     expect(await tab.verdict()).toBe("ended");
   });
 
+  it("names the user in each question, and takes it for a no when the page changes", async ({ expect }) => {
+    const token = await withPhone("asked-about");
+    const tab = await signedIn();
+    await tab.find("asked-about");
+    const dialog = tab.page.getByRole("dialog");
+    for (const name of ["Remove", "End this session", "End all sessions", "Erase the user"]) {
+      await tab.button(name).click();
+      expect(await dialog.locator("p").innerText(), name).toContain("asked-about");
+      await tab.button("Cancel").click();
+    }
+    const calls: string[] = [];
+    tab.page.on("request", (request) => calls.push(request.method()));
+    await tab.button("End all sessions").click();
+    await dialog.waitFor();
+    await tab.page.goBack();
+    await tab.page.getByText(/users hold/).waitFor();
+    expect(await dialog.count()).toBe(0);
+    expect(calls).not.toContain("DELETE");
+    expect(await tokensOf("asked-about")).toEqual([token]);
+  });
+
+  it("says that something was done although the page cannot be shown anew", async ({ expect }) => {
+    await withPhone("not-shown-anew");
+    const tab = await ConsoleTab.open(browser, demo.url);
+    await tab.signIn();
+    await tab.find("not-shown-anew");
+    await tab.page.route("**/explain", (route) => route.fulfill({ status: 503, json: { error: {} } }));
+    await tab.button("Remove").click();
+    await tab.button("Remove it").click();
+    await tab.page.getByText("Removed.", { exact: true }).waitFor();
+    await tab.page.getByRole("heading", { name: "This could not be shown" }).waitFor();
+    expect(await tab.page.getByRole("dialog").count()).toBe(0);
+    expect(await tab.close(/status of 503/)).toEqual([]);
+  });
+
+  it("leaves the page alone to which the reader went while something was done", async ({ expect }) => {
+    await withPhone("left-behind");
+    const tab = await signedIn();
+    await tab.find("left-behind");
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    await tab.page.route("**/sessions", async (route) => {
+      await released;
+      await route.continue();
+    });
+    await tab.button("End all sessions").click();
+    await tab.page.getByRole("dialog").getByRole("button", { name: "End all sessions" }).click();
+    await tab.page.goBack();
+    await tab.page.getByText(/users hold/).waitFor();
+    release();
+    await tab.page.getByText("All sessions have ended.").waitFor();
+    expect(await tab.page.getByRole("heading", { level: 2 }).first().innerText()).toBe("Find a user");
+  });
+
   it("erases a user only once the uid is typed again, and downloads the export before", async ({ expect }) => {
     const token = await withPhone("to-erase");
     const tab = await signedIn();

@@ -63,25 +63,36 @@ async function send(method, path, body, as) {
   }
   say(ASKING);
   let reply;
-  let json;
+  let text;
   try {
     reply = await fetch(path, init);
-    json = reply.type === "opaqueredirect" ? null : await reply.json();
+    text = await reply.text();
   } catch {
     throw new Error("The registry does not answer. Check your connection, then try again.");
   } finally {
     unsay(ASKING);
   }
-  if (json === null) throw new Error("Your login at Cloudflare Access has ended. Reload this page to log in again.");
-  if (json.data !== undefined) return json.data;
-  throw new Error(`${json.error?.message ?? `Status ${reply.status}.`}${adviceOn(reply)}`);
+  if (reply.type === "opaqueredirect")
+    throw new Error("Your login at Cloudflare Access has ended. Reload this page to log in again.");
+  const json = parsed(text);
+  if (json?.data !== undefined) return json.data;
+  throw new Error(`${json?.error?.message ?? `Status ${reply.status}.`}${adviceOn(reply)}`);
+}
+
+/** What does not come from the registry, but from something before it, is no JSON. */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 function adviceOn(reply) {
   const after = reply.headers.get("retry-after");
   if (reply.status === 429) return ` Wait ${after ?? "some"} seconds, then try again.`;
   if (reply.status >= 500)
-    return ` Try again${after === null ? "" : ` in ${after} seconds`}. Request ${reply.headers.get("x-request-id")}.`;
+    return ` Try again${after === null ? "" : ` in ${after} seconds`}. Request ${reply.headers.get("x-request-id") ?? reply.headers.get("cf-ray")}.`;
   if (reply.status === 401) return " Sign in with an app id and an API key of this registry.";
   return "";
 }

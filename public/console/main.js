@@ -49,7 +49,10 @@ function askForKey() {
   const appId = h("input", { name: "appId", required: true, autocomplete: "off", spellcheck: "false" });
   const apiKey = h("input", { name: "apiKey", type: "password", required: true, autocomplete: "off" });
   const signingIn = action(async () => {
-    await signIn(appId.value.trim(), apiKey.value.trim());
+    const [id, key] = [appId.value.trim(), apiKey.value.trim()];
+    if (/[^\x21-\x7e]/.test(id + key))
+      throw new Error("The app id or the API key holds a character that none has. Paste it again.");
+    await signIn(id, key);
     apiKey.value = "";
     await route();
   });

@@ -4,8 +4,10 @@ import type { App } from "../config/apps.ts";
 import { DELIVERED } from "../domain/feedback.ts";
 import type { SenderToken } from "../domain/sender-token.ts";
 import { type Delivery, meaningOf, type TestAnswer } from "../domain/test-push.ts";
+import { withTimeout } from "../durable/timeout.ts";
 import { ApiError } from "../http/errors.ts";
 import { uidOf } from "../http/uids.ts";
+import { PROXY_TIMEOUT_MS } from "../limits.ts";
 import { type FeedbackItem, reportFeedback } from "./feedback.ts";
 import { listUser } from "./own-objects.ts";
 
@@ -47,8 +49,10 @@ export async function testPush(env: Env, app: App, text: string, report: boolean
 async function ask(sender: TestSender | undefined, { appId }: App, uid: string, tokens: SenderToken[]) {
   let deliveries: readonly (Delivery | null)[] | null | undefined;
   try {
-    deliveries = await sender?.push(appId, uid, tokens);
-  } catch (cause) {
+    deliveries = sender && (await withTimeout(sender.push(appId, uid, tokens), PROXY_TIMEOUT_MS));
+  } catch (error) {
+    // What it says in words may hold a token.
+    const cause = new Error((error as Error).name);
     throw new ApiError("ERR_OPERATION_FAILED", "The sender failed. Its own log says why.", { cause });
   }
   if (deliveries != null) return deliveries;

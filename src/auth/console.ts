@@ -9,6 +9,7 @@ import { header, isConsoleApi } from "../http/request.ts";
 import { log } from "../log.ts";
 import { verifyJwt } from "./jwt.ts";
 import { reportMisconfigured } from "./keys.ts";
+import { countingStrangers } from "./middleware.ts";
 
 /** Knows the person of a call below `/console/api`, or refuses it. */
 export const personOfConsole = createMiddleware<AppEnv>(async (c, next) => {
@@ -17,15 +18,15 @@ export const personOfConsole = createMiddleware<AppEnv>(async (c, next) => {
   if (access === null) throw new ApiError("ERR_API_NOT_FOUND", "There is no such page.");
   if (access.problems.length > 0) throw reportMisconfigured(access.problems);
   // The cookie of Access comes with every request to this host, whoever's page makes it.
-  if (c.req.header("sec-fetch-site") !== "same-origin") throw refused("Only the console's own pages may call this.");
+  if (c.req.header("sec-fetch-site") !== "same-origin") return refuse(c, "Only the console's own pages may call this.");
   const email = (await emailOf(c, access))?.toLowerCase();
-  if (email === undefined) throw refused("Cloudflare Access does not say who you are. Reload the page.");
+  if (email === undefined) return refuse(c, "Cloudflare Access does not say who you are. Reload the page.");
   const entries = access.people.filter((each) => each.email.toLowerCase() === email);
   const asked = header(c, "appId");
   const entry = entries.find(({ app }) => asked === undefined || asked === app);
   if (entry === undefined) {
     log.info("a person is not on the console's list", { requestId: c.var.requestId, person: email });
-    throw refused("You are not on the list of this app (docs/console.md).");
+    return refuse(c, "You are not on the list of this app (docs/console.md).");
   }
   c.set("person", { name: email, scope: entry.scope, appId: entry.app, apps: entries.map(({ app }) => app) });
   return next();
@@ -43,6 +44,9 @@ async function emailOf(c: Context<AppEnv>, { jwt }: ConsoleAccess): Promise<stri
   return caller === null || caller.expired ? undefined : caller.uid;
 }
 
-function refused(message: string): ApiError {
-  return new ApiError("AUTH_ERR_NO_ACCESS", message);
+/** Counted by its address, as every call that proves nothing. */
+function refuse(c: Context<AppEnv>, message: string): Promise<never> {
+  return countingStrangers(c, () => {
+    throw new ApiError("AUTH_ERR_NO_ACCESS", message);
+  });
 }

@@ -229,6 +229,20 @@ describe("whoever", () => {
     expect((await api("/app", { token })).status).toBe(400);
   });
 
+  it.for(["brings no token of Access", "signs with a key of their own under the team's kid", "is not on the list"])(
+    "%s is counted by the address, and a person is not",
+    async (who, { expect }) => {
+      const limit = vi.fn(async () => ({ success: false }));
+      const bindings = { ...BINDINGS, RATE_LIMIT_IP: { limit } };
+      const headers = { "cf-connecting-ip": "203.0.113.9" };
+      expect((await api("/app", { bindings, headers })).status).toBe(200);
+      expect(limit).not.toHaveBeenCalled();
+      const token = (await tokens[who]?.()) ?? null;
+      expect((await api("/app", { token, bindings, headers })).status).toBe(429);
+      expect(limit).toHaveBeenCalledWith({ key: expect.stringContaining("203.0.113.9") });
+    },
+  );
+
   it("is not on the list has a line in the log", async ({ expect }) => {
     await api("/app", { token: await signed({ email: "eve@acme.example" }) });
     expect(lines).toContainEqual(expect.objectContaining({ level: "info", person: "eve@acme.example" }));

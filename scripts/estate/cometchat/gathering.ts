@@ -8,7 +8,7 @@ import { type Checkpoint, newCheckpoint, type Reading, readReading, writeCheckpo
 import { sessionOfAuthToken } from "../item.ts";
 import type { CometChatApi } from "./api.ts";
 
-export const USERS_AT_ONCE = 16;
+const USERS_AT_ONCE = 16;
 
 /**
  * Fills `file`, and answers what was found.

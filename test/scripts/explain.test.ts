@@ -1,28 +1,15 @@
 // `npm run explain`: what a registry knows of a user, for people.
-import { describe, inject, it, onTestFinished } from "vitest";
+import { describe, it } from "vitest";
 import { command } from "../../scripts/explain.ts";
 import type { Environment } from "../../scripts/lib/command.ts";
-import { Connections, LoadClient, loadApp } from "../../scripts/lib/load.ts";
-import { serve } from "../../scripts/lib/workerd.ts";
 import { executed } from "../support/node/caught.ts";
+import { startCommandRegistry } from "../support/node/command-registry.ts";
 
 const run = (args: string[], env: Environment) => executed(command, args, env);
 
-async function startRegistry() {
-  const app = loadApp();
-  const server = await serve({ bundle: inject("bundle"), bindings: app.bindings });
-  const connections = new Connections(server.port);
-  onTestFinished(async () => {
-    connections.close();
-    await server.stop();
-  });
-  const env = { REGISTRY_URL: server.url, REGISTRY_APP_ID: app.appId, REGISTRY_API_KEY: app.keys.fullAccess };
-  return { client: new LoadClient(app, connections), env };
-}
-
 describe("npm run explain", () => {
   it("says the verdict, what to do, the devices, and marks what the verdict rests on", async ({ expect }) => {
-    const { client, env } = await startRegistry();
+    const { client, env } = await startCommandRegistry();
     const phone = await client.login("alice");
     const device = { name: "Alice's\u001b[31m phone" };
     await client.asClient(phone, "POST", "/v2/tokens", { fcmToken: "the-phone-of-alice", device });
@@ -44,7 +31,7 @@ describe("npm run explain", () => {
   });
 
   it("asks for a uid of any characters, and reports a refusal", async ({ expect }) => {
-    const { env } = await startRegistry();
+    const { env } = await startCommandRegistry();
     expect((await run(["a/b?c=d#e %", "--json"], env)).out).toContain('"uid": "a/b?c=d#e %"');
     const refused = await run(["alice"], { ...env, REGISTRY_API_KEY: "wrong" });
     expect(refused).toMatchObject({ code: 1, out: "" });

@@ -1,9 +1,9 @@
 // `npm run test-push`: what a sender of the test's own answers, for people.
-import { describe, inject, it, onTestFinished, vi } from "vitest";
-import { type Environment, execute } from "../../scripts/lib/command.ts";
-import { Connections, LoadClient, loadApp } from "../../scripts/lib/load.ts";
-import { serve } from "../../scripts/lib/workerd.ts";
+import { describe, it } from "vitest";
+import type { Environment } from "../../scripts/lib/command.ts";
 import { command } from "../../scripts/test-push.ts";
+import { executed } from "../support/node/caught.ts";
+import { startCommandRegistry } from "../support/node/command-registry.ts";
 
 const SENDER = `
 import { WorkerEntrypoint } from "cloudflare:workers";
@@ -15,39 +15,11 @@ export class TestPush extends WorkerEntrypoint {
   }
 }`;
 
-async function run(args: string[], env: Environment): Promise<{ code: number; out: string; errors: string }> {
-  let [out, errors] = ["", ""];
-  const stdout = vi.spyOn(process.stdout, "write").mockImplementation((chunk) => {
-    out += chunk;
-    return true;
-  });
-  const stderr = vi.spyOn(console, "error").mockImplementation((line) => {
-    errors += line;
-  });
-  try {
-    return { code: await execute(command, args, env), out, errors };
-  } finally {
-    stdout.mockRestore();
-    stderr.mockRestore();
-  }
-}
-
-async function startRegistry(sender?: string) {
-  const app = loadApp();
-  const options = { bundle: inject("bundle"), bindings: app.bindings };
-  const server = await serve(sender === undefined ? options : { ...options, sender });
-  const connections = new Connections(server.port);
-  onTestFinished(async () => {
-    connections.close();
-    await server.stop();
-  });
-  const env = { REGISTRY_URL: server.url, REGISTRY_APP_ID: app.appId, REGISTRY_API_KEY: app.keys.fullAccess };
-  return { client: new LoadClient(app, connections), env };
-}
+const run = (args: string[], env: Environment) => executed(command, args, env);
 
 describe("npm run test-push", () => {
   it("says per device what the provider answered, and feeds it back if asked to", async ({ expect }) => {
-    const { client, env } = await startRegistry(SENDER);
+    const { client, env } = await startCommandRegistry(SENDER);
     const device = { name: "Alice's\u001b[31m phone" };
     await client.asClient(await client.login("alice"), "POST", "/v2/tokens", { fcmToken: "the-phone", device });
     await client.asClient(await client.login("alice"), "POST", "/v2/tokens", { fcmToken: "dead-phone" });
@@ -64,9 +36,9 @@ describe("npm run test-push", () => {
   });
 
   it("says so where nobody can be pushed, and where no sender is bound", async ({ expect }) => {
-    const { env } = await startRegistry(SENDER);
+    const { env } = await startCommandRegistry(SENDER);
     expect(await run(["bob"], env)).toMatchObject({ code: 1, out: expect.stringContaining("npm run explain") });
-    const { env: without } = await startRegistry();
+    const { env: without } = await startCommandRegistry();
     const refused = await run(["bob"], without);
     expect(refused.code).toBe(1);
     expect(refused.errors).toContain("bind one as SENDER");

@@ -37,7 +37,7 @@ export default defineConfig({
         ],
         test: {
           name: "workerd",
-          include: ["test/{http,user-tokens,token-owners,domain}/**/*.test.ts"],
+          include: ["test/{http,user-tokens,token-owners,directory,domain}/**/*.test.ts"],
           testTimeout: 30_000,
         },
       },

@@ -90,6 +90,8 @@ export const OWNER_SHARDS = 256;
  * rows it reads: 16 would take 1.4 times the CPU time, and twice the calls. 8 hold tens of millions of users.
  */
 export const DIRECTORY_OBJECTS = 8;
+/** What a directory object keeps of the rows that it read last, in characters: a few thousand users. All of them share 128 MB. */
+export const RECENT_LINES_CHARS_MAX = 2 * 2 ** 20;
 /** The most that an app may choose. */
 export const DIRECTORY_OBJECTS_MAX = 256;
 /** A user's object waits this long for the directory before it answers that a repeat is needed: less than a release may take. */

@@ -40,7 +40,7 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
     if (snapshot.registrations === 0) {
       if (row === undefined) this.#store.raiseFloor(snapshot.version);
       else if (snapshot.version <= row.version) return { ok: false, version: row.version };
-      else this.#store.remove(row.id, snapshot.version, erase);
+      else this.#store.remove(row.id, snapshot, erase);
       return { ok: true };
     }
     if (row === undefined) {

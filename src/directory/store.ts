@@ -13,6 +13,7 @@ import { LazyTables } from "../durable/lazy-tables.ts";
 import type { Migration } from "../durable/migrate.ts";
 import type { DirectoryRow, Snapshot } from "../durable/snapshots.ts";
 import { MIGRATIONS } from "./migrations.ts";
+import { RecentLines } from "./recent-lines.ts";
 
 /** Users of one hash: of a million users of one object, two share one in one case of seventy. */
 const PLACES = 256;
@@ -46,6 +47,8 @@ export class DirectoryStore {
   readonly #facts: FactsTable;
   /** As stored; read once, then kept in step here. */
   #floor: number | undefined;
+  /** Lines as stored: whatever writes a user's row drops the line. */
+  #recent = new RecentLines();
 
   constructor(storage: DurableObjectStorage, migrations: readonly Migration[] = MIGRATIONS) {
     this.#tables = new LazyTables(storage, migrations);
@@ -58,7 +61,7 @@ export class DirectoryStore {
 
   /** As {@link LazyTables.deleteAll}. */
   async deleteAll(): Promise<void> {
-    this.#floor = undefined;
+    this.#forgetCopies();
     await this.#tables.deleteAll();
   }
 
@@ -97,11 +100,12 @@ export class DirectoryStore {
   }
 
   /**
-   * The user holds nothing any more, as of `version`. `erase`: and leaves nothing of the row. SQLite leaves the bytes of a deleted
+   * The user holds nothing any more, as of that version. `erase`: and leaves nothing of the row. SQLite leaves the bytes of a deleted
    * row in its page until something else needs the room, but values of the same length are written in place: one more row written.
    * (Of earlier states of the row, which had another length, bytes may stand elsewhere until they are written over.)
    */
-  remove(id: number, version: number, erase: boolean): void {
+  remove(id: number, { uid, version }: Snapshot, erase: boolean): void {
+    this.#recent.drop(uid);
     this.#transaction(() => {
       if (erase)
         this.#tables.sql.exec(`UPDATE users SET uid = ${DASHES("uid")}, tokens = ${DASHES("tokens")} WHERE id = ?`, id);
@@ -114,11 +118,23 @@ export class DirectoryStore {
   *lines(uids: readonly string[]): Iterable<string> {
     for (let i = 0; i < uids.length; i += ASKED_AT_ONCE) {
       const asked = uids.slice(i, i + ASKED_AT_ONCE);
-      const bindings: (string | number | null)[] = asked.flatMap((uid) => [baseOf(uid), uid]);
-      while (bindings.length < 2 * ASKED_AT_ONCE) bindings.push(null);
-      const [found = []] = this.#tables.exists ? this.#tables.sql.exec(LINES, ...bindings).raw() : [];
-      for (const place of asked.keys()) yield String(found[place] ?? "");
+      const lines = asked.map((uid) => this.#recent.line(uid));
+      const unknown = asked.filter((_, place) => lines[place] === undefined);
+      const found = unknown.length > 0 ? this.#read(unknown) : [];
+      for (const line of lines) yield line ?? found.shift() ?? "";
     }
+  }
+
+  /** As {@link lines}, of {@link ASKED_AT_ONCE} users at most. */
+  #read(uids: readonly string[]): string[] {
+    const bindings: (string | number | null)[] = uids.flatMap((uid) => [baseOf(uid), uid]);
+    while (bindings.length < 2 * ASKED_AT_ONCE) bindings.push(null);
+    const [found = []] = this.#tables.exists ? this.#tables.sql.exec(LINES, ...bindings).raw() : [];
+    return uids.map((uid, place) => {
+      const line = String(found[place] ?? "");
+      this.#recent.keep(uid, line);
+      return line;
+    });
   }
 
   /** All rows after `id` in the order of their ids, `limit` at most. */
@@ -132,6 +148,7 @@ export class DirectoryStore {
   }
 
   #put(id: number, s: Snapshot): void {
+    this.#recent.drop(s.uid);
     this.#tables.sql.exec(
       `INSERT INTO users (id, uid, version, format, tokens, registrations, muted, shown_since) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET version = excluded.version, format = excluded.format, tokens = excluded.tokens,
@@ -160,9 +177,14 @@ export class DirectoryStore {
     try {
       this.#tables.transaction(write);
     } catch (error) {
-      this.#floor = undefined;
+      this.#forgetCopies();
       throw error;
     }
+  }
+
+  #forgetCopies(): void {
+    this.#floor = undefined;
+    this.#recent = new RecentLines();
   }
 }
 

@@ -45,14 +45,15 @@ export interface UserRow {
 export class DirectoryStore {
   readonly #tables: LazyTables;
   readonly #facts: FactsTable;
-  /** As stored; read once, then kept in step here. */
-  #floor: number | undefined;
   /** Lines as stored: whatever writes a user's row drops the line. */
   #recent = new RecentLines();
 
   constructor(storage: DurableObjectStorage, migrations: readonly Migration[] = MIGRATIONS) {
     this.#tables = new LazyTables(storage, migrations);
     this.#facts = new FactsTable(this.#tables);
+    this.#tables.whenLost(() => {
+      this.#recent = new RecentLines();
+    });
   }
 
   get exists(): boolean {
@@ -61,7 +62,6 @@ export class DirectoryStore {
 
   /** As {@link LazyTables.deleteAll}. */
   async deleteAll(): Promise<void> {
-    this.#forgetCopies();
     await this.#tables.deleteAll();
   }
 
@@ -79,24 +79,22 @@ export class DirectoryStore {
 
   /** At least the version of every user who has no row. */
   floor(): number {
-    this.#floor ??= Number(this.#facts.one("floor")?.value ?? 0);
-    return this.#floor;
+    return Number(this.#facts.one("floor")?.value ?? 0);
   }
 
   /** Writes only a rise. */
   raiseFloor(version: number): void {
     if (version <= this.floor()) return;
-    this.#transaction(() => this.#facts.set("floor", { value: String(version), until: 0 }));
-    this.#floor = version;
+    this.#tables.transaction(() => this.#facts.set("floor", { value: String(version), until: 0 }));
   }
 
   /** @throws if the users of this hash have no place left: nobody makes 256 such uids by chance */
   insert(snapshot: Snapshot): void {
-    this.#transaction(() => this.#put(this.#freeId(snapshot.uid), snapshot));
+    this.#tables.transaction(() => this.#put(this.#freeId(snapshot.uid), snapshot));
   }
 
   replace(id: number, snapshot: Snapshot): void {
-    this.#transaction(() => this.#put(id, snapshot));
+    this.#tables.transaction(() => this.#put(id, snapshot));
   }
 
   /**
@@ -106,7 +104,7 @@ export class DirectoryStore {
    */
   remove(id: number, { uid, version }: Snapshot, erase: boolean): void {
     this.#recent.drop(uid);
-    this.#transaction(() => {
+    this.#tables.transaction(() => {
       if (erase)
         this.#tables.sql.exec(`UPDATE users SET uid = ${DASHES("uid")}, tokens = ${DASHES("tokens")} WHERE id = ?`, id);
       this.#tables.sql.exec("DELETE FROM users WHERE id = ?", id);
@@ -170,21 +168,6 @@ export class DirectoryStore {
     const ids = new Set(this.#tables.rows<UserRow>(question, base, base + PLACES).map(({ id }) => id));
     for (let id = base; id < base + PLACES; id += 1) if (!ids.has(id)) return id;
     throw new Error("too many users of one hash");
-  }
-
-  /** As {@link LazyTables.transaction}. */
-  #transaction(write: () => void): void {
-    try {
-      this.#tables.transaction(write);
-    } catch (error) {
-      this.#forgetCopies();
-      throw error;
-    }
-  }
-
-  #forgetCopies(): void {
-    this.#floor = undefined;
-    this.#recent = new RecentLines();
   }
 }
 

@@ -20,15 +20,23 @@ export interface Fact {
   until: number;
 }
 
+/** Facts that an object remembers; beyond that, it begins anew. */
+const KNOWN_MAX = 100;
+
 export class FactsTable {
   readonly #tables: LazyTables;
+  /** As stored, also that there is none; read once, then kept in step here. */
+  readonly #known = new Map<string, Fact | undefined>();
 
   constructor(tables: LazyTables) {
     this.#tables = tables;
+    tables.whenLost(() => this.#known.clear());
   }
 
   one(fact: string, key = ""): Fact | undefined {
-    return this.#select("WHERE fact = ? AND key = ?", fact, key)[0];
+    const name = nameOf(fact, key);
+    if (!this.#known.has(name)) this.#learn(name, this.#select("WHERE fact = ? AND key = ?", fact, key)[0]);
+    return this.#known.get(name);
   }
 
   all(fact: string): Fact[] {
@@ -37,6 +45,9 @@ export class FactsTable {
 
   /** Writes only a change. */
   set(fact: string, { key = "", value, until }: { key?: string; value: string; until: number }): void {
+    const name = nameOf(fact, key);
+    const known = this.#known.get(name);
+    if (known?.value === value && known.until === until) return;
     this.#tables.sql.exec(
       `INSERT INTO facts (fact, key, value, until) VALUES (?, ?, ?, ?)
        ON CONFLICT (fact, key) DO UPDATE SET value = excluded.value, until = excluded.until
@@ -46,13 +57,18 @@ export class FactsTable {
       value,
       until,
     );
+    this.#learn(name, { key, value, until });
   }
 
   delete(fact: string, key = ""): void {
-    if (this.#tables.exists) this.#tables.sql.exec("DELETE FROM facts WHERE fact = ? AND key = ?", fact, key);
+    const name = nameOf(fact, key);
+    if (!this.#tables.exists || (this.#known.has(name) && this.#known.get(name) === undefined)) return;
+    this.#tables.sql.exec("DELETE FROM facts WHERE fact = ? AND key = ?", fact, key);
+    this.#learn(name, undefined);
   }
 
   deleteAll(facts: readonly string[]): void {
+    this.#known.clear();
     for (const fact of this.#tables.exists ? facts : []) {
       this.#tables.sql.exec("DELETE FROM facts WHERE fact = ?", fact);
     }
@@ -60,6 +76,7 @@ export class FactsTable {
 
   /** Deletes the facts whose time has ended, except those named in `kept`. */
   deleteExpired(now: number, kept: readonly string[] = []): void {
+    this.#known.clear();
     if (!this.#tables.exists) return;
     const places = kept.map(() => "?").join(", ");
     this.#tables.sql.exec(`DELETE FROM facts WHERE until > 0 AND until <= ? AND fact NOT IN (${places})`, now, ...kept);
@@ -78,4 +95,13 @@ export class FactsTable {
   #select(where: string, ...bindings: string[]): Fact[] {
     return this.#tables.rows(`SELECT key, value, until FROM facts ${where}`, ...bindings);
   }
+
+  #learn(name: string, fact: Fact | undefined): void {
+    if (this.#known.size >= KNOWN_MAX) this.#known.clear();
+    this.#known.set(name, fact);
+  }
+}
+
+function nameOf(fact: string, key: string): string {
+  return `${fact} ${key}`;
 }

@@ -18,6 +18,7 @@ export class LazyTables {
   readonly #migrations: readonly Migration[];
   /** Whether the tables exist; read once, then kept in step here. */
   #exists: boolean;
+  readonly #dropCopies: (() => void)[] = [];
 
   constructor(storage: DurableObjectStorage, migrations: readonly Migration[]) {
     this.#storage = storage;
@@ -31,6 +32,11 @@ export class LazyTables {
   /** Whether anything was ever written (and not deleted whole). */
   get exists(): boolean {
     return this.#exists;
+  }
+
+  /** `drop` is called when what was read may be so no longer: a transaction failed, or everything was deleted. */
+  whenLost(drop: () => void): void {
+    this.#dropCopies.push(drop);
   }
 
   /** What a question finds: rows whose columns are the fields of `T`; none where nothing was ever written. */
@@ -47,14 +53,14 @@ export class LazyTables {
         return write();
       });
     } catch (error) {
-      this.#exists = existed;
+      this.#lose(existed);
       throw error;
     }
   }
 
   /** Deletes everything, tables and alarm included. Nothing that must survive may be written again after it. */
   async deleteAll(): Promise<void> {
-    this.#exists = false;
+    this.#lose(false);
     await this.#storage.deleteAll();
   }
 
@@ -75,8 +81,13 @@ export class LazyTables {
       sql.exec("INSERT INTO zeroes (bytes) VALUES (zeroblob(?))", ZEROES_BYTES);
     }
     sql.exec("DROP TABLE zeroes;");
-    this.#exists = false;
+    this.#lose(false);
     this.#migrate();
+  }
+
+  #lose(exists: boolean): void {
+    this.#exists = exists;
+    for (const drop of this.#dropCopies) drop();
   }
 
   #migrate(): void {

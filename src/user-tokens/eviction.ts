@@ -5,7 +5,8 @@ import { REGISTRATIONS_PER_USER_MAX, TOKEN_BYTES_PER_USER_MAX } from "../limits.
 /** What must go of these, whole sessions, those that were refreshed longest ago first; nothing of the session `current`. */
 export function tooMany(all: readonly Registration[], current: string): Registration[] {
   let excess = all.length - REGISTRATIONS_PER_USER_MAX;
-  let excessBytes = all.reduce((sum, row) => sum + bytesOf(row), 0) - TOKEN_BYTES_PER_USER_MAX;
+  let excessBytes = bytesOf(all) - TOKEN_BYTES_PER_USER_MAX;
+  if (excess <= 0 && excessBytes <= 0) return [];
   const sessions = [...Map.groupBy(all, (row) => row.session)]
     .filter(([session]) => session !== current)
     .map(([, rows]) => ({ rows, refreshedAt: Math.max(...rows.map((row) => row.refreshedAt)) }))
@@ -14,13 +15,13 @@ export function tooMany(all: readonly Registration[], current: string): Registra
   for (const { rows } of sessions) {
     if (excess <= 0 && excessBytes <= 0) break;
     excess -= rows.length;
-    excessBytes -= rows.reduce((sum, row) => sum + bytesOf(row), 0);
+    excessBytes -= bytesOf(rows);
     going.push(...rows);
   }
   return going;
 }
 
-/** What the limit of a user's bytes counts; as {@link RegistrationsTable.size} does. */
-function bytesOf({ token, labels }: Registration): number {
-  return token.length + JSON.stringify(labels).length;
+/** What the limit of a user's bytes counts. */
+export function bytesOf(rows: readonly Pick<Registration, "token" | "labels">[]): number {
+  return rows.reduce((sum, { token, labels }) => sum + token.length + JSON.stringify(labels).length, 0);
 }

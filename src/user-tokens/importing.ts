@@ -10,6 +10,7 @@ import {
   TOKEN_BYTES_PER_USER_MAX,
 } from "../limits.ts";
 import { isClaimed } from "./claiming.ts";
+import { bytesOf } from "./eviction.ts";
 import type { Grant, Operation } from "./in-flight.ts";
 import type { ImportItem, ImportOutcome, ImportRequest } from "./outcomes.ts";
 import type { Rooms } from "./rooms.ts";
@@ -94,10 +95,9 @@ function whyNot({ store, ends }: Rooms, { rules }: ImportRequest, item: ImportIt
   if (refusal !== null || ends.importEndedAt(token.hash) >= refreshedAt) return "ended";
   const slot = registrations.slot(session, token.kind);
   if (slot !== undefined && slot !== row && (!slot.imported || slot.refreshedAt > refreshedAt)) return "held_here";
-  const { rows, bytes } = registrations.size();
-  const bytesMore = token.token.length + JSON.stringify(token.labels).length;
+  const more = [...registrations.all(), { token: token.token, labels: withLabels({}, token.labels) }];
   const isMore = row === undefined && slot === undefined;
-  const isFull = rows >= REGISTRATIONS_PER_USER_MAX || bytes + bytesMore > TOKEN_BYTES_PER_USER_MAX;
+  const isFull = more.length > REGISTRATIONS_PER_USER_MAX || bytesOf(more) > TOKEN_BYTES_PER_USER_MAX;
   return isMore && isFull ? "full" : null;
 }
 

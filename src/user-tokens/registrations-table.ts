@@ -1,6 +1,7 @@
 // The table of registrations: every statement, rows to domain and back. Read anywhere; written by slots.ts alone.
 import type { Kind } from "../domain/kinds.ts";
-import type { ListedToken, PushToken, Registration } from "../domain/registration.ts";
+import { withLabels } from "../domain/labels.ts";
+import type { PushToken, Registration } from "../domain/registration.ts";
 import type { LazyTables } from "../durable/lazy-tables.ts";
 
 /** A registration as a row: its columns under the names of the fields. */
@@ -39,86 +40,78 @@ const COMPARED = Object.keys({ kind: true, token: true, hash: true, platform: tr
   true
 >) as Exclude<keyof PushToken, "labels">[];
 
-const UNCHANGED = `SELECT registered_at AS registeredAt FROM registrations WHERE session = ?
-  ${COMPARED.map((field) => `AND ${COLUMN[field]} = ?`).join(" ")}
-  AND refreshed_at > ? AND suspect_at IS NULL AND imported = 0 AND claimed >= ?`;
-
-/** `json_patch` is RFC 7396, as `withLabels` is: a label that is not stated stays, `null` removes it. */
-const AND_SAME_LABELS = "AND json_patch(labels, ?) = labels";
-
 export class RegistrationsTable {
   readonly #tables: LazyTables;
+  /** As stored; read once after each change. A user has at most a hundred. */
+  #rows: readonly Registration[] | undefined;
 
   constructor(tables: LazyTables) {
     this.#tables = tables;
+    tables.whenLost(() => this.#isChanged());
   }
 
   all(): Registration[] {
-    return this.#select("");
+    return [...this.#all()];
   }
 
   ofSession(session: string): Registration[] {
-    return this.#select("WHERE session = ?", session);
+    return this.#all().filter((row) => row.session === session);
   }
 
   slot(session: string, kind: Kind): Registration | undefined {
-    return this.#select("WHERE session = ? AND kind = ?", session, kind)[0];
+    return this.#all().find((row) => row.session === session && row.kind === kind);
   }
 
   /** The registration of the token of that hash, in whatever session: a user has at most one. */
   holding(hash: string): Registration | undefined {
-    return this.#select("WHERE hash = ?", hash)[0];
+    return this.#all().find((row) => row.hash === hash);
   }
 
   /** Whether any session holds the token of that hash. */
   holds(hash: string): boolean {
-    return this.#tables.rows("SELECT 1 FROM registrations WHERE hash = ?", hash).length > 0;
+    return this.holding(hash) !== undefined;
   }
 
   count(): number {
-    return this.size().rows;
-  }
-
-  /** How many rows there are, and the characters of their tokens and labels. */
-  size(): { rows: number; bytes: number } {
-    const question =
-      "SELECT count(*) AS rows, coalesce(sum(length(token) + length(labels)), 0) AS bytes FROM registrations";
-    return this.#tables.rows<{ rows: number; bytes: number }>(question)[0] ?? { rows: 0, bytes: 0 };
-  }
-
-  /** Token and platform of each row refreshed after `since` (epoch ms), oldest first: only the columns that clients see. */
-  tokens(since: number): ListedToken[] {
-    return this.#tables.rows(
-      "SELECT token, platform FROM registrations WHERE refreshed_at > ? ORDER BY registered_at, session, kind",
-      since,
-    );
+    return this.#all().length;
   }
 
   /**
    * When the slot's registration was made (epoch ms), if it is this very one, refreshed after `since`, not suspect and, where
-   * it must be, claimed; else `undefined`. Asked by every launch, so the database compares: each column that it sends costs.
+   * it must be, claimed; else `undefined`.
    */
   unchangedSince(session: string, token: PushToken, since: number, mustBeClaimed: boolean): number | undefined {
-    const compared = COMPARED.map((field) => token[field]);
-    const bindings = [session, ...compared, since, mustBeClaimed ? 1 : 0];
-    const states = Object.keys(token.labels).length > 0;
-    const question = states ? `${UNCHANGED} ${AND_SAME_LABELS}` : UNCHANGED;
-    if (states) bindings.push(JSON.stringify(token.labels));
-    return this.#tables.rows<Pick<Row, "registeredAt">>(question, ...bindings)[0]?.registeredAt;
+    const row = this.slot(session, token.kind);
+    if (row === undefined || row.imported || row.suspectAt !== null || row.refreshedAt <= since) return undefined;
+    if (mustBeClaimed && !row.claimed) return undefined;
+    const isSame = COMPARED.every((field) => row[field] === token[field]) && hasLabels(row, token);
+    return isSame ? row.registeredAt : undefined;
   }
 
   put(registration: Registration): void {
     const values = FIELDS.map((field) => toSql(registration[field]));
     this.#tables.sql.exec(`INSERT OR REPLACE INTO registrations (${COLUMNS}) VALUES (${PLACES})`, ...values);
+    this.#isChanged();
   }
 
   delete({ session, kind }: Pick<Registration, "session" | "kind">): void {
     this.#tables.sql.exec("DELETE FROM registrations WHERE session = ? AND kind = ?", session, kind);
+    this.#isChanged();
   }
 
-  #select(where: string, ...bindings: string[]): Registration[] {
-    return this.#tables.rows<Row>(`SELECT ${AS_FIELDS} FROM registrations ${where}`, ...bindings).map(toRegistration);
+  #all(): readonly Registration[] {
+    this.#rows ??= this.#tables.rows<Row>(`SELECT ${AS_FIELDS} FROM registrations`).map(toRegistration);
+    return this.#rows;
   }
+
+  #isChanged(): void {
+    this.#rows = undefined;
+  }
+}
+
+/** Whether the row has the labels that the call states. */
+function hasLabels({ labels }: Registration, stated: PushToken): boolean {
+  return JSON.stringify(withLabels(labels, stated.labels)) === JSON.stringify(labels);
 }
 
 function toSql(value: Registration[keyof Registration]): string | number | null {

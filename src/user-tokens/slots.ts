@@ -7,15 +7,7 @@ import type { ChangeKind, PushToken, Registration } from "../domain/registration
 import { looksAlike } from "../domain/sender-token.ts";
 import { appOf, type PlatformOf } from "../durable/platform.ts";
 import { appNow } from "../durable/settings.ts";
-import {
-  DAY_MS,
-  MUTED_KEPT_MS,
-  REGISTRATIONS_PER_USER_MAX,
-  RESTORED_VERSION_AHEAD_MS,
-  SETTING_DAYS_MAX,
-  TOKEN_BYTES_PER_USER_MAX,
-  VERSION_AHEAD_MS,
-} from "../limits.ts";
+import { DAY_MS, MUTED_KEPT_MS, RESTORED_VERSION_AHEAD_MS, SETTING_DAYS_MAX, VERSION_AHEAD_MS } from "../limits.ts";
 import { countChanges } from "../metrics.ts";
 import type { Alarm } from "./alarm.ts";
 import { change, type Draft } from "./change.ts";
@@ -145,8 +137,6 @@ export class Slots {
    * registers.
    */
   #evict(draft: Draft, current: string, now: number): void {
-    const { rows, bytes } = this.#rows.size();
-    if (rows <= REGISTRATIONS_PER_USER_MAX && bytes <= TOKEN_BYTES_PER_USER_MAX) return;
     this.#remove(draft, tooMany(this.#rows.all(), current), "evicted", now);
   }
 

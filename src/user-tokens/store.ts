@@ -47,13 +47,17 @@ export class UserTokensStore {
   /** Fences and `valid_from` as stored, because every call of a session asks for them. Read once, then kept in step here. */
   #ends: { fences: Map<string, Fence>; validFrom: ValidFrom | undefined } | undefined;
   /** As stored; read once, then kept in step here. `null`: there is none. */
-  #shown: Shown | null | undefined;
+  #record: StoredRecord | null | undefined;
   #highestVersion = 0;
 
   constructor(storage: DurableObjectStorage, migrations: readonly Migration[] = MIGRATIONS) {
     this.#tables = new LazyTables(storage, migrations);
     this.#facts = new FactsTable(this.#tables);
     this.registrations = new RegistrationsTable(this.#tables);
+    this.#tables.whenLost(() => {
+      this.#ends = undefined;
+      this.#record = undefined;
+    });
   }
 
   get exists(): boolean {
@@ -62,32 +66,20 @@ export class UserTokensStore {
 
   /** As {@link LazyTables.transaction}. */
   transaction<T>(write: () => T): T {
-    try {
-      return this.#tables.transaction(write);
-    } catch (error) {
-      this.#forgetCopies();
-      throw error;
-    }
+    return this.#tables.transaction(write);
   }
 
   /** As {@link LazyTables.deleteAll}. */
   async deleteAll(): Promise<void> {
-    this.#forgetCopies();
     await this.#tables.deleteAll();
   }
 
   /** As {@link LazyTables.wipe}, but that the marks of ended sessions stay. */
   wipe(): void {
     const { fences, validFrom } = this.#sessionEnds();
-    this.#forgetCopies();
     this.#tables.wipe();
     if (validFrom !== undefined) this.setValidFrom(validFrom);
     for (const fence of fences.values()) this.setFence(fence);
-  }
-
-  #forgetCopies(): void {
-    this.#ends = undefined;
-    this.#shown = undefined;
   }
 
   uid(): string | null {
@@ -206,8 +198,7 @@ export class UserTokensStore {
 
   /** What the directory has, or is about to get; `null`: this user was never shown. */
   shown(): Shown | null {
-    if (this.#shown === undefined) this.#shown = this.#record()?.shown ?? null;
-    return this.#shown;
+    return this.#stored()?.shown ?? null;
   }
 
   /** Of {@link shown}; 0: there is none. */
@@ -222,15 +213,15 @@ export class UserTokensStore {
 
   /** The record of changes at `now`, oldest first. */
   changes(now: number): Change[] {
-    const record = this.#record();
-    return record !== undefined && record.until > now ? record.changes.map(fromStored) : [];
+    const record = this.#stored();
+    return record !== null && record.until > now ? record.changes.map(fromStored) : [];
   }
 
   /** Adds to the record, in one row whatever the number of changes; the oldest are dropped. `shown`: senders see a change. */
   addChanges(changes: readonly Change[], shown: Shown | null, now: number): void {
     if (changes.length === 0 && shown === null) return;
-    const before = this.#record();
-    const isOver = before === undefined || before.until <= now;
+    const before = this.#stored();
+    const isOver = before === null || before.until <= now;
     const kept = [...(isOver ? [] : before.changes), ...changes.map(toStored)].slice(-CHANGES_MAX);
     const until = changes.length > 0 ? now + CHANGES_KEPT_MS : (before?.until ?? 0);
     this.#setRecord({ shown: shown ?? before?.shown ?? null, changes: kept, until: kept.length === 0 ? 0 : until });
@@ -238,28 +229,33 @@ export class UserTokensStore {
 
   /** Deletes the changes whose time has ended. What the directory has is kept with them unless `isNobody`. */
   deleteExpiredChanges(isNobody: boolean, now: number): void {
-    const record = this.#record();
-    if (record === undefined || record.until > now) return;
+    const record = this.#stored();
+    if (record === null || record.until > now) return;
     if (!isNobody) this.#setRecord({ shown: record.shown, changes: [], until: 0 });
     else {
       this.#facts.delete("changes");
-      this.#shown = null;
+      this.#record = null;
     }
   }
 
-  #record(): StoredRecord | undefined {
+  #stored(): StoredRecord | null {
+    if (this.#record !== undefined) return this.#record;
     const fact = this.#facts.one("changes");
-    if (fact === undefined) return undefined;
-    const [shown, ...changes] = JSON.parse(fact.value);
-    if (shown !== null) this.#highestVersion = Math.max(this.#highestVersion, shown[0]);
-    return { shown: shown && { version: shown[0], generation: shown[1] }, changes, until: fact.until };
+    if (fact === undefined) this.#record = null;
+    else {
+      const [shown, ...changes] = JSON.parse(fact.value);
+      this.#record = { shown: shown && { version: shown[0], generation: shown[1] }, changes, until: fact.until };
+      this.#highestVersion = Math.max(this.#highestVersion, this.version);
+    }
+    return this.#record;
   }
 
-  #setRecord({ shown, changes, until }: StoredRecord): void {
+  #setRecord(record: StoredRecord): void {
+    const { shown, changes, until } = record;
     const value = JSON.stringify([shown && [shown.version, shown.generation], ...changes]);
     this.#facts.set("changes", { value, until });
-    this.#shown = shown;
-    this.#highestVersion = Math.max(this.#highestVersion, shown?.version ?? 0);
+    this.#record = record;
+    this.#highestVersion = Math.max(this.#highestVersion, this.version);
   }
 
   // Erasure

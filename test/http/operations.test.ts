@@ -1,4 +1,4 @@
-import { runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, it, vi } from "vitest";
 import { createApp } from "../../src/app.ts";
@@ -103,6 +103,8 @@ describe("POST /v3/users/{uid}/reconcile", () => {
         );
       }
     });
+    // A restore begins with another instance.
+    await evictDurableObject(object);
   }
 
   it("drops a token that moved to another user since, and the other keeps it", async ({ expect }) => {

@@ -14,7 +14,7 @@ import type { AppEnv } from "../http/context.ts";
 import { invalid } from "../http/errors.ts";
 import { type Given, givenValue, problemsOf, readGiven } from "../http/given.ts";
 import { labelChangesOf, refusedLabels } from "../http/labels.ts";
-import { body, header } from "../http/request.ts";
+import { body, header, parametersOf } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { hashOf, toPushToken } from "../http/tokens.ts";
 import { tellUser } from "../objects.ts";
@@ -43,7 +43,7 @@ export const successor = new Hono<AppEnv>()
     return c.json({ data: { success: true, ...(Object.keys(refused).length === 0 ? {} : { refused }) } });
   })
   .get("/", knownApp, clientOrBackEnd(), async (c) => {
-    await identifyFor(c, c.req.query("authToken"));
+    await identifyFor(c, parametersOf(c).get("authToken"));
     const held = await list(c);
     return c.json({ data: { pushTokens: (isAll(c) ? held : ofSession(c, held)).map((each) => shown(c, each)) } });
   })

@@ -57,10 +57,10 @@ async function claimOne(
   const { session, rules } = request;
   const { hash } = token;
   let isLate = false;
-  const mayTake = takeovers.begin(rules.takeoversPerUser, Date.now());
+  const mayTake = takeovers.begin(hash, rules.takeoversPerUser, Date.now());
   const claim = await owners.claim(hash, { policy: rules.policy, mayTake, until }, (answer) => {
     const now = Date.now();
-    takeovers.end(answer, now);
+    takeovers.end(hash, answer, now);
     if (answer?.ok !== true || answer.taken === "nothing") return;
     if (isLate && ends.refusal(session, now) === null) slots.recordTaken(request, [token], now);
     const app = appOf(platform());

@@ -6,8 +6,8 @@
 //   valid_from    ''         epoch ms                      when no older auth token can live
 //   fence         session    [issuedAt, endedAt, open]     when no auth token of the session can live
 //   muted         session    ''                            MUTED_KEPT_MS after its last registration went
-//   takeovers     ''         installations taken           end of the window
-//                            from others
+//   takeovers     ''         [installations taken from     end of the window
+//                            others, hashes of the latest]
 //   changes       ''         what the directory is to      the last change + CHANGES_KEPT_MS; 0 if there is none
 //                            have, and the record of
 //                            changes
@@ -37,6 +37,8 @@ export interface Shown {
 
 export interface TakeoverWindow {
   count: number;
+  /** The latest of them, TAKEOVERS_REMEMBERED_MAX at most. */
+  hashes: readonly string[];
   until: number;
 }
 
@@ -192,14 +194,16 @@ export class UserTokensStore {
 
   // Takeovers
 
-  /** How many installations the user took from others in the window that is open at `now`, and when it ends. */
+  /** Which installations the user took from others in the window that is open at `now`, and when it ends. */
   takeovers(now: number): TakeoverWindow | undefined {
     const fact = this.#facts.one("takeovers");
-    return fact && fact.until > now ? { count: Number(fact.value), until: fact.until } : undefined;
+    if (fact === undefined || fact.until <= now) return undefined;
+    const [count, ...hashes] = JSON.parse(fact.value);
+    return { count, hashes, until: fact.until };
   }
 
-  setTakeovers({ count, until }: TakeoverWindow): void {
-    this.#facts.set("takeovers", { value: String(count), until });
+  setTakeovers({ count, hashes, until }: TakeoverWindow): void {
+    this.#facts.set("takeovers", { value: JSON.stringify([count, ...hashes]), until });
   }
 
   // What the directory has, and the record of changes: one row, for almost every change writes both.

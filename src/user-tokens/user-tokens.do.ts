@@ -160,10 +160,11 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
    * stored by a registration under way either.
    */
   async unregister({ session, slots }: UnregisterRequest): Promise<{ removed: number } | Unavailable> {
-    const rows = slots.flatMap(({ kind, hash, registeredAt }) => {
+    const rows = slots.flatMap((slot) => {
       const { registrations } = this.#store;
-      const row = session === null ? registrations.holding(hash) : registrations.slot(session, kind);
-      return row?.hash === hash && row.registeredAt === (registeredAt ?? row.registeredAt) ? [row] : [];
+      const row = session === null ? registrations.named(slot) : registrations.slot(session, slot.kind);
+      if (row === undefined || (row.hash !== slot.hash && row.token !== slot.token)) return [];
+      return row.registeredAt === (slot.registeredAt ?? row.registeredAt) ? [row] : [];
     });
     const named = slots.filter(({ registeredAt }) => registeredAt === undefined);
     const dropped = named.map(({ hash }) => this.#operations.drop(session, hash));

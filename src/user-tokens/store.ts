@@ -51,6 +51,8 @@ export class UserTokensStore {
   /** As stored; read once, then kept in step here. `null`: there is none. */
   #shown: Shown | null | undefined;
   #highestVersion = 0;
+  /** Erasures since this instance woke. What was asked before one leaves nothing behind it. */
+  erasures = 0;
 
   constructor(storage: DurableObjectStorage, migrations: readonly Migration[] = MIGRATIONS) {
     this.#tables = new LazyTables(storage, migrations);
@@ -275,6 +277,7 @@ export class UserTokensStore {
 
   /** Deletes what about the user is not a registration, but for marks, and what the erasure needs until it has ended. */
   beginErasure(uid: string): void {
+    this.erasures += 1;
     this.#facts.set("erasure", { value: "", until: 0 });
     this.setUid(uid);
     this.#facts.deleteAll(["muted", "takeovers"]);

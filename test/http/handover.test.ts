@@ -3,6 +3,7 @@ import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "
 import { env } from "cloudflare:workers";
 import { afterEach, describe, it, vi } from "vitest";
 import type { Policy } from "../../src/domain/registration.ts";
+import type { ClaimRequest } from "../../src/durable/claims.ts";
 import { tokenHash, tokenOwnersName, userHash } from "../../src/durable/names.ts";
 import type { UserTokens } from "../../src/user-tokens/user-tokens.do.ts";
 import { login, serverCall, type TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
@@ -494,6 +495,56 @@ describe("a takeover that keeps nothing in the end", () => {
       expect(await alice.tokens()).toEqual([token]);
     },
   );
+
+  /** A takeover of whose claim the answer comes too late, once `then` has happened: the taker is told 503, and holds nothing. */
+  async function takenTooLate(then: (mallory: TestSession) => Promise<unknown>) {
+    const [alice, mallory] = [await login(), await login()];
+    const token = uniqueToken();
+    const hash = await tokenHash("apns", token);
+    await alice.register({ apnsToken: token });
+    const { fault, open } = holdBack({ after: true });
+    const late = on("claim", async (call, method, args) => {
+      const request = args[0] as ClaimRequest;
+      if (request.hash === hash) return fault(call, method, args);
+      // The claim before it fails, and takes all the time that both have.
+      vi.useFakeTimers({ toFake: ["Date"], now: request.until });
+      throw platformErrors.overloaded();
+    });
+    await breakOwnersFor("test", mallory.uid, late);
+    const status = (await mallory.register({ fcmToken: uniqueToken(), apnsToken: token })).status;
+    await then(mallory);
+    const lines = vi.spyOn(console, "log").mockImplementation(() => {});
+    open();
+    await vi.waitFor(() => {
+      if (!lines.mock.calls.some(([line]) => line.includes("taken from another user"))) throw new Error("not yet");
+    });
+    lines.mockRestore();
+    const { body } = await serverCall("GET", `/v3/users/${mallory.uid}/export`);
+    return { alice, mallory, token, status, exported: body.data };
+  }
+
+  const meanwhile: [string, (mallory: TestSession) => Promise<unknown>][] = [
+    ["is told 503", async () => undefined],
+    ["is told 503 and logs out", (mallory) => mallory.logout()],
+  ];
+  it.for(meanwhile)(
+    "because the taker %s before the claim is answered shows in both users' records, and counts",
+    async ([, then], { expect }) => {
+      const { alice, mallory, token, status, exported } = await takenTooLate(then);
+      expect(status).toBe(503);
+      const taken = { change: "taken_from_another_user", session: mallory.id };
+      expect(exported).toMatchObject({ takeovers: { count: 1 }, changes: [taken] });
+      expect((await changes(alice)).at(-1)).toMatchObject({ change: "taken_by_another_user" });
+      expect(await holders(token)).toEqual([]);
+    },
+  );
+
+  it("because the taker is erased before the claim is answered leaves nothing of the taker", async ({ expect }) => {
+    const { alice, status, exported } = await takenTooLate(({ uid }) => serverCall("DELETE", `/v3/users/${uid}`));
+    expect(status).toBe(503);
+    expect(exported).toMatchObject({ takeovers: null, changes: [] });
+    expect((await changes(alice)).at(-1)).toMatchObject({ change: "taken_by_another_user" });
+  });
 
   it("because the owner took it back meanwhile shows in both users' records", async ({ expect }) => {
     const { alice, mallory, token, registering, open } = await taking();

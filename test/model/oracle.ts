@@ -191,7 +191,12 @@ export class Oracle implements Observer {
         method === "claim" && from?.object === call.to && from.life !== call.to.life;
       if (this.#world.calls.some(isFromBefore)) this.#prepared.add(user);
     }
-    if (action.do === "import") for (const { token } of action.items) this.#erased.delete(`${user} ${token.hash}`);
+    if (action.do === "import") {
+      for (const { token } of action.items) {
+        this.#attempted.set(`${user} (import) ${token.hash}`, step);
+        this.#erased.delete(`${user} ${token.hash}`);
+      }
+    }
     if (action.do !== "register") return;
     for (const token of action.tokens) {
       this.#attempted.set(`${user} ${action.session.id} ${token.hash}`, step);

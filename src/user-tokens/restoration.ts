@@ -39,43 +39,43 @@ export class Restoration {
 
   /**
    * `unavailable`: the object that keeps the marks did not answer, or the call is a late one, whose caller gave up and may have
-   * restored the data since; nothing has changed.
+   * restored the data since; here nothing has changed.
    * @throws if the platform keeps no data of that time; then nothing has changed either
    */
   async prepare({ at, askedAt }: RestoreRequest): Promise<RestoreOutcome> {
     const { storage } = this.#platform().ctx;
+    // First, for it fails where there is no such moment: marks that are kept say that a restore began.
+    const bookmark = await storage.getBookmarkForTime(at);
     if (this.#isLate(askedAt)) return { ok: false, reason: "unavailable" };
     this.#ended ??= Promise.withResolvers();
     this.#preparing += 1;
+    let isPrepared = false;
     try {
-      await this.#keepMarks();
-    } catch (error) {
-      log.warn("a restore waits for the object that keeps the marks", { error });
-      this.#open();
-      return { ok: false, reason: "unavailable" };
+      if (!(await this.#keepMarks()) || this.#isLate(askedAt)) return { ok: false, reason: "unavailable" };
+      await storage.onNextSessionRestoreBookmark(bookmark);
+      isPrepared = true;
+      return { ok: true };
+    } finally {
+      if (!isPrepared) this.#open();
     }
-    if (this.#isLate(askedAt)) {
-      this.#open();
-      return { ok: false, reason: "unavailable" };
-    }
-    try {
-      await storage.onNextSessionRestoreBookmark(await storage.getBookmarkForTime(at));
-    } catch (error) {
-      this.#open();
-      throw error;
-    }
-    return { ok: true };
   }
 
   #isLate(askedAt: number): boolean {
     return askedAt <= this.#reconciledAt || Date.now() > askedAt + OBJECT_TIMEOUT_MS;
   }
 
-  async #keepMarks(): Promise<void> {
+  /** Answers whether the other object has confirmed. */
+  async #keepMarks(): Promise<boolean> {
     const { ctx, env } = this.#platform();
     const users = inJurisdiction(env.USER_TOKENS, ctx.id.jurisdiction);
     const safe: UserTokensRpc = users.getByName(safeNameOf(nameOf({ ctx, env })));
-    await withTimeout(safe.keepMarks(this.#ends.marks()), CLAIM_TIMEOUT_MS);
+    try {
+      await withTimeout(safe.keepMarks(this.#ends.marks()), CLAIM_TIMEOUT_MS);
+      return true;
+    } catch (error) {
+      log.warn("a restore waits for the object that keeps the marks", { error });
+      return false;
+    }
   }
 
   /** A call changed nothing. Another may be under way, or have set its bookmark. */

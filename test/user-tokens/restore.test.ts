@@ -210,6 +210,33 @@ describe.for(IDENTITIES)("after a restore, with identity %s,", ([identity, app, 
   });
 });
 
+describe("a restore to a moment of which the platform keeps no data", () => {
+  it("changes nothing, and the next one counts from its own beginning", async ({ expect }) => {
+    const session: TestSession = await login();
+    await session.register({ fcmToken: uniqueToken() });
+    const object = await userObject("test", session.uid);
+    const moment = Date.now();
+    const failed = await runInDurableObject(object, (_, { storage }) => {
+      Object.defineProperty(storage, "getBookmarkForTime", {
+        configurable: true,
+        value: () => Promise.reject(new Error("there is no such moment")),
+      });
+      return restore(session, moment - 1000);
+    });
+    expect(failed.status).toBe(500);
+    expect(await tablesOf(await keeperOf("test", session.uid))).toEqual([]);
+    // What was registered since then is no part of a restore, and the object ends sessions as before.
+    const other = await login(session.uid);
+    await other.register({ apnsToken: uniqueToken() });
+    expect((await other.logout()).status).toBe(200);
+    const third = await login(session.uid);
+    await third.register({ apnsToken: uniqueToken() });
+    await scheduler.wait(2);
+    await remember(object, await snapshot(object));
+    expect(await restore(session, moment)).toMatchObject({ status: 200, body: { data: { kept: 2, dropped: 0 } } });
+  });
+});
+
 describe("a restore that cannot keep the marks", () => {
   it("changes nothing and says 503", async ({ expect }) => {
     const session: TestSession = await login();

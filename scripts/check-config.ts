@@ -5,6 +5,7 @@ import { join } from "node:path";
 import * as z from "zod/mini";
 import { type App, ConfigError, parseConfig } from "../src/config/apps.ts";
 import { parseConsoleAccess } from "../src/config/console-access.ts";
+import { lowerAscii } from "../src/domain/uids.ts";
 import { DEMO_APP, IS_DEMO } from "./demo.ts";
 import { CommandError, defineCommand, main } from "./lib/command.ts";
 import { flag, text } from "./lib/options.ts";
@@ -87,7 +88,7 @@ function accessProblems({ CONSOLE, CONSOLE_ACCESS }: Record<string, unknown>, ap
   const seen = new Set<string>();
   for (const [index, { email, app }] of people.entries()) {
     if (!apps.includes(app)) problems.push(`CONSOLE_ACCESS.people[${index}].app: there is no app "${app}"`);
-    const entry = `${email.toLowerCase()} ${app}`;
+    const entry = `${lowerAscii(email)} ${app}`;
     if (seen.has(entry)) problems.push(`CONSOLE_ACCESS.people[${index}]: stands there twice for one app`);
     seen.add(entry);
   }

@@ -108,6 +108,8 @@ export class Oracle implements Observer {
   readonly #granted = new Map<string, number>();
   /** By `user hash`: when the last release that arrived had been sent. */
   readonly #released = new Map<string, number>();
+  /** The same of imports, which let go only of what an earlier import brought. */
+  readonly #releasedImports = new Map<string, number>();
   /** What users held, and which sessions their objects knew, when the operation arrived. */
   readonly #heldAtArrival = new Map<Operation, HeldRow[]>();
   /** The same after the turn of its arrival, of calls that mute. */
@@ -170,10 +172,10 @@ export class Oracle implements Observer {
   arrived(call: Call): void {
     const { step } = this.#world;
     if (this.#byCall.has(call) || call.method === "release") this.#lookups.arrived(call);
-    if (call.method === "release") {
-      const [hash] = call.args;
-      const key = `${userOf(call.to)} ${hash}`;
-      this.#released.set(key, Math.max(call.sentAt, this.#released.get(key) ?? 0));
+    if (call.method === "release" || call.method === "releaseImported") {
+      const key = `${userOf(call.to)} ${call.args[0]}`;
+      const asked = call.method === "release" ? this.#released : this.#releasedImports;
+      asked.set(key, Math.max(call.sentAt, asked.get(key) ?? 0));
     }
     if (call.method === "prepareRestore") this.#prepared.add(userOf(call.to));
     const operation = this.#byCall.get(call);
@@ -510,7 +512,7 @@ export class Oracle implements Observer {
     const isImported = operation.action.do === "import";
     const key = `${user} ${token.hash}`;
     // Another user's claim, begun after this user's own was granted.
-    const released = this.#released.get(key) ?? -1;
+    const released = Math.max(this.#released.get(key) ?? -1, isImported ? (this.#releasedImports.get(key) ?? -1) : -1);
     if (released >= (grantedAt.get(token.hash) ?? this.#granted.get(key) ?? 0)) return true;
     if ((arrivedAt ?? 0) <= (this.#restoredAt.get(user) ?? -1)) return true;
     const { retentionMs, refreshWindowMs } = this.#promised.rules;

@@ -135,6 +135,12 @@ export class UserTokensStore {
     return fact === undefined ? null : (JSON.parse(fact.value) as Kept);
   }
 
+  /** Whether that restore, and that attempt of it, is the last one. */
+  keepsFor({ since, attempts }: Kept): boolean {
+    const kept = this.kept();
+    return kept?.since === since && kept.attempts === attempts;
+  }
+
   setKept({ since, attempts }: Kept): void {
     this.#facts.set("kept", { value: JSON.stringify({ since, attempts }), until: since + KEPT_MARKS_MS });
   }

@@ -297,15 +297,15 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   }
 
   /** Keeps the marks of another object, while that one is restored. */
-  async keepMarks(marks: Marks): Promise<void> {
-    const now = Date.now();
-    this.#ends.keep(marks, now);
-    await this.#rooms.alarm.arm(now);
+  async keepMarks(marks: Marks): Promise<Kept | null> {
+    const kept = this.#ends.keep(marks, Date.now());
+    await this.#rooms.alarm.arm(Date.now());
+    return kept;
   }
 
-  /** The marks that were kept then are back where they belong; not if another attempt of a restore kept more since. */
-  async dropMarks({ attempts }: Kept): Promise<void> {
-    if (this.#store.kept()?.attempts !== attempts) return;
+  /** The marks that were kept then are where they belong; not if another restore, or attempt of this one, kept more since. */
+  async dropMarks(kept: Kept): Promise<void> {
+    if (!this.#store.keepsFor(kept)) return;
     this.#rooms.alarm.isGone();
     await this.#store.deleteAll();
   }

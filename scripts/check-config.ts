@@ -5,6 +5,7 @@ import { join } from "node:path";
 import * as z from "zod/mini";
 import { type App, ConfigError, parseConfig } from "../src/config/apps.ts";
 import { parseConsoleAccess } from "../src/config/console-access.ts";
+import { lowerAscii } from "../src/domain/uids.ts";
 import { DEMO_APP, IS_DEMO } from "./demo.ts";
 import { CommandError, defineCommand, main } from "./lib/command.ts";
 import { flag, text } from "./lib/options.ts";
@@ -17,6 +18,8 @@ const DECLARED = [
   { field: "fcmInstallations", declaration: "fcmInstallationsChangedFrom", read: "docs/fcm.md" },
 ] as const;
 
+const DAY_SECONDS = 86_400;
+
 /** The directory's objects, as far as another value means others. */
 type DirectoryOf = Pick<App["directory"], "objects" | "epoch">;
 
@@ -25,7 +28,9 @@ type DeclaredSettings = Pick<App, (typeof DECLARED)[number]["field"]>;
 /** What of an app must not change unnoticed, by appId, as it was last deployed. */
 export type Deployed = Record<
   string,
-  Partial<DeclaredSettings & Pick<App, "uidCase"> & { directory: DirectoryOf }> & { jurisdiction: string | null }
+  Partial<DeclaredSettings & Pick<App, "uidCase"> & { sessions: string; directory: DirectoryOf }> & {
+    jurisdiction: string | null;
+  }
 >;
 
 export interface Configuration {
@@ -83,7 +88,7 @@ function accessProblems({ CONSOLE, CONSOLE_ACCESS }: Record<string, unknown>, ap
   const seen = new Set<string>();
   for (const [index, { email, app }] of people.entries()) {
     if (!apps.includes(app)) problems.push(`CONSOLE_ACCESS.people[${index}].app: there is no app "${app}"`);
-    const entry = `${email.toLowerCase()} ${app}`;
+    const entry = `${lowerAscii(email)} ${app}`;
     if (seen.has(entry)) problems.push(`CONSOLE_ACCESS.people[${index}]: stands there twice for one app`);
     seen.add(entry);
   }
@@ -104,6 +109,13 @@ function changesOf(name: string, app: App, before: Deployed[string] | undefined)
       `${name}.${field}: ${was} is deployed; read ${read}, and declare ${declaration} = ${was} to change it to ${is}`,
     );
   }
+  const [was, is] = [before.sessions, sessionsOf(app)];
+  if (was !== undefined && app.sessionsChangedFrom !== was && bringsBack(was, is)) {
+    problems.push(
+      `${name}: "${was}" is deployed as what a session is; with "${is}", sessions that ended may come back: read "What a session is" ` +
+        `in docs/apps.md, and declare sessionsChangedFrom = "${was}"`,
+    );
+  }
   if (before.uidCase !== undefined && before.uidCase !== app.uidCase) {
     problems.push(
       `${name}.uidCase: "${before.uidCase}" is deployed; with another, users would have new objects without their logouts`,
@@ -117,6 +129,29 @@ function changesOf(name: string, app: App, before: Deployed[string] | undefined)
     );
   }
   return problems;
+}
+
+/** What names a user and a session, and how many seconds the longest session lasts. */
+function sessionsOf(app: App): string {
+  switch (app.identity) {
+    case "issued":
+      return `issued ${app.authTokens.maximumSeconds}`;
+    case "jwt":
+      return `jwt ${app.jwt.uidClaim} ${app.jwt.sessionClaim} ${app.jwt.maximumSessionDays * DAY_SECONDS}`;
+    case "cometchat":
+      return "cometchat";
+  }
+}
+
+/**
+ * Whether auth tokens may then act whose session has ended, and whose mark is under another name or gone. Minted ones keep the life
+ * that they were given; those of an own login get the life that the setting of now allows.
+ */
+function bringsBack(was: string, is: string): boolean {
+  const [before, after] = [was, is].map((rule) => /^(.*?)(?: ([\d.]+))?$/.exec(rule) ?? []);
+  if (before?.[1] !== after?.[1]) return true;
+  const [from, to] = [Number(before?.[2]), Number(after?.[2])];
+  return is.startsWith("jwt") ? to > from : to < from;
 }
 
 /** Another number or epoch are other objects, and empty ones: they know nobody until they were filled. */
@@ -150,12 +185,11 @@ export function toDeployed(vars: Record<string, unknown>): Deployed {
   return Object.fromEntries(
     apps
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([appId, { policy, fcmInstallations, uidCase, directory, jurisdiction }]) => {
-        const { objects, epoch } = directory;
-        return [
-          appId,
-          { policy, fcmInstallations, uidCase, directory: { objects, epoch }, jurisdiction: jurisdiction ?? null },
-        ];
+      .map(([appId, app]) => {
+        const { policy, fcmInstallations, uidCase, jurisdiction = null } = app;
+        const { objects, epoch } = app.directory;
+        const sessions = sessionsOf(app);
+        return [appId, { policy, fcmInstallations, uidCase, sessions, directory: { objects, epoch }, jurisdiction }];
       }),
   );
 }
@@ -206,6 +240,7 @@ const recordSchema = z.record(
     policy: z.optional(z.enum(["exclusive", "shared"])),
     fcmInstallations: z.optional(z.boolean()),
     uidCase: z.optional(z.enum(["sensitive", "insensitive"])),
+    sessions: z.optional(z.string()),
     jurisdiction: z.nullable(z.string()),
   }),
 );

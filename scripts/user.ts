@@ -2,6 +2,7 @@
 // no server is asked.
 import { join } from "node:path";
 import { type App, ConfigError, parseConfig } from "../src/config/apps.ts";
+import { lowerAscii } from "../src/domain/uids.ts";
 import { shortUser, userHash, userTokensName } from "../src/durable/names.ts";
 import * as schemas from "../src/http/schemas.ts";
 import { uidOf } from "../src/http/uids.ts";
@@ -92,7 +93,7 @@ async function usersOf(given: string, { apps, appId, uidCase }: Which): Promise<
 function formOf(given: string, uidCase: "sensitive" | "insensitive"): string {
   const problem = schemas.uid.safeParse(given).error?.issues[0]?.message;
   if (problem !== undefined) throw new UsageError(`UID ${problem}`);
-  return uidCase === "insensitive" ? given.toLowerCase() : given;
+  return uidCase === "insensitive" ? lowerAscii(given) : given;
 }
 
 /** What `read` refuses was misused here. */

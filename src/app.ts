@@ -57,7 +57,7 @@ export function createApp() {
     if (!headers.has("Cache-Control")) headers.set("Cache-Control", "no-store");
   });
   app.use(personOfConsole);
-  app.use(async (c, next) => (c.req.method === "OPTIONS" ? preflight(c) : next()));
+  app.use(async (c, next) => (c.req.method === "OPTIONS" && !isConsoleApi(c.req.raw) ? preflight(c) : next()));
   app.use(proxy);
   app.use((c, next) => {
     checkPath(c.req.path);

@@ -143,6 +143,8 @@ export const ALARM_LATE_MS = 5 * MINUTE_MS;
 
 /** How long takeovers are counted, and how long the owner before a takeover is remembered. */
 export const TAKEOVER_WINDOW_MS = HOUR_MS;
+/** Takeovers that are known one by one, so that none counts twice: more than the usual limit, and 2 KiB at most. */
+export const TAKEOVERS_REMEMBERED_MAX = 50;
 /** More changes of owner of one token within the window are logged; a shared tablet has fewer. */
 export const CHANGES_OF_OWNER_LOUD = 10;
 /** Under policy `exclusive` a token has one owner before it is taken; more only after policy `shared`. */

@@ -27,6 +27,6 @@ export function testPush(uid, count) {
 
 function line({ device = {}, platform, kind, answer, code }) {
   const name = device.name ?? device.model ?? platformWords(platform);
-  const word = code === undefined ? "" : ` (${code})`;
-  return h("li", {}, theirs(name), `, ${kindWords(kind)}: ${answerWords(answer)}${word}`);
+  const word = code === undefined ? [] : [" (", theirs(code), ")"];
+  return h("li", {}, theirs(name), `, ${kindWords(kind)}: ${answerWords(answer)}`, ...word);
 }

@@ -3,6 +3,7 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { type ConsoleAccess, consoleAccess } from "../config/console-access.ts";
+import { lowerAscii } from "../domain/uids.ts";
 import type { AppEnv } from "../http/context.ts";
 import { ApiError } from "../http/errors.ts";
 import { header, isConsoleApi } from "../http/request.ts";
@@ -19,9 +20,10 @@ export const personOfConsole = createMiddleware<AppEnv>(async (c, next) => {
   if (access.problems.length > 0) throw reportMisconfigured(access.problems);
   // The cookie of Access comes with every request to this host, whoever's page makes it.
   if (c.req.header("sec-fetch-site") !== "same-origin") return refuse(c, "Only the console's own pages may call this.");
-  const email = (await emailOf(c, access))?.toLowerCase();
-  if (email === undefined) return refuse(c, "Cloudflare Access does not say who you are. Reload the page.");
-  const entries = access.people.filter((each) => each.email.toLowerCase() === email);
+  const stated = await emailOf(c, access);
+  if (stated === undefined) return refuse(c, "Cloudflare Access does not say who you are. Reload the page.");
+  const email = lowerAscii(stated);
+  const entries = access.people.filter((each) => lowerAscii(each.email) === email);
   const asked = header(c, "appId");
   const entry = entries.find(({ app }) => asked === undefined || asked === app);
   if (entry === undefined) {

@@ -6,8 +6,7 @@
 // not genuine, of another issuer or audience, of an unknown key        401: it is dead
 // genuine, but without the claims that this server needs               400: a mistake of the login, not of the user
 // not valid yet, or nobody can tell because the issuer is silent       503: repeat it
-import { decodeJwt, type JWSHeaderParameters, type JWTPayload } from "jose";
-import * as base64url from "jose/base64url";
+import type { JWSHeaderParameters, JWTPayload } from "jose";
 import { JOSEError, JWKSNoMatchingKey, JWSSignatureVerificationFailed } from "jose/errors";
 import type { JwtApp, JwtSecret, JwtSettings } from "../config/apps.ts";
 import { uidProblem } from "../domain/uids.ts";
@@ -15,7 +14,7 @@ import type { Caller } from "../http/context.ts";
 import { ApiError, unavailable } from "../http/errors.ts";
 import { AUTH_TOKEN_LENGTH_MAX, DAY_MS } from "../limits.ts";
 import { log } from "../log.ts";
-import { genuineClaims, timesOf } from "./claims.ts";
+import { genuineClaims, statedClaims, timesOf } from "./claims.ts";
 import { cryptoKey, HMAC_ALGORITHM, reportMisconfigured } from "./keys.ts";
 import { type KeyFinder, keyFinder, RemoteKeySet } from "./remote-keys.ts";
 
@@ -53,7 +52,7 @@ export async function verifyJwt(app: Login, authToken: string): Promise<Caller |
 async function verified(app: Login, authToken: string): Promise<JWTPayload | null> {
   if (authToken.length > AUTH_TOKEN_LENGTH_MAX) return null;
   try {
-    const stated = decodeJwt(authToken);
+    const stated = statedClaims(authToken);
     if (stated.iss !== app.jwt.issuer) return refused(app, "unexpected claim", "iss");
     const claims = await signedByAnyKey(app, authToken, stated);
     return isFor(app.jwt.audience, claims.aud) ? claims : refused(app, "unexpected claim", "aud");
@@ -139,12 +138,10 @@ function identifier(payload: JWTPayload, authToken: string, name: string): strin
  * because JSON's numbers are doubles here: above 2^53 two users would become one.
  */
 function withNumbersAsText(authToken: string): JWTPayload {
-  const text = new TextDecoder().decode(base64url.decode(authToken.split(".")[1] ?? ""));
-  const asText = (_key: string, value: unknown, { source = "" }: { source?: string } = {}) => {
+  return statedClaims(authToken, (_key, value, { source = "" } = {}) => {
     if (typeof value !== "number") return value;
     return Number.isSafeInteger(value) && /^(0|-?[1-9]\d*)$/.test(source) ? source : null;
-  };
-  return JSON.parse(text, asText);
+  });
 }
 
 /** The claim of exactly that name (names may be URLs), else the one to which the dots lead. */

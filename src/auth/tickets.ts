@@ -1,12 +1,12 @@
 // Unregister tickets: a signed capability that can do one thing, remove exactly the registrations that it names, also after
 // their session ended or when the app was offline at logout. A JWT of its own `typ`, so that neither a ticket nor an auth
 // token ever passes for the other. It lives as long as a registration does without a launch.
-import { decodeJwt } from "jose";
 import * as z from "zod/mini";
 import type { App } from "../config/apps.ts";
 import { number, oneOf, whole } from "../config/values.ts";
 import { KIND_NAMES, type Kind } from "../domain/kinds.ts";
 import { AUTH_TOKEN_LENGTH_MAX } from "../limits.ts";
+import { statedClaims } from "./claims.ts";
 import { ownClaims, reportMisconfigured, signJwt } from "./keys.ts";
 
 const TYPE = "unregister+jwt";
@@ -50,7 +50,7 @@ export async function signTicket(app: App, { uid, session, slots }: Ticket): Pro
 export function appIdOfTicket(ticket: string): string | null {
   if (ticket.length > AUTH_TOKEN_LENGTH_MAX) return null;
   try {
-    const { app } = decodeJwt(ticket);
+    const { app } = statedClaims(ticket);
     return typeof app === "string" ? app : null;
   } catch {
     return null;

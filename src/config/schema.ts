@@ -131,6 +131,8 @@ export const appSchema = z.strictObject({
   policy: withDefault(choice(POLICIES), "exclusive"),
   /** Declares a change of policy: `npm run check:config` refuses one that is not declared. */
   policyChangedFrom: z.optional(choice(POLICIES)),
+  /** Declares another rule of what a session is, or how long it may last, by the deployed one: docs/apps.md. */
+  sessionsChangedFrom: z.optional(nonEmptyText),
   /** Lifetime of minted auth tokens, in seconds; `maximum` also sets how long fences stand. */
   authTokens: withDefault(
     z.strictObject({

@@ -15,6 +15,11 @@ export function uidProblem(text: unknown): string | undefined {
   return text === "." || text === ".." ? 'must not be "." or ".."' : undefined;
 }
 
+/** A to Z in lower case, and no other letter: `K` (the Kelvin sign) is not `k`. */
+export function lowerAscii(text: string): string {
+  return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
+
 /** Whether two spellings of one uid are two users. */
 export const UID_CASES = ["sensitive", "insensitive"] as const;
 

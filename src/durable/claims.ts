@@ -102,7 +102,9 @@ export interface ValidFrom {
 
 /** The methods of a user's object that owner objects, and other users' objects, call. */
 export interface UserTokensRpc {
-  keepMarks(marks: Marks): Promise<void>;
+  /** Answers what it keeps from now on; `null`: it kept some already. */
+  keepMarks(marks: Marks): Promise<Kept | null>;
+  dropMarks(kept: Kept): Promise<void>;
   release(hash: string, version: number): Promise<void>;
   releaseImported(hash: string, version: number, seenAt: number): Promise<boolean>;
   share(hash: string, version: number): Promise<void>;

@@ -41,8 +41,8 @@ export function safeNameOf(name: string): string {
 
 /** Name of the TokenOwners object that knows a token's owner: the shard is the first 8 bits of the token's hash. */
 export function tokenOwnersName(appId: string, hash: string): string {
-  const shard = BASE64URL.indexOf(hash.charAt(0)) * 4 + Math.floor(BASE64URL.indexOf(hash.charAt(1)) / 16);
-  return ownersShardName(appId, shard % OWNER_SHARDS);
+  const start = hash.slice(0, 2).replaceAll("-", "+").replaceAll("_", "/");
+  return ownersShardName(appId, atob(start).charCodeAt(0) % OWNER_SHARDS);
 }
 
 /** Name of a TokenOwners object by its number, from 0 on. */
@@ -71,8 +71,6 @@ export function directoryShard({ objects }: DirectorySettings, uid: string): num
 export function directoryName(appId: string, directory: DirectorySettings, shard: number): string {
   return `${appId}:directory:${directoryGeneration(directory)}:${shard}`;
 }
-
-const BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /** The app in an object's own name. `appId` holds no colon (config/schema.ts). */
 export function appOfName(name: string): string {

@@ -82,12 +82,18 @@ export function distinctValues(sent: string): string[] {
   return [...new Set(sent.split(",").map((each) => each.trim()))].filter((value) => !isNothing(value));
 }
 
+/** The parameters of the query. Hono's own reader of them is not in the bundle (src/unused.ts). */
+export function parametersOf({ req }: Context): URLSearchParams {
+  return new URL(req.url).searchParams;
+}
+
 /**
  * What the query says of a yes-or-no parameter, in any case; `undefined` if it says nothing.
  * @throws {ApiError} 400 if it is neither true nor false, or both
  */
 export function flagOf(c: Context, name: string): boolean | undefined {
-  const given = (c.req.queries(name) ?? []).filter((value) => !isNothing(value)).map((value) => value.toLowerCase());
+  const sent = parametersOf(c).getAll(name);
+  const given = sent.filter((value) => !isNothing(value)).map((value) => value.toLowerCase());
   if (given.some((value) => value !== "true" && value !== "false")) {
     throw invalid({ [name]: [`The ${name} parameter must be true or false.`] });
   }
@@ -104,8 +110,9 @@ export function queryOf<T extends z.ZodMiniType>(
   schema: T,
   read: Record<string, unknown> = {},
 ): z.output<T> {
-  const given = Object.entries(c.req.queries()).map(([name, sent]) => {
-    const [value, ...others] = new Set(sent.filter((each) => !isNothing(each)));
+  const byName = Object.groupBy(parametersOf(c), ([name]) => name);
+  const given = Object.entries(byName).map(([name, sent = []]) => {
+    const [value, ...others] = new Set(sent.map((each) => each[1]).filter((each) => !isNothing(each)));
     if (others.length > 0) throw invalid({ [name]: [`The ${name} parameter is sent with different values.`] });
     return [name, value];
   });

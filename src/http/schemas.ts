@@ -189,7 +189,7 @@ export const importItem = z.object({
   registeredAt: z.nullish(reportedTime),
   refreshedAt: z.nullish(reportedTime),
   suspectAt: z.nullish(reportedTime),
-  muted: z.nullish(z.boolean("must be true or false")),
+  muted: z.nullish(yesOrNo),
   session: z.nullish(uid),
   ...labelFields,
 });

@@ -11,7 +11,10 @@ export function hashOf(app: App, kind: Kind, token: string): Promise<string> {
 }
 
 /** The token as the objects take it. */
-export async function toPushToken(app: App, given: Omit<PushToken, "hash">): Promise<PushToken> {
+export async function toPushToken<T extends Pick<PushToken, "kind" | "token">>(
+  app: App,
+  given: T,
+): Promise<T & Pick<PushToken, "hash">> {
   const { kind, token } = given;
   return { ...given, token: storedForm(kind, token), hash: await hashOf(app, kind, token) };
 }

@@ -1,15 +1,15 @@
 // The one form of a uid: the form under which the app's user has an object, whoever names the user.
 import type { App } from "../config/apps.ts";
 import { IDENTITIES } from "../domain/identity.ts";
-import { chatUid, uidProblem } from "../domain/uids.ts";
+import { chatUid, lowerAscii, uidProblem } from "../domain/uids.ts";
 import { ApiError, invalid } from "./errors.ts";
 
 /**
  * A uid that an auth token names, in the form in which the app's user has an object. Only A to Z have another case, as in the
- * uids of CometChat: `K` (the Kelvin sign) is not `k`.
+ * uids of CometChat.
  */
 export function canonicalUid({ uidCase }: App, uid: string): string {
-  return uidCase === "insensitive" ? uid.replace(/[A-Z]/g, (letter) => letter.toLowerCase()) : uid;
+  return uidCase === "insensitive" ? lowerAscii(uid) : uid;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Kind } from "../domain/kinds.ts";
 import type { ListedToken, PushToken, Registration } from "../domain/registration.ts";
 import type { AppEnv } from "../http/context.ts";
 import { ApiError, refusal, unavailable } from "../http/errors.ts";
-import { hashOf } from "../http/tokens.ts";
+import { toPushToken } from "../http/tokens.ts";
 import { askUser, tellUser } from "../objects.ts";
 import type { ContestedToken, HeldSlot } from "../user-tokens/outcomes.ts";
 
@@ -75,8 +75,6 @@ export async function remove(c: Context<AppEnv>, { all }: { all: boolean }): Pro
 /** Empties those slots of the caller's session that hold these tokens; one whose auth token has expired may do so too. */
 export async function removeTokens(c: Context<AppEnv>, tokens: { kind: Kind; token: string }[]): Promise<void> {
   const { app, caller } = c.var;
-  const slots = await Promise.all(
-    tokens.map(async ({ kind, token }) => ({ kind, hash: await hashOf(app, kind, token) })),
-  );
+  const slots = await Promise.all(tokens.map((each) => toPushToken(app, each)));
   await tellUser(c.env, app, caller.uid, (user) => user.unregister({ session: caller.session.id, slots }));
 }

@@ -15,7 +15,7 @@ import { ApiError, invalid } from "../http/errors.ts";
 import { jsonOr304 } from "../http/etag.ts";
 import { body, flagOf } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
-import { hashOf } from "../http/tokens.ts";
+import { toPushToken } from "../http/tokens.ts";
 import { sessionIdOf, uidOf } from "../http/uids.ts";
 import { OBJECT_CONCURRENCY } from "../limits.ts";
 import { askUser, ownersOf, tellUser } from "../objects.ts";
@@ -51,7 +51,7 @@ export const serverUsers = new Hono<AppEnv>()
   .post("/:uid/push_tokens/remove", knownApp, backEnd("fullAccess"), body(schemas.removeBody), async (c) => {
     const { app } = c.var;
     const { token, kind } = c.req.valid("json");
-    const slots = [{ kind, hash: await hashOf(app, kind, token) }];
+    const slots = [await toPushToken(app, { kind, token })];
     const uid = uidOf(app, c.req.param("uid"));
     const { removed } = await tellUser(c.env, app, uid, (user) => user.unregister({ session: null, slots }));
     return c.json({ data: { success: true, removed } });

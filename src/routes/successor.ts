@@ -14,10 +14,11 @@ import type { AppEnv } from "../http/context.ts";
 import { invalid } from "../http/errors.ts";
 import { type Given, givenValue, problemsOf, readGiven } from "../http/given.ts";
 import { labelChangesOf, refusedLabels } from "../http/labels.ts";
-import { body, header } from "../http/request.ts";
+import { body, header, parametersOf } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
-import { hashOf, toPushToken } from "../http/tokens.ts";
+import { toPushToken } from "../http/tokens.ts";
 import { tellUser } from "../objects.ts";
+import type { NamedToken } from "../user-tokens/outcomes.ts";
 import { noteRefusal, noteRefused } from "./refusals.ts";
 import { list, register, remove } from "./registrations.ts";
 import { isAll, noteWords } from "./token-fields.ts";
@@ -43,7 +44,7 @@ export const successor = new Hono<AppEnv>()
     return c.json({ data: { success: true, ...(Object.keys(refused).length === 0 ? {} : { refused }) } });
   })
   .get("/", knownApp, clientOrBackEnd(), async (c) => {
-    await identifyFor(c, c.req.query("authToken"));
+    await identifyFor(c, parametersOf(c).get("authToken"));
     const held = await list(c);
     return c.json({ data: { pushTokens: (isAll(c) ? held : ofSession(c, held)).map((each) => shown(c, each)) } });
   })
@@ -91,11 +92,8 @@ function ofSession(c: Context<AppEnv>, registrations: Registration[]): Registrat
 /** Removes one token of the user, whichever session holds it, and the caller's session also if it is about to. */
 async function removeToken(c: Context<AppEnv>, pushToken: string) {
   const { app, caller } = c.var;
-  const hashes = new Map(
-    await Promise.all(KIND_NAMES.map(async (kind) => [kind, await hashOf(app, kind, pushToken)] as const)),
-  );
-  const found = (await list(c)).filter(({ kind, hash }) => hash === hashes.get(kind));
-  const own = [...hashes].map(([kind, hash]) => ({ kind, hash }));
+  const own = await Promise.all(KIND_NAMES.map((kind) => toPushToken(app, { kind, token: pushToken })));
+  const found = (await list(c)).filter((row) => own.some(isOf(row)));
   await tellUser(c.env, app, caller.uid, (user) => user.unregister({ session: caller.session.id, slots: own }));
   for (const { session, kind, hash, registeredAt } of found) {
     if (session === caller.session.id) continue;
@@ -104,6 +102,11 @@ async function removeToken(c: Context<AppEnv>, pushToken: string) {
   }
   if (!isBackEnd(c)) return c.json({ data: { success: true } });
   return c.json({ data: { pushTokens: found.map((each) => shown(c, each)) } });
+}
+
+/** Whether a token that is named is the registration's: the same installation, or the very same token. */
+function isOf({ kind, hash, token }: Registration) {
+  return (named: NamedToken) => named.kind === kind && (named.hash === hash || named.token === token);
 }
 
 /** In CometChat's words. Of another session than the caller's nobody here knows the auth token. */

@@ -3,20 +3,19 @@ import type { App } from "../config/apps.ts";
 import { codeOfWords, DELIVERED, readError } from "../domain/feedback.ts";
 import { KINDS, type Kind } from "../domain/kinds.ts";
 import type { Environment } from "../domain/labels.ts";
-import { storedForm } from "../domain/token.ts";
 import { mapBounded } from "../durable/concurrency.ts";
 import { userHash } from "../durable/names.ts";
 import { ApiError } from "../http/errors.ts";
 import { givenValue } from "../http/given.ts";
 import { toDetails } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
-import { hashOf } from "../http/tokens.ts";
+import { toPushToken } from "../http/tokens.ts";
 import { uidOf } from "../http/uids.ts";
 import { OBJECT_CONCURRENCY } from "../limits.ts";
 import { hourly, log } from "../log.ts";
 import { countUnknownCode } from "../metrics.ts";
 import { ownersOf, tellUserByHash } from "../objects.ts";
-import type { DeliveryReport, FeedbackReport, FeedbackResult } from "../user-tokens/outcomes.ts";
+import type { DeliveryReport, FeedbackReport, FeedbackResult, NamedToken } from "../user-tokens/outcomes.ts";
 
 /** One report. Times are epoch milliseconds. */
 export interface FeedbackItem {
@@ -133,12 +132,12 @@ async function readItem(
 async function told(
   app: App,
   { token, kind, uid }: { token: string; kind: Kind; uid?: string | null | undefined },
-  said: Omit<FeedbackReport, "hash" | "token"> | Omit<DeliveryReport, "hash" | "token">,
+  said: Omit<FeedbackReport, keyof NamedToken> | Omit<DeliveryReport, keyof NamedToken>,
 ): Promise<Omit<Told, "index" | "user"> | FeedbackAnswer> {
   try {
     const ofUser = uid == null ? null : uidOf(app, uid);
-    const hash = await hashOf(app, kind, token);
-    return { hash, uid: ofUser, report: { hash, token: storedForm(kind, token), ...said } };
+    const named = await toPushToken(app, { kind, token });
+    return { hash: named.hash, uid: ofUser, report: { ...named, ...said } };
   } catch (refusal) {
     if (refusal instanceof ApiError) return { outcome: "invalid", why: refusal.message };
     throw refusal;

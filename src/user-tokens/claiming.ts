@@ -53,16 +53,18 @@ async function claimOne(
   token: PushToken,
   until: number,
 ): Promise<ClaimOutcome> {
-  const { owners, ends, slots, takeovers, platform } = rooms;
-  const { session, rules } = request;
+  const { store, owners, slots, takeovers, platform } = rooms;
+  const { rules } = request;
   const { hash } = token;
+  const { erasures } = store;
   let isLate = false;
-  const mayTake = takeovers.begin(rules.takeoversPerUser, Date.now());
+  const mayTake = takeovers.begin(hash, rules.takeoversPerUser, Date.now());
   const claim = await owners.claim(hash, { policy: rules.policy, mayTake, until }, (answer) => {
     const now = Date.now();
-    takeovers.end(answer, now);
+    const isErased = store.erasures > erasures;
+    takeovers.end(hash, isErased ? null : answer, now);
     if (answer?.ok !== true || answer.taken === "nothing") return;
-    if (isLate && ends.refusal(session, now) === null) slots.recordTaken(request, [token], now);
+    if (isLate && !isErased) slots.recordTaken(request, [token], now);
     const app = appOf(platform());
     const user = shortUser(userOf(platform()));
     log.info("a token was taken from another user", { app, user, token: shortToken(hash), taken: answer.taken });

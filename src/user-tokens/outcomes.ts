@@ -142,7 +142,7 @@ export type RemoveOutcome = { ok: true; removed: number } | Refused;
 export interface UnregisterRequest {
   /** `null`: whichever session holds the token. */
   session: string | null;
-  slots: (Omit<HeldSlot, "registeredAt"> & Partial<Pick<HeldSlot, "registeredAt">>)[];
+  slots: (Omit<NamedToken, "token"> & Partial<Pick<NamedToken, "token"> & Pick<HeldSlot, "registeredAt">>)[];
 }
 
 /** What keeps ended sessions out. Both default to false: no trusted time, and sessions end with their auth token. */
@@ -232,11 +232,13 @@ export interface SessionSummary {
   lastSeenAt: number;
 }
 
-export interface FeedbackReport {
-  /** {@link tokenHash} of the installation that the token stands for. */
-  hash: string;
-  /** As it is stored: the installation may be registered with another form of it by now. */
-  token: string;
+/**
+ * A token that a caller names, by the {@link tokenHash} of its installation and as it is stored: the installation may be registered
+ * with another form of it by now, or under another hash, which it had before `fcmInstallations` was switched.
+ */
+export type NamedToken = Pick<PushToken, "kind" | "hash" | "token">;
+
+export interface FeedbackReport extends NamedToken {
   code: string;
   verdict: Exclude<FeedbackVerdict, "not_about_the_token">;
   /** When the provider knew, epoch ms. */
@@ -244,7 +246,7 @@ export interface FeedbackReport {
 }
 
 /** A push that one of APNs' hosts took. */
-export interface DeliveryReport extends Pick<FeedbackReport, "hash" | "token"> {
+export interface DeliveryReport extends NamedToken {
   environment: Environment;
   /** When the push was sent, epoch ms. */
   at: number;

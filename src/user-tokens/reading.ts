@@ -30,13 +30,14 @@ export function bySession(registrations: readonly Registration[]): SessionSummar
 
 /** Everything that is held about the user. */
 export function exported(store: UserTokensStore, ends: SessionEnds, now: number): UserExport {
+  const window = store.takeovers(now);
   return {
     uid: store.uid(),
     validFrom: ends.validFrom(),
     registrations: store.registrations.all(),
     fences: ends.list(),
     muted: store.mutedSessions().filter(({ until }) => until > now),
-    takeovers: store.takeovers(now) ?? null,
+    takeovers: window === undefined ? null : { count: window.count, until: window.until },
     changes: store.changes(now),
   };
 }

@@ -67,6 +67,12 @@ export class RegistrationsTable {
     return this.#all().find((row) => row.hash === hash);
   }
 
+  /** As {@link holding}; that very token comes first, whatever its hash was when it was stored. Older code says the hash alone. */
+  named({ hash, kind = "", token = "" }: { hash: string; kind?: string; token?: string }): Registration | undefined {
+    const where = "WHERE hash = ? OR (kind = ? AND token = ?) ORDER BY token = ? DESC";
+    return this.#select(where, hash, kind, token, token)[0];
+  }
+
   /** Whether any session holds the token of that hash. */
   holds(hash: string): boolean {
     return this.holding(hash) !== undefined;

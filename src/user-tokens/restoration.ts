@@ -1,6 +1,6 @@
 // Back to an earlier moment (point-in-time recovery): the object's data will be what they were, so what must not be forgotten is
 // kept by another object meanwhile. reconciliation.ts has what follows.
-import type { UserTokensRpc } from "../durable/claims.ts";
+import type { Kept, UserTokensRpc } from "../durable/claims.ts";
 import { inJurisdiction } from "../durable/jurisdiction.ts";
 import { safeNameOf } from "../durable/names.ts";
 import { nameOf, type PlatformOf } from "../durable/platform.ts";
@@ -39,43 +39,45 @@ export class Restoration {
 
   /**
    * `unavailable`: the object that keeps the marks did not answer, or the call is a late one, whose caller gave up and may have
-   * restored the data since; nothing has changed.
+   * restored the data since; here nothing has changed.
    * @throws if the platform keeps no data of that time; then nothing has changed either
    */
   async prepare({ at, askedAt }: RestoreRequest): Promise<RestoreOutcome> {
-    const { storage } = this.#platform().ctx;
+    const { ctx } = this.#platform();
+    // First, for it fails where there is no such moment: marks that are kept say that a restore began.
+    const bookmark = await ctx.storage.getBookmarkForTime(at);
     if (this.#isLate(askedAt)) return { ok: false, reason: "unavailable" };
     this.#ended ??= Promise.withResolvers();
     this.#preparing += 1;
+    const safe = this.#safe();
+    let kept: Kept | null | undefined;
+    let isPrepared = false;
     try {
-      await this.#keepMarks();
+      kept = await withTimeout(safe.keepMarks(this.#ends.marks()), CLAIM_TIMEOUT_MS);
+      if (this.#isLate(askedAt)) return { ok: false, reason: "unavailable" };
+      await ctx.storage.onNextSessionRestoreBookmark(bookmark);
+      isPrepared = true;
+      return { ok: true };
     } catch (error) {
+      if (kept !== undefined) throw error;
       log.warn("a restore waits for the object that keeps the marks", { error });
-      this.#open();
       return { ok: false, reason: "unavailable" };
+    } finally {
+      if (!isPrepared) this.#open();
+      if (!isPrepared && kept != null) {
+        const dropped = safe.dropMarks(kept);
+        ctx.waitUntil(dropped.catch((error) => log.warn("kept marks were not dropped", { error })));
+      }
     }
-    if (this.#isLate(askedAt)) {
-      this.#open();
-      return { ok: false, reason: "unavailable" };
-    }
-    try {
-      await storage.onNextSessionRestoreBookmark(await storage.getBookmarkForTime(at));
-    } catch (error) {
-      this.#open();
-      throw error;
-    }
-    return { ok: true };
   }
 
   #isLate(askedAt: number): boolean {
     return askedAt <= this.#reconciledAt || Date.now() > askedAt + OBJECT_TIMEOUT_MS;
   }
 
-  async #keepMarks(): Promise<void> {
+  #safe(): UserTokensRpc {
     const { ctx, env } = this.#platform();
-    const users = inJurisdiction(env.USER_TOKENS, ctx.id.jurisdiction);
-    const safe: UserTokensRpc = users.getByName(safeNameOf(nameOf({ ctx, env })));
-    await withTimeout(safe.keepMarks(this.#ends.marks()), CLAIM_TIMEOUT_MS);
+    return inJurisdiction(env.USER_TOKENS, ctx.id.jurisdiction).getByName(safeNameOf(nameOf({ ctx, env })));
   }
 
   /** A call changed nothing. Another may be under way, or have set its bookmark. */

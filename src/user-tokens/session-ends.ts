@@ -1,7 +1,7 @@
 // Who may act: fences, `tokens_valid_from`, and what becomes of fences when they are too many. A mark never ends earlier than it
 // was set to end: whatever sets it again can only raise it (but for `shorten`). Nothing here awaits.
 import { IMPORT_SESSION_PREFIX, importSession, type Rules, type Session } from "../domain/registration.ts";
-import type { Fence, Marks } from "../durable/claims.ts";
+import type { Fence, Kept, Marks } from "../durable/claims.ts";
 import { FENCES_MAX, IMPORT_FENCES_MAX, UNDATED_FENCES_MAX } from "../limits.ts";
 import type { EndSessionRequest, FenceRule, Refusal, SessionsEnd } from "./outcomes.ts";
 import type { UserTokensStore } from "./store.ts";
@@ -130,12 +130,18 @@ export class SessionEnds {
     return { fences: this.#store.fences(), validFrom, kept: this.#store.kept() };
   }
 
-  /** Keeps the marks of the same user's own object while that is restored, which may take several attempts. */
-  keep(marks: Marks, now: number): void {
-    this.#store.transaction(() => {
+  /**
+   * Keeps the marks of the same user's own object while that is restored, which may take several attempts. Answers what is kept from
+   * now on; `null`: some were kept already.
+   */
+  keep(marks: Marks, now: number): Kept | null {
+    const isFirst = !this.#store.exists;
+    return this.#store.transaction(() => {
       this.add(marks);
       const { since, attempts } = this.#store.kept() ?? { since: now, attempts: 0 };
-      this.#store.setKept({ since: Math.min(since, now), attempts: attempts + 1 });
+      const kept = { since: Math.min(since, now), attempts: attempts + 1 };
+      this.#store.setKept(kept);
+      return isFirst ? kept : null;
     });
   }
 

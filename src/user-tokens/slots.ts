@@ -246,7 +246,7 @@ export class Slots {
     const gone: Registration[] = [];
     const results = reports.map((each): FeedbackResult => {
       const report = { ...each, at: Math.min(each.at, now) };
-      const row = this.#rows.holding(report.hash);
+      const row = this.#rows.named(report);
       if (row === undefined || row.token !== report.token) return notThis(row);
       const asBefore = newlySuspect.has(row.hash) ? { ...row, suspectAt: null } : row;
       const decision = decideFeedback(asBefore, report, refreshWindowMs);
@@ -265,9 +265,9 @@ export class Slots {
    * lives is no news to a suspect: APNs takes pushes for apps that are gone, too.
    */
   correct(reports: readonly DeliveryReport[], now: number): FeedbackResult[] {
-    return reports.map(({ hash, token, environment, at }): FeedbackResult => {
-      const row = this.#rows.holding(hash);
-      if (row === undefined || row.token !== token) return notThis(row);
+    return reports.map(({ environment, at, ...named }): FeedbackResult => {
+      const row = this.#rows.named(named);
+      if (row === undefined || row.token !== named.token) return notThis(row);
       if (row.labels.device?.environment === environment) return { outcome: "kept", why: "that environment is known" };
       if (at < row.refreshedAt) return { outcome: "kept", why: "registered again after the push" };
       const labels = withLabels(row.labels, { device: { environment } });

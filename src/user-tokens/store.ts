@@ -6,8 +6,8 @@
 //   valid_from    ''         epoch ms                      when no older auth token can live
 //   fence         session    [issuedAt, endedAt, open]     when no auth token of the session can live
 //   muted         session    ''                            MUTED_KEPT_MS after its last registration went
-//   takeovers     ''         installations taken           end of the window
-//                            from others
+//   takeovers     ''         [installations taken from     end of the window
+//                            others, hashes of the latest]
 //   changes       ''         what the directory is to      the last change + CHANGES_KEPT_MS; 0 if there is none
 //                            have, and the record of
 //                            changes
@@ -37,6 +37,8 @@ export interface Shown {
 
 export interface TakeoverWindow {
   count: number;
+  /** The latest of them, TAKEOVERS_REMEMBERED_MAX at most. */
+  hashes: readonly string[];
   until: number;
 }
 
@@ -49,6 +51,8 @@ export class UserTokensStore {
   /** As stored; read once, then kept in step here. `null`: there is none. */
   #record: StoredRecord | null | undefined;
   #highestVersion = 0;
+  /** Erasures since this instance woke. What was asked before one leaves nothing behind it. */
+  erasures = 0;
 
   constructor(storage: DurableObjectStorage, migrations: readonly Migration[] = MIGRATIONS) {
     this.#tables = new LazyTables(storage, migrations);
@@ -123,6 +127,12 @@ export class UserTokensStore {
     return fact === undefined ? null : (JSON.parse(fact.value) as Kept);
   }
 
+  /** Whether that restore, and that attempt of it, is the last one. */
+  keepsFor({ since, attempts }: Kept): boolean {
+    const kept = this.kept();
+    return kept?.since === since && kept.attempts === attempts;
+  }
+
   setKept({ since, attempts }: Kept): void {
     this.#facts.set("kept", { value: JSON.stringify({ since, attempts }), until: since + KEPT_MARKS_MS });
   }
@@ -184,14 +194,16 @@ export class UserTokensStore {
 
   // Takeovers
 
-  /** How many installations the user took from others in the window that is open at `now`, and when it ends. */
+  /** Which installations the user took from others in the window that is open at `now`, and when it ends. */
   takeovers(now: number): TakeoverWindow | undefined {
     const fact = this.#facts.one("takeovers");
-    return fact && fact.until > now ? { count: Number(fact.value), until: fact.until } : undefined;
+    if (fact === undefined || fact.until <= now) return undefined;
+    const [count, ...hashes] = JSON.parse(fact.value);
+    return { count, hashes, until: fact.until };
   }
 
-  setTakeovers({ count, until }: TakeoverWindow): void {
-    this.#facts.set("takeovers", { value: String(count), until });
+  setTakeovers({ count, hashes, until }: TakeoverWindow): void {
+    this.#facts.set("takeovers", { value: JSON.stringify([count, ...hashes]), until });
   }
 
   // What the directory has, and the record of changes: one row, for almost every change writes both.
@@ -267,6 +279,7 @@ export class UserTokensStore {
 
   /** Deletes what about the user is not a registration, but for marks, and what the erasure needs until it has ended. */
   beginErasure(uid: string): void {
+    this.erasures += 1;
     this.#facts.set("erasure", { value: "", until: 0 });
     this.setUid(uid);
     this.#facts.deleteAll(["muted", "takeovers"]);

@@ -160,10 +160,11 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
    * stored by a registration under way either.
    */
   async unregister({ session, slots }: UnregisterRequest): Promise<{ removed: number } | Unavailable> {
-    const rows = slots.flatMap(({ kind, hash, registeredAt }) => {
+    const rows = slots.flatMap((slot) => {
       const { registrations } = this.#store;
-      const row = session === null ? registrations.holding(hash) : registrations.slot(session, kind);
-      return row?.hash === hash && row.registeredAt === (registeredAt ?? row.registeredAt) ? [row] : [];
+      const row = session === null ? registrations.named(slot) : registrations.slot(session, slot.kind);
+      if (row === undefined || (row.hash !== slot.hash && row.token !== slot.token)) return [];
+      return row.registeredAt === (slot.registeredAt ?? row.registeredAt) ? [row] : [];
     });
     const named = slots.filter(({ registeredAt }) => registeredAt === undefined);
     const dropped = named.map(({ hash }) => this.#operations.drop(session, hash));
@@ -297,15 +298,15 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   }
 
   /** Keeps the marks of another object, while that one is restored. */
-  async keepMarks(marks: Marks): Promise<void> {
-    const now = Date.now();
-    this.#ends.keep(marks, now);
-    await this.#rooms.alarm.arm(now);
+  async keepMarks(marks: Marks): Promise<Kept | null> {
+    const kept = this.#ends.keep(marks, Date.now());
+    await this.#rooms.alarm.arm(Date.now());
+    return kept;
   }
 
-  /** The marks that were kept then are back where they belong; not if another attempt of a restore kept more since. */
-  async dropMarks({ attempts }: Kept): Promise<void> {
-    if (this.#store.kept()?.attempts !== attempts) return;
+  /** The marks that were kept then are where they belong; not if another restore, or attempt of this one, kept more since. */
+  async dropMarks(kept: Kept): Promise<void> {
+    if (!this.#store.keepsFor(kept)) return;
     this.#rooms.alarm.isGone();
     await this.#store.deleteAll();
   }

@@ -22,6 +22,7 @@ const BINDINGS = {
     { email: ANNA, app: "caseless", scope: "sender" },
     { email: ANNA, app: "chat", scope: "sender" },
     { email: "ben@acme.example", app: "test", scope: "sender" },
+    { email: "kim@acme.example", app: "test", scope: "fullAccess" },
   ]),
 };
 
@@ -204,6 +205,8 @@ describe("whoever", () => {
       return `${header}.${forged({}, claimsOf()).split(".")[1]}.${signature}`;
     },
     "is not on the list": () => signed({ email: "eve@acme.example" }),
+    "has an address of which a letter is not from A to Z (the Kelvin sign)": () =>
+      signed({ email: "\u212aim@acme.example" }),
     "has an address like one of the list": () => signed({ email: `${ANNA}.evil.example` }),
   };
 
@@ -265,6 +268,12 @@ describe("a page of another site", () => {
       }
     },
   );
+
+  it("is told by no preflight that it may call, though a person's own page asks", async ({ expect }) => {
+    const { status, headers } = await api("/app", { method: "OPTIONS" });
+    expect(status).toBe(405);
+    expect([...headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([]);
+  });
 
   it("is told by no reply that it may read it", async ({ expect }) => {
     for (const path of ["/app", "/users/x/explain", "/users/x/nothing"]) {

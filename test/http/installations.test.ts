@@ -2,8 +2,11 @@
 // another case (zulip#35074, zulip#39091, react-native-firebase#8022; since an update of the library: flutter-apns#53; from two
 // SDKs of one vendor: aepsdk-core-ios#786; in capitals from a database: rapns#166; from Safari: ZendService_Apple_Apns#42), and the Firebase Installation ID that follows a legacy
 // token (firebase-android-sdk#8087). domain/token.test.ts has the forms themselves.
+import { runInDurableObject } from "cloudflare:test";
 import { describe, it } from "vitest";
+import { tokenHash } from "../../src/durable/names.ts";
 import { call, login, serverCall, type TestSession, uniqueUid } from "../support/client.ts";
+import { userObject } from "../support/objects.ts";
 
 const random = (bytes: number) => [...crypto.getRandomValues(new Uint8Array(bytes))];
 const hex = (bytes = 32) =>
@@ -137,6 +140,56 @@ describe("feedback about an installation", () => {
     const { body } = await serverCall("POST", "/v3/push_tokens/feedback", { body: { items: [item] } });
     expect(body.data.items).toMatchObject([{ outcome: "kept" }]);
     expect(await senderView(session)).toEqual([after]);
+  });
+});
+
+describe("a registration from before fcmInstallations was switched", () => {
+  /** As the object has it until the device's next launch: the token, and the hash that it had under the other setting. */
+  async function registered() {
+    const user = await login();
+    const [, token] = firebase(legacy, fid);
+    const other = newFid() + newRest();
+    await user.register({ fcmToken: token });
+    const formerHash = await tokenHash("fcm", token);
+    await runInDurableObject(await userObject("test", user.uid), (_, { storage }) => {
+      storage.sql.exec("UPDATE registrations SET hash = ?", formerHash);
+    });
+    return { user, token, other };
+  }
+
+  const removals: [string, (user: TestSession, token: string) => Promise<{ status: number }>][] = [
+    ["by its own session", (user, token) => user.delete({ fcmToken: token })],
+    [
+      "by a back end",
+      ({ uid }, token) => serverCall("POST", `/v3/users/${uid}/push_tokens/remove`, { body: { token, kind: "fcm" } }),
+    ],
+    [
+      "by the successor API",
+      (user, token) => user.call("DELETE", "/v3.0/notifications/push/v1/tokens", { body: { pushToken: token } }),
+    ],
+  ];
+  it.for(removals)("is removed %s, and by its own token only", async ([, remove], { expect }) => {
+    const { user, token, other } = await registered();
+    expect((await remove(user, other)).status).toBe(200);
+    expect(await senderView(user)).toEqual([token]);
+    expect((await remove(user, token)).status).toBe(200);
+    expect(await senderView(user)).toEqual([]);
+  });
+
+  it("is suspect by a report that names its user", async ({ expect }) => {
+    const { user, token, other } = await registered();
+    const report = { kind: "fcm", code: "SENDER_ID_MISMATCH", uid: user.uid };
+    const items = [
+      { ...report, token: other },
+      { ...report, kind: "apns", code: "BadDeviceToken", token },
+      { ...report, token },
+    ];
+    const { body } = await serverCall("POST", "/v3/push_tokens/feedback", { body: { items } });
+    expect(body.data.items.map(({ outcome }: { outcome: string }) => outcome)).toEqual([
+      "unknown",
+      "unknown",
+      "suspect",
+    ]);
   });
 });
 

@@ -13,6 +13,7 @@ const OWNER_OBJECTS = "user-tokens/owner-objects.ts";
 const ERASURE = "user-tokens/erasure.ts";
 const RECONCILIATION = "user-tokens/reconciliation.ts";
 const RESTORATION = "user-tokens/restoration.ts";
+const TAKEOVERS = "user-tokens/takeovers.ts";
 const OWNERS = "token-owners/token-owners.do.ts";
 
 export const MUTATIONS = {
@@ -179,6 +180,9 @@ export const MUTATIONS = {
   ],
   "a limit of takeovers keeps the owner out": [
     { file: OWNERS, find: "if (!request.mayTake && !isReturn)", replace: "if (!request.mayTake)" },
+  ],
+  "an installation counts each time it is taken": [
+    { file: TAKEOVERS, find: "hashes.includes(hash) || count", replace: "count" },
   ],
   "a report prunes another form of the token": [
     {

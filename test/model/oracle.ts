@@ -4,7 +4,7 @@
 import type { PushToken, Rules, Session } from "../../src/domain/registration.ts";
 import type { ClaimOutcome, ClaimRequest, Marks } from "../../src/durable/claims.ts";
 import type { DirectorySettings } from "../../src/durable/names.ts";
-import { UNCONFIRMED_FENCE_MS } from "../../src/limits.ts";
+import { TAKEOVER_WINDOW_MS, UNCONFIRMED_FENCE_MS } from "../../src/limits.ts";
 import type { ImportItem, ImportOutcome, RegisterOutcome } from "../../src/user-tokens/outcomes.ts";
 import { Lookups } from "./lookups.ts";
 import { APP, type Call, type ModelObject, type Observer, type Reply, Violation, type World } from "./world.ts";
@@ -108,6 +108,8 @@ export class Oracle implements Observer {
   readonly #granted = new Map<string, number>();
   /** By `user hash`: when the last release that arrived had been sent. */
   readonly #released = new Map<string, number>();
+  /** The same of imports, which let go only of what an earlier import brought. */
+  readonly #releasedImports = new Map<string, number>();
   /** What users held, and which sessions their objects knew, when the operation arrived. */
   readonly #heldAtArrival = new Map<Operation, HeldRow[]>();
   /** The same after the turn of its arrival, of calls that mute. */
@@ -120,8 +122,8 @@ export class Oracle implements Observer {
   readonly #erased = new Map<string, number>();
   /** Users whose data went back to an earlier moment, and were not reconciled yet. */
   readonly #restoring = new Set<string>();
-  /** By user: tokens taken from others in this window. */
-  readonly #takeovers = new Map<string, number>();
+  /** By user: the tokens that were taken from others in the window that is open, or was, and the step at which each counted. */
+  readonly #takeovers = new Map<string, { until: number; counted: Map<string, number> }>();
   /** By user: when the data last went back to an earlier moment. */
   readonly #restoredAt = new Map<string, number>();
   /** Users of whom an erasure may leave an owner entry, or wait for a restore and begin later than it arrives. */
@@ -170,10 +172,10 @@ export class Oracle implements Observer {
   arrived(call: Call): void {
     const { step } = this.#world;
     if (this.#byCall.has(call) || call.method === "release") this.#lookups.arrived(call);
-    if (call.method === "release") {
-      const [hash] = call.args;
-      const key = `${userOf(call.to)} ${hash}`;
-      this.#released.set(key, Math.max(call.sentAt, this.#released.get(key) ?? 0));
+    if (call.method === "release" || call.method === "releaseImported") {
+      const key = `${userOf(call.to)} ${call.args[0]}`;
+      const asked = call.method === "release" ? this.#released : this.#releasedImports;
+      asked.set(key, Math.max(call.sentAt, asked.get(key) ?? 0));
     }
     if (call.method === "prepareRestore") this.#prepared.add(userOf(call.to));
     const operation = this.#byCall.get(call);
@@ -191,7 +193,12 @@ export class Oracle implements Observer {
         method === "claim" && from?.object === call.to && from.life !== call.to.life;
       if (this.#world.calls.some(isFromBefore)) this.#prepared.add(user);
     }
-    if (action.do === "import") for (const { token } of action.items) this.#erased.delete(`${user} ${token.hash}`);
+    if (action.do === "import") {
+      for (const { token } of action.items) {
+        this.#attempted.set(`${user} (import) ${token.hash}`, step);
+        this.#erased.delete(`${user} ${token.hash}`);
+      }
+    }
     if (action.do !== "register") return;
     for (const token of action.tokens) {
       this.#attempted.set(`${user} ${action.session.id} ${token.hash}`, step);
@@ -203,8 +210,11 @@ export class Oracle implements Observer {
     if (call.method === "claim" && reply?.outcome.ok) {
       const { hash, user } = call.args[0] as ClaimRequest;
       const outcome = reply.outcome.value as ClaimOutcome;
-      if (!outcome.ok && outcome.reason === "too_many_takeovers" && this.#formerOwners(call.to, hash).includes(user)) {
-        throw new Violation(`${user} may not take ${hash} back`);
+      if (!outcome.ok && outcome.reason === "too_many_takeovers") {
+        if (this.#formerOwners(call.to, hash).includes(user)) throw new Violation(`${user} may not take ${hash} back`);
+        const countedAt = this.#takenBy(user).get(hash);
+        if (countedAt !== undefined && countedAt < call.sentAt && !this.#uncounted.has(user))
+          throw new Violation(`${user} was counted for ${hash}, and is refused it`);
       }
     }
     const operation = this.#byCall.get(call);
@@ -240,13 +250,7 @@ export class Oracle implements Observer {
       const { hash, user } = call.args[0] as ClaimRequest;
       const key = `${user} ${hash}`;
       this.#granted.set(key, Math.max(sentAt, this.#granted.get(key) ?? 0));
-      if ((outcome.value as ClaimOutcome & { ok: true }).taken === "another_users") {
-        const taken = (this.#takeovers.get(user) ?? 0) + 1;
-        this.#takeovers.set(user, taken);
-        const { takeoversPerUser } = this.#promised.rules;
-        if (taken > takeoversPerUser && !this.#uncounted.has(user))
-          throw new Violation(`${user} took ${taken} tokens within the window`);
-      }
+      if ((outcome.value as ClaimOutcome & { ok: true }).taken === "another_users") this.#taken(user, hash);
     }
     if (call.method === "release" && outcome.ok) this.#lookups.acknowledged(call);
     const operation = this.#byCall.get(call);
@@ -257,6 +261,20 @@ export class Oracle implements Observer {
     this.#shownFromNowOn(call, operation);
     this.#check(operation.user);
     this.#lookups.check();
+  }
+
+  /** Each token counts once in the hour after the first. */
+  #taken(user: string, hash: string): void {
+    const counted = this.#takenBy(user);
+    if (counted.size === 0) this.#takeovers.set(user, { until: this.#world.now() + TAKEOVER_WINDOW_MS, counted });
+    if (!counted.has(hash)) counted.set(hash, this.#world.step);
+    if (counted.size > this.#promised.rules.takeoversPerUser && !this.#uncounted.has(user))
+      throw new Violation(`${user} took ${counted.size} tokens within the window`);
+  }
+
+  #takenBy(user: string): Map<string, number> {
+    const window = this.#takeovers.get(user);
+    return window === undefined || window.until <= this.#world.now() ? new Map() : window.counted;
   }
 
   #shownFromNowOn(call: Call, operation: Operation): void {
@@ -439,11 +457,6 @@ export class Oracle implements Observer {
     }
   }
 
-  /** A new window: what users take is counted anew. */
-  windowOver(): void {
-    this.#takeovers.clear();
-  }
-
   rowsOf(user: string): readonly HeldRow[] {
     return this.#rows.get(user) ?? [];
   }
@@ -499,7 +512,7 @@ export class Oracle implements Observer {
     const isImported = operation.action.do === "import";
     const key = `${user} ${token.hash}`;
     // Another user's claim, begun after this user's own was granted.
-    const released = this.#released.get(key) ?? -1;
+    const released = Math.max(this.#released.get(key) ?? -1, isImported ? (this.#releasedImports.get(key) ?? -1) : -1);
     if (released >= (grantedAt.get(token.hash) ?? this.#granted.get(key) ?? 0)) return true;
     if ((arrivedAt ?? 0) <= (this.#restoredAt.get(user) ?? -1)) return true;
     const { retentionMs, refreshWindowMs } = this.#promised.rules;

@@ -5,7 +5,7 @@ import { KIND_NAMES, type Kind } from "../../src/domain/kinds.ts";
 import type { Policy, PushToken } from "../../src/domain/registration.ts";
 import { identityOf, storedForm } from "../../src/domain/token.ts";
 import { directoryName, tokenOwnersName } from "../../src/durable/names.ts";
-import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../src/limits.ts";
+import { DAY_MS, MINUTE_MS } from "../../src/limits.ts";
 import type { RegisterOutcome } from "../../src/user-tokens/outcomes.ts";
 import { Clients, policiesOf, type Setup } from "./clients.ts";
 import type { Protocol } from "./native.ts";
@@ -194,8 +194,6 @@ class Run {
   readonly #counts: Record<string, number>;
   #line = 0;
   #faults: number;
-  /** When what users take from others was last counted anew, epoch ms. */
-  #window: number;
   readonly #began: number;
 
   constructor(world: World, clients: Clients, schedule: Schedule, counts: Record<string, number>) {
@@ -204,7 +202,6 @@ class Run {
     this.#schedule = schedule;
     this.#counts = counts;
     this.#faults = schedule.faults;
-    this.#window = world.now();
     this.#began = world.now();
   }
 
@@ -342,10 +339,6 @@ class Run {
     if (alarm == null) return false;
     this.#count(alarm.at % MINUTE_MS === 0 ? "alarms" : "near alarms");
     await this.#world.fireAlarm(alarm.object);
-    if (this.#world.now() >= this.#window + HOUR_MS) {
-      this.#window = this.#world.now();
-      this.#clients.oracle.windowOver();
-    }
     return true;
   }
 

@@ -1,7 +1,7 @@
 // The worst orders of events that are known, one a rule of the protocol: with the rule the promises hold, and without it the
 // very same order breaks one. docs/ownership.md names them.
 import { describe, it } from "vitest";
-import { DAY_MS } from "../../src/limits.ts";
+import { DAY_MS, TAKEOVER_WINDOW_MS } from "../../src/limits.ts";
 import { TOKENS } from "./schedule.ts";
 import { runner } from "./search.ts";
 import { Story } from "./story.ts";
@@ -423,6 +423,25 @@ const TRACES: Trace[] = [
       await story.rest();
       story.register("ann", session, F0);
       return { story, ann: ["f0", "f1"], bob: [], owner: ["ann"] };
+    },
+  },
+  {
+    name: "an owner comes back after the hour, and is robbed again at once",
+    rules: ["an installation counts each time it is taken"],
+    async tell(on) {
+      const story = new Story(on, { limited: true });
+      const session = story.login("ann");
+      story.register("ann", session, F0);
+      await story.rest();
+      story.register("bob", story.login("bob"), F0);
+      await story.rest();
+      story.world.pass(TAKEOVER_WINDOW_MS);
+      story.register("ann", session, F0); // counted: nobody knows any more whose it was
+      await story.rest();
+      story.register("bob", story.login("bob"), F0); // free: the owner before
+      await story.rest();
+      story.register("ann", session, F0);
+      return { story, ann: ["f0"], bob: [], owner: ["ann"] };
     },
   },
   {

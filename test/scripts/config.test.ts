@@ -103,6 +103,39 @@ describe("problemsOf", () => {
     },
   );
 
+  const jwt = (more: object = {}) => ({
+    identity: "jwt",
+    jwt: {
+      algorithms: ["HS256"],
+      issuer: "https://login.example.com",
+      sessionClaim: "sid",
+      maximumSessionDays: 90,
+      ...more,
+    },
+  });
+  const issued = (maximumSeconds: number) => ({ authTokens: { defaultSeconds: 3600, maximumSeconds } });
+  it.for<[string, string, object, boolean]>([
+    ["takes the same rule", "issued 7776000", {}, true],
+    ["takes a longer life of minted tokens", "issued 86400", {}, true],
+    ["refuses a shorter life of minted tokens", "issued 7776000", issued(86_400), false],
+    ["takes the same rule of an own login", "jwt sub sid 7776000", jwt(), true],
+    ["takes shorter sessions of an own login", "jwt sub sid 7776000", jwt({ maximumSessionDays: 0.5 }), true],
+    ["refuses longer sessions of an own login", "jwt sub sid 43200", jwt(), false],
+    ["refuses another name of sessions", "jwt sub sid 7776000", jwt({ sessionClaim: "session.id" }), false],
+    ["refuses another name of users", "jwt sub sid 7776000", jwt({ uidClaim: "user_id" }), false],
+    ["refuses another identity", "issued 7776000", jwt(), false],
+    ["refuses another identity that says no time", "issued 7776000", { identity: "cometchat" }, false],
+    ["takes whatever follows a record of before this was noted", "", jwt(), true],
+  ])("%s, unless it is declared: after %j", ([, sessions, table, isFine], { expect }) => {
+    const before = { policy: "exclusive", jurisdiction: null, ...(sessions === "" ? {} : { sessions }) } as const;
+    const problems = (more: object = {}) =>
+      problemsOf({ ...VALID, deployed: { acme: before }, vars: { APP_ACME: { appId: "acme", ...table, ...more } } });
+    const refused = expect.stringContaining(`declare sessionsChangedFrom = "${sessions}"`);
+    expect(problems()).toEqual(isFine ? [] : [refused]);
+    expect(problems({ sessionsChangedFrom: "issued 1" })).toEqual(isFine ? [] : [refused]);
+    if (sessions !== "") expect(problems({ sessionsChangedFrom: sessions })).toEqual([]);
+  });
+
   it("refuses to change uidCase, which nothing declares", ({ expect }) => {
     const vars = { APP_ACME: { appId: "acme", identity: "issued", uidCase: "insensitive" } };
     const deployed = { acme: { policy: "exclusive", uidCase: "sensitive", jurisdiction: null } as const };
@@ -205,6 +238,7 @@ describe("npm run check:config", () => {
       policy: "exclusive",
       fcmInstallations: true,
       uidCase: "sensitive",
+      sessions: "issued 7776000",
       directory: { objects: 8, epoch: 1 },
       jurisdiction: null,
     };

@@ -71,6 +71,9 @@ describe("npm run user", () => {
     expect(upper).toMatchObject([{ appId: "elsewhere", uid: "Bob" }]);
     const insensitive = await names("Bob", "--app-id", "elsewhere", "--uid-case", "insensitive");
     expect(insensitive).toEqual(await names("bob", "--app-id", "elsewhere"));
+    // As the registry has it: only A to Z have another case.
+    const kelvin = await names("\u212aÉ", "--app-id", "elsewhere", "--uid-case", "insensitive");
+    expect(kelvin).toMatchObject([{ uid: "\u212aÉ" }]);
     expect(insensitive).not.toEqual(upper);
     expect(JSON.parse((await run(["bob", "--json"], { REGISTRY_APP_ID: "elsewhere" })).out)).toEqual(insensitive);
   });

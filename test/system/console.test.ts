@@ -346,6 +346,8 @@ describe("the console with a sender", () => {
       "Android, FCM: the token is dead. The app must register again (UNREGISTERED)",
       expect.stringMatching(/^Old <b>phone, FCM: delivered\./),
     ]);
+    // Whatever marks they hold, they turn around nothing beside them.
+    expect(await answers.locator("bdi").allInnerTexts()).toContain("UNREGISTERED");
     expect(await tab.verdict()).toBe("ok");
     expect(await tokensOf("tested", registryOf(at))).toHaveLength(2);
     await tab.button("Sign out").click();

@@ -180,6 +180,7 @@ describe("a registration that is already there", () => {
   it("is written once a provider reported trouble, and clears that", async ({ expect }) => {
     const { object, token, again } = await registered();
     const report = {
+      kind: token.kind,
       hash: token.hash,
       token: token.token,
       code: "UNREGISTERED",

@@ -210,6 +210,68 @@ describe.for(IDENTITIES)("after a restore, with identity %s,", ([identity, app, 
   });
 });
 
+describe("a restore that the platform refuses", () => {
+  /** From now on the platform fails at that step. */
+  function refuse(object: DurableObjectStub, step: "getBookmarkForTime" | "onNextSessionRestoreBookmark") {
+    return runInDurableObject(object, (_, { storage }) => {
+      const recovery = { getBookmarkForTime: async () => "a bookmark", [step]: () => Promise.reject(new Error("no")) };
+      for (const [name, value] of Object.entries(recovery)) {
+        Object.defineProperty(storage, name, { value, configurable: true });
+      }
+    });
+  }
+
+  it.for(["getBookmarkForTime", "onNextSessionRestoreBookmark"] as const)(
+    "by %s changes nothing, and the next one counts from its own beginning",
+    async (step, { expect }) => {
+      const session: TestSession = await login();
+      await session.register({ fcmToken: uniqueToken() });
+      const object = await userObject("test", session.uid);
+      const moment = Date.now();
+      await refuse(object, step);
+      expect((await restore(session, moment)).status).toBe(500);
+      await expect.poll(async () => tablesOf(await keeperOf("test", session.uid))).toEqual([]);
+      // What was registered since then is no part of a restore, and the object ends sessions as before.
+      const other = await login(session.uid);
+      await other.register({ apnsToken: uniqueToken() });
+      expect((await other.logout()).status).toBe(200);
+      const third = await login(session.uid);
+      await third.register({ apnsToken: uniqueToken() });
+      await scheduler.wait(2);
+      await remember(object, await snapshot(object));
+      expect(await restore(session, moment)).toMatchObject({ status: 200, body: { data: { kept: 2, dropped: 0 } } });
+    },
+  );
+
+  it("drops its marks late, if at all, and then not those of another restore", async ({ expect }) => {
+    const keeper = await keeperOf("test", uniqueUid());
+    const marks = { fences: [], validFrom: null, kept: null };
+    const first = await keeper.keepMarks(marks);
+    if (first === null) throw new Error("it kept nothing before");
+    await keeper.dropMarks(first);
+    await scheduler.wait(2);
+    const second = await keeper.keepMarks(marks);
+    await keeper.dropMarks(first);
+    expect((await keeper.marks()).kept).toEqual(second);
+  });
+
+  it("leaves the marks that an earlier attempt needs", async ({ expect }) => {
+    const session: TestSession = await login();
+    await session.register({ fcmToken: uniqueToken() });
+    const object = await userObject("test", session.uid);
+    const rows = await snapshot(object);
+    const ended = await login(session.uid);
+    await ended.logout();
+    await remember(object, rows);
+    expect(await object.prepareRestore({ at: Date.now(), askedAt: Date.now() })).toEqual({ ok: true });
+    await crash(object);
+    await refuse(await userObject("test", session.uid), "onNextSessionRestoreBookmark");
+    expect((await restore(session, Date.now())).status).toBe(500);
+    const kept = await (await keeperOf("test", session.uid)).marks();
+    expect(kept.fences.map((fence) => fence.session)).toContain(ended.id);
+  });
+});
+
 describe("a restore that cannot keep the marks", () => {
   it("changes nothing and says 503", async ({ expect }) => {
     const session: TestSession = await login();

@@ -7,6 +7,7 @@ import type { DirectorySettings } from "../../src/durable/names.ts";
 import { UNCONFIRMED_FENCE_MS } from "../../src/limits.ts";
 import type { ImportItem, ImportOutcome, RegisterOutcome } from "../../src/user-tokens/outcomes.ts";
 import { Lookups } from "./lookups.ts";
+import type { Row } from "./statements.ts";
 import { APP, type Call, type ModelObject, type Observer, type Reply, Violation, type World } from "./world.ts";
 
 export type Action =
@@ -54,6 +55,7 @@ interface HeldRow {
 }
 
 interface OwnerRow {
+  hash: string;
   user: string;
   version: number;
 }
@@ -89,8 +91,9 @@ export class Oracle implements Observer {
   readonly #promised: Promised;
   readonly #lookups: Lookups;
   readonly #byCall = new Map<Call, Operation>();
-  readonly #rows = new Map<string, HeldRow[]>();
-  readonly #owners = new Map<string, OwnerRow[]>();
+  readonly #rows = new Map<string, readonly HeldRow[]>();
+  /** By owner object. */
+  readonly #owners = new Map<string, readonly OwnerRow[]>();
   readonly #obligations = new Map<string, Obligation>();
   /** Sessions that are over, by id: since when, and by what, for messages. */
   readonly #ended = new Map<string, { at: number; how: string }>();
@@ -109,9 +112,9 @@ export class Oracle implements Observer {
   /** By `user hash`: when the last release that arrived had been sent. */
   readonly #released = new Map<string, number>();
   /** What users held, and which sessions their objects knew, when the operation arrived. */
-  readonly #heldAtArrival = new Map<Operation, HeldRow[]>();
+  readonly #heldAtArrival = new Map<Operation, readonly HeldRow[]>();
   /** The same after the turn of its arrival, of calls that mute. */
-  readonly #heldOnceArrived = new Map<Operation, HeldRow[]>();
+  readonly #heldOnceArrived = new Map<Operation, readonly HeldRow[]>();
   /** By operation: the grants that the user's object knew when it may have decided. */
   readonly #decided = new Map<Operation, ReadonlyMap<string, number>>();
   /** Calls that arrived while their user's object waited for the directory: what seems under way there may have been decided. */
@@ -181,8 +184,7 @@ export class Oracle implements Observer {
     operation.arrivedAt = step;
     const { user, action } = operation;
     this.#heldAtArrival.set(operation, this.#rows.get(user) ?? []);
-    if (action.do === "mute")
-      this.#heldOnceArrived.set(operation, call.to.storage.rows("registrations").map(toHeldRow));
+    if (action.do === "mute") this.#heldOnceArrived.set(operation, heldBy(call.to));
     if (this.#world.isWaitingFor(call.to, "put")) this.#publishing.add(operation);
     if (action.do === "erase") {
       this.#uncounted.add(user);
@@ -227,9 +229,11 @@ export class Oracle implements Observer {
   /** While an object waits for the directory, what it will answer may be decided; if it does not wait, nothing is. */
   #noteDecisions(object: ModelObject): void {
     const user = userOf(object);
-    const isWaiting = this.#world.isWaitingFor(object, "put");
-    for (const operation of this.operations) {
-      if (operation.user !== user || operation.arrivedAt === null || operation.finishedAt !== null) continue;
+    const underWay = this.operations.filter(
+      (operation) => operation.user === user && operation.arrivedAt !== null && operation.finishedAt === null,
+    );
+    const isWaiting = underWay.length > 0 && this.#world.isWaitingFor(object, "put");
+    for (const operation of underWay) {
       if (!isWaiting) this.#decided.delete(operation);
       else if (!this.#decided.has(operation)) this.#decided.set(operation, this.#grantsOf(user));
     }
@@ -348,7 +352,7 @@ export class Oracle implements Observer {
   restored(object: ModelObject): void {
     this.#restoring.add(userOf(object));
     for (const key of this.#gone.keys()) if (key.startsWith(`${userOf(object)} `)) this.#gone.delete(key);
-    this.#rows.set(userOf(object), object.storage.rows("registrations").map(toHeldRow));
+    this.#rows.set(userOf(object), heldBy(object));
     this.#uncounted.add(userOf(object));
     this.#restoredAt.set(userOf(object), this.#world.step);
     this.#lookups.restored(object);
@@ -371,7 +375,7 @@ export class Oracle implements Observer {
   }
 
   /** Every auth token issued before, where that can be told; the sessions that the object knew, where that is not enough. */
-  #endAll(operation: Operation, held: HeldRow[]): void {
+  #endAll(operation: Operation, held: readonly HeldRow[]): void {
     const { user, invokedAtMs, action, arrivedAt } = operation;
     if (this.#promised.trustedTime) {
       this.#deadUntil.set(user, Math.max(invokedAtMs, this.#deadUntil.get(user) ?? 0));
@@ -406,7 +410,7 @@ export class Oracle implements Observer {
     } else {
       const user = userOf(object);
       const before = this.#rows.get(user) ?? [];
-      this.#rows.set(user, object.storage.rows("registrations").map(toHeldRow));
+      this.#rows.set(user, heldBy(object));
       this.#noteGone(user, before);
       this.#noteDecisions(object);
       this.#check(user);
@@ -430,13 +434,11 @@ export class Oracle implements Observer {
   }
 
   #readOwners(object: ModelObject): void {
-    const before = [...this.#owners.keys()].filter((hash) => hash.startsWith(`${object.name} `));
-    for (const hash of before) this.#owners.set(hash, []);
-    for (const row of object.storage.rows("owners")) {
-      const key = `${object.name} ${row.hash}`;
-      const entry = { user: String(row.user), version: Number(row.version) };
-      this.#owners.set(key, [...(this.#owners.get(key) ?? []), entry]);
-    }
+    const rows = object.storage.rows("owners");
+    this.#owners.set(
+      object.name,
+      rows.map(({ hash, user, version }) => ({ hash: String(hash), user: String(user), version: Number(version) })),
+    );
   }
 
   /** A new window: what users take is counted anew. */
@@ -579,7 +581,7 @@ export class Oracle implements Observer {
   }
 
   #entries(hash: string): OwnerRow[] {
-    return [...this.#owners].filter(([key]) => hashOf(key) === hash).flatMap(([, entries]) => entries);
+    return [...this.#owners.values()].flatMap((rows) => rows.filter((row) => row.hash === hash));
   }
 
   /** At rest: nothing is on its way. */
@@ -616,7 +618,15 @@ function hashOf(key: string): string {
   return key.slice(key.lastIndexOf(" ") + 1);
 }
 
-function toHeldRow(row: Record<string, unknown>): HeldRow {
+function heldBy({ storage }: ModelObject): readonly HeldRow[] {
+  return storage.registrations(toHeldRows);
+}
+
+function toHeldRows(rows: readonly Row[]): readonly HeldRow[] {
+  return rows.map(toHeldRow);
+}
+
+function toHeldRow(row: Row): HeldRow {
   return {
     session: String(row.session),
     kind: String(row.kind),

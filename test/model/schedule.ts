@@ -167,12 +167,17 @@ export class Runner {
   async run(schedule: Schedule, tell = false): Promise<void> {
     const world = this.world(schedule.small, schedule.cold, tell);
     const clients = new Clients(world, schedule.setup, schedule.small ? 3 : Number.POSITIVE_INFINITY);
+    const { stackTraceLimit } = Error;
+    // A schedule that fails is told, in a second run.
+    if (!tell) Error.stackTraceLimit = 0;
     try {
       await new Run(world, clients, schedule, this.counts).run();
     } catch (error) {
       world.tell(() => String(error));
       if (error instanceof Violation) error.told = world.told;
       throw error;
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit;
     }
   }
 

@@ -34,6 +34,8 @@ export async function search(
   let runs = 0;
   const property = fc.asyncProperty(schedules, async (schedule) => {
     await subject.run(schedule);
+    // A schedule leaves the event loop to nobody else.
+    await new Promise((resolve) => setImmediate(resolve));
     runs += 1;
     options.progress?.(runs);
   });

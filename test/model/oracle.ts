@@ -109,6 +109,8 @@ export class Oracle implements Observer {
   readonly #attempted = new Map<string, number>();
   /** By `user hash`: when the last claim was granted whose reply reached the user's object. */
   readonly #granted = new Map<string, number>();
+  /** The same of claims for devices, not for imports; and when the reply reached the user's object. */
+  readonly #grantedToDevices = new Map<string, { sentAt: number; deliveredAt: number }>();
   /** By `user hash`: when the last release that arrived had been sent. */
   readonly #released = new Map<string, number>();
   /** What users held, and which sessions their objects knew, when the operation arrived. */
@@ -217,13 +219,21 @@ export class Oracle implements Observer {
     // Where another object did not answer in time, what was committed stands.
     operation.refused = outcome?.ok === false && outcome.reason !== "unavailable";
     if (outcome?.ok === true) this.#checkMuted(operation);
-    operation.grantedAt = this.#decided.get(operation) ?? this.#grantsOf(operation.user);
+    operation.grantedAt = this.#decided.get(operation) ?? this.#grantsOf(operation);
   }
 
-  #grantsOf(user: string): ReadonlyMap<string, number> {
-    return new Map(
-      [...this.#granted].filter(([key]) => key.startsWith(`${user} `)).map(([key, at]) => [hashOf(key), at]),
-    );
+  #grantsOf(operation: Operation): ReadonlyMap<string, number> {
+    const prefix = `${operation.user} `;
+    const hashes = [...this.#granted.keys()].filter((key) => key.startsWith(prefix)).map(hashOf);
+    return new Map(hashes.map((hash) => [hash, this.#grantOf(operation, hash)]));
+  }
+
+  /** When the last claim on which the operation may rely was granted: a registration that claimed relies on no import's claim. */
+  #grantOf({ user, action, arrivedAt }: Operation, hash: string): number {
+    const key = `${user} ${hash}`;
+    const own = action.do === "register" ? this.#grantedToDevices.get(key) : undefined;
+    if (own !== undefined && own.deliveredAt >= (arrivedAt ?? 0)) return own.sentAt;
+    return this.#granted.get(key) ?? 0;
   }
 
   /** While an object waits for the directory, what it will answer may be decided; if it does not wait, nothing is. */
@@ -235,15 +245,19 @@ export class Oracle implements Observer {
     const isWaiting = underWay.length > 0 && this.#world.isWaitingFor(object, "put");
     for (const operation of underWay) {
       if (!isWaiting) this.#decided.delete(operation);
-      else if (!this.#decided.has(operation)) this.#decided.set(operation, this.#grantsOf(user));
+      else if (!this.#decided.has(operation)) this.#decided.set(operation, this.#grantsOf(operation));
     }
   }
 
   delivered({ call, sentAt, outcome }: Reply): void {
     if (call.method === "claim" && call.from !== null && outcome.ok && (outcome.value as ClaimOutcome).ok) {
-      const { hash, user } = call.args[0] as ClaimRequest;
+      const { hash, user, imported } = call.args[0] as ClaimRequest;
       const key = `${user} ${hash}`;
       this.#granted.set(key, Math.max(sentAt, this.#granted.get(key) ?? 0));
+      if (imported === undefined) {
+        const latest = Math.max(sentAt, this.#grantedToDevices.get(key)?.sentAt ?? 0);
+        this.#grantedToDevices.set(key, { sentAt: latest, deliveredAt: this.#world.step });
+      }
       if ((outcome.value as ClaimOutcome & { ok: true }).taken === "another_users") {
         const taken = (this.#takeovers.get(user) ?? 0) + 1;
         this.#takeovers.set(user, taken);
@@ -499,10 +513,9 @@ export class Oracle implements Observer {
   #isExplained({ operation, session, token, seenAt }: Obligation): boolean {
     const { user, arrivedAt, grantedAt } = operation;
     const isImported = operation.action.do === "import";
-    const key = `${user} ${token.hash}`;
     // Another user's claim, begun after this user's own was granted.
-    const released = this.#released.get(key) ?? -1;
-    if (released >= (grantedAt.get(token.hash) ?? this.#granted.get(key) ?? 0)) return true;
+    const released = this.#released.get(`${user} ${token.hash}`) ?? -1;
+    if (released >= (grantedAt.get(token.hash) ?? this.#grantOf(operation, token.hash))) return true;
     if ((arrivedAt ?? 0) <= (this.#restoredAt.get(user) ?? -1)) return true;
     const { retentionMs, refreshWindowMs } = this.#promised.rules;
     if (this.#world.now() >= seenAt + retentionMs - refreshWindowMs) return true;

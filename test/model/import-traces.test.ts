@@ -135,6 +135,21 @@ const TRACES: Trace[] = [
     },
   },
   {
+    name: "a file of after an erasure knows the session of a device that had logged out before it",
+    rules: ["an import takes a session of the file for one that goes on"],
+    async tell(on) {
+      const story = new Story(on);
+      const session = story.login("ann");
+      story.send("ann", { do: "endSession", session });
+      await story.rest();
+      story.send("ann", { do: "erase" });
+      await story.rest();
+      story.world.pass(1_000);
+      story.import("ann", story.world.now(), session, F0);
+      return { story, ann: ["f0"], owner: ["ann"] };
+    },
+  },
+  {
     name: "a file has more for a user than a user may hold",
     rules: ["an import does not know when a user is full"],
     async tell(on) {

@@ -1,7 +1,7 @@
 // Knows what was promised. It follows the operations of clients and the calls between objects, and after every event compares
 // what the objects hold with what they may and must hold. It knows versions only to compare a row with its owner entry.
 
-import type { PushToken, Rules, Session } from "../../src/domain/registration.ts";
+import { importSession, type PushToken, type Rules, type Session } from "../../src/domain/registration.ts";
 import type { ClaimOutcome, ClaimRequest, Marks } from "../../src/durable/claims.ts";
 import type { DirectorySettings } from "../../src/durable/names.ts";
 import { UNCONFIRMED_FENCE_MS } from "../../src/limits.ts";
@@ -499,7 +499,10 @@ export class Oracle implements Observer {
     for (const [key, obligation] of this.#obligations) {
       if (obligation.operation.user !== user) continue;
       const { session, token } = obligation;
-      if (rows.some((row) => row.session === session.id && row.hash === token.hash && row.token === token.token))
+      const sessions = [session.id];
+      // Where a session of the file may be one that ended, the token is in one of its own.
+      if (obligation.operation.action.do === "import") sessions.push(importSession(token.hash));
+      if (rows.some((row) => sessions.includes(row.session) && row.hash === token.hash && row.token === token.token))
         continue;
       if (!this.#isExplained(obligation)) {
         throw new Violation(

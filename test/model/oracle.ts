@@ -392,7 +392,8 @@ export class Oracle implements Observer {
   #endAll(operation: Operation, held: readonly HeldRow[]): void {
     const { user, invokedAtMs, action, arrivedAt } = operation;
     if (this.#promised.trustedTime) {
-      this.#deadUntil.set(user, Math.max(invokedAtMs, this.#deadUntil.get(user) ?? 0));
+      const until = invokedAtMs - this.#world.behindMaxMs;
+      this.#deadUntil.set(user, Math.max(until, this.#deadUntil.get(user) ?? 0));
       if (!this.#promised.sessionsOutliveTokens) return;
     }
     for (const other of this.operations) {

@@ -1,6 +1,6 @@
 // Registrations from another system's file. They give way to whatever devices did here, and bring nothing back that went.
 import { withLabels } from "../domain/labels.ts";
-import { type ChangeKind, type Registration, SHORT_HASH_LENGTH } from "../domain/registration.ts";
+import { type ChangeKind, importSession, type Registration, SHORT_HASH_LENGTH } from "../domain/registration.ts";
 import { mapBounded } from "../durable/concurrency.ts";
 import {
   CLAIM_TIMEOUT_MS,
@@ -35,8 +35,11 @@ const GONE: readonly ChangeKind[] = [
 
 /** In turn: claims what may be stored, looks again, and stores it in one commit. */
 export async function importInTurn(rooms: Rooms, request: ImportRequest): Promise<ImportOutcome[]> {
-  const { slots, operations, publication } = rooms;
-  const { uid, items } = request;
+  const { slots, operations, publication, ends } = rooms;
+  const { uid } = request;
+  // Where `tokens_valid_from` took the place of fences, nobody knows whether a session of the file is one that ended.
+  const isKnown = ends.validFrom() === 0;
+  const items = request.items.map((item) => (isKnown ? item : { ...item, session: importSession(item.token.hash) }));
   const startedAt = Date.now();
   const reasons = items.map((item) => whyNot(rooms, request, item, startedAt));
   const candidates = items.flatMap((item, index): Candidate[] => {

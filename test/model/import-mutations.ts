@@ -40,6 +40,9 @@ export const IMPORT_MUTATIONS = {
       replace: "if (ends.importEndedAt(token.hash) >= refreshedAt)",
     },
   ],
+  "an import takes a session of the file for one that goes on": [
+    { file: IMPORTING, find: "const isKnown = ends.validFrom() === 0;", replace: "const isKnown = true;" },
+  ],
   "an import does not know when a user is full": [
     { file: IMPORTING, find: 'return isMore && isFull ? "full" : null;', replace: "return null;" },
   ],

@@ -104,6 +104,52 @@ const TRACES: Trace[] = [
     },
   },
   {
+    name: "a rival takes what is being registered, and the user's own import takes it back before the answer",
+    rules: [],
+    async tell(on) {
+      const story = new Story(on);
+      story.register("ann", story.login("ann"), A0);
+      await story.arrives("register", "ann");
+      await story.arrives("claim", "ann");
+      await story.answered("claim", "ann"); // the directory is yet to hear of it
+      story.register("ann", story.login("ann", 1), F0, A1);
+      await story.arrives("register", "ann");
+      await story.arrives("claim", "ann");
+      story.import("ann", story.world.now() - DAY_MS, null, F0);
+      await story.arrives("importAll", "ann");
+      story.register("bob", story.login("bob"), F0);
+      await story.arrives("register", "bob");
+      await story.arrives("claim", "bob");
+      await story.arrives("release", "ann");
+      story.world.crash(story.object("bob"));
+      await story.answered("claim", "ann"); // F0 went meanwhile
+      await story.arrives("claim", "ann");
+      await story.answered("claim", "ann"); // A1 is stored; the directory is yet to hear of that, too
+      await story.published("ann");
+      await story.arrives("claim", "ann"); // the import's
+      await story.answered("release", "ann");
+      await story.arrives("releaseImported", "bob");
+      await story.answered("releaseImported", "bob");
+      await story.answered("claim", "ann");
+      return { story, ann: ["a0", "a1", "f0"], bob: [], owner: ["ann"] };
+    },
+  },
+  {
+    name: "a file of after an erasure knows the session of a device that had logged out before it",
+    rules: ["an import takes a session of the file for one that goes on"],
+    async tell(on) {
+      const story = new Story(on);
+      const session = story.login("ann");
+      story.send("ann", { do: "endSession", session });
+      await story.rest();
+      story.send("ann", { do: "erase" });
+      await story.rest();
+      story.world.pass(1_000);
+      story.import("ann", story.world.now(), session, F0);
+      return { story, ann: ["f0"], owner: ["ann"] };
+    },
+  },
+  {
     name: "a file has more for a user than a user may hold",
     rules: ["an import does not know when a user is full"],
     async tell(on) {

@@ -11,11 +11,12 @@ import type { SenderToken } from "../../src/domain/sender-token.ts";
 import { identityOf } from "../../src/domain/token.ts";
 import { type DirectorySettings, directoryName, directoryShard } from "../../src/durable/names.ts";
 import { MINUTE_MS } from "../../src/limits.ts";
-import type { Row } from "./storage.ts";
+import type { Row } from "./statements.ts";
 import { APP, type Call, type ModelObject, Violation, type World } from "./world.ts";
 
 /** What senders see of one registration. */
 interface Shown {
+  installation: string;
   session: string;
   kind: "fcm" | "apns" | "voip";
   token: string;
@@ -32,6 +33,8 @@ interface State {
   rows: readonly Shown[];
   /** The same states have the same text. */
   text: string;
+  /** Which installations these are. */
+  installations: ReadonlySet<string>;
 }
 
 /** A moment of a user: the number of its data's restores, of the states since, and of the event. */
@@ -41,7 +44,7 @@ interface Moment {
   step: number;
 }
 
-const NOBODY: State = { rows: [], text: "[]" };
+const NOBODY: State = { rows: [], text: "[]", installations: new Set() };
 
 class User {
   readonly name: string;
@@ -56,8 +59,12 @@ class User {
   isRestoring = false;
   /** No directory object of the present setting has confirmed anything yet: who finds no row asks the user's own object. */
   isAsked = false;
+  /** The name of the directory object that has it, once that was asked for. */
+  place: string | null = null;
   /** What the directory has; `null`: no row. */
   row: State | null = null;
+  /** The text of that row. */
+  tokens: string | undefined;
   /** Slots of acknowledged registrations that the user's object held ever since. */
   readonly promised = new Map<string, Shown>();
   /** Installations that nobody shares, as far as the user's object knows. */
@@ -114,18 +121,22 @@ export class Lookups {
       if (next.text !== user.state.text) user.states.push(next);
       for (const [slot, promised] of user.promised) if (!holds(next, promised)) user.promised.delete(slot);
     }
-    user.claimed = new Set(state.rows.filter(({ claimed }) => claimed).map(installation));
+    user.claimed = new Set(state.rows.filter(({ claimed }) => claimed).map(({ installation }) => installation));
   }
 
   /** What a directory object shows now. */
   published(object: ModelObject): void {
     this.#isNews = true;
-    const rows = new Map(object.storage.rows("users").map(({ uid, tokens }) => [uid, JSON.parse(String(tokens))]));
+    const rows = new Map(object.storage.rows("users").map(({ uid, tokens }) => [uid, String(tokens)]));
     for (const user of this.#users.values()) {
-      const shard = directoryShard(this.#directory, user.name);
-      if (object.name !== directoryName(APP, this.#directory, shard)) continue;
-      const tokens: SenderToken[] | undefined = rows.get(user.name);
-      user.row = tokens === undefined ? null : stateOf(tokens.map(fromSenderToken));
+      user.place ??= directoryName(APP, this.#directory, directoryShard(this.#directory, user.name));
+      if (object.name !== user.place) continue;
+      const tokens = rows.get(user.name);
+      if (tokens === undefined) user.row = null;
+      else if (user.row === null || tokens !== user.tokens) {
+        user.row = stateOf((JSON.parse(tokens) as SenderToken[]).map(fromSenderToken));
+      }
+      user.tokens = tokens;
     }
   }
 
@@ -176,6 +187,7 @@ export class Lookups {
     this.#directory = directory;
     this.#raisedAt = this.#world.step;
     for (const user of this.#users.values()) {
+      user.place = null;
       user.row = null;
       user.isAsked = true;
     }
@@ -214,12 +226,13 @@ export class Lookups {
     for (const user of users) {
       for (const other of users) {
         if (user === other) continue;
-        const theirs = new Set(other.shown.rows.map(installation));
+        const theirs = other.shown.installations;
+        if (theirs.size === 0) continue;
         const isShownTwice = ({ token }: Shown) => `${token} is shown for ${user.name} and ${other.name}`;
-        const two = this.#alwaysExclusive && user.shown.rows.find((row) => theirs.has(installation(row)));
+        const two = this.#alwaysExclusive && user.shown.rows.find((row) => theirs.has(row.installation));
         if (two) throw new Violation(isShownTwice(two));
-        const owned = [...user.promised.values()].filter((row) => user.claimed.has(installation(row)));
-        const own = owned.find((row) => theirs.has(installation(row)));
+        const owned = [...user.promised.values()].filter((row) => user.claimed.has(row.installation));
+        const own = owned.find((row) => theirs.has(row.installation));
         if (own !== undefined) throw new Violation(isShownTwice(own));
       }
     }
@@ -260,10 +273,12 @@ function isOfErasure({ fact }: Row): boolean {
 }
 
 function fromRegistration(row: Row): Shown {
+  const [kind, token] = [row.kind as Shown["kind"], String(row.token)];
   return {
+    installation: installation(kind, token),
     session: String(row.session),
-    kind: row.kind as Shown["kind"],
-    token: String(row.token),
+    kind,
+    token,
     registeredAt: Number(row.registered_at),
     refreshedAt: Number(row.shown_at),
     suspect: row.suspect_at !== null,
@@ -273,22 +288,33 @@ function fromRegistration(row: Row): Shown {
 }
 
 function fromSenderToken(token: SenderToken): Shown {
-  return { ...token, session: token.sessionId, muted: token.muted === true, claimed: false };
+  const { kind, sessionId: session } = token;
+  const of = installation(kind, token.token);
+  return { ...token, installation: of, session, muted: token.muted === true, claimed: false };
 }
 
-function held(object: ModelObject): State {
-  return stateOf(object.storage.rows("registrations").map(fromRegistration));
+function held({ storage }: ModelObject): State {
+  return storage.registrations(toState);
+}
+
+function toState(rows: readonly Row[]): State {
+  return stateOf(rows.map(fromRegistration));
 }
 
 function stateOf(rows: readonly Shown[]): State {
+  if (rows.length === 0) return NOBODY;
   const texts = rows.map(({ session, kind, token, registeredAt, refreshedAt, suspect, muted }) => {
     const marks = `${suspect ? " suspect" : ""}${muted ? " muted" : ""}`;
     return `${session} ${kind} ${token} ${registeredAt} ${refreshedAt}${marks}`;
   });
-  return { rows, text: `[${texts.sort().join(", ")}]` };
+  return {
+    rows,
+    text: `[${texts.sort().join(", ")}]`,
+    installations: new Set(rows.map((row) => row.installation)),
+  };
 }
 
-function installation({ kind, token }: Pick<Shown, "kind" | "token">): string {
+function installation(kind: Shown["kind"], token: string): string {
   return `${kind}:${identityOf(kind, token, { fcmInstallations: true })}`;
 }
 

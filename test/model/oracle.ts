@@ -1,12 +1,13 @@
 // Knows what was promised. It follows the operations of clients and the calls between objects, and after every event compares
 // what the objects hold with what they may and must hold. It knows versions only to compare a row with its owner entry.
 
-import type { PushToken, Rules, Session } from "../../src/domain/registration.ts";
+import { importSession, type PushToken, type Rules, type Session } from "../../src/domain/registration.ts";
 import type { ClaimOutcome, ClaimRequest, Marks } from "../../src/durable/claims.ts";
 import type { DirectorySettings } from "../../src/durable/names.ts";
 import { TAKEOVER_WINDOW_MS, UNCONFIRMED_FENCE_MS } from "../../src/limits.ts";
 import type { ImportItem, ImportOutcome, RegisterOutcome } from "../../src/user-tokens/outcomes.ts";
 import { Lookups } from "./lookups.ts";
+import type { Row } from "./statements.ts";
 import { APP, type Call, type ModelObject, type Observer, type Reply, Violation, type World } from "./world.ts";
 
 export type Action =
@@ -54,6 +55,7 @@ interface HeldRow {
 }
 
 interface OwnerRow {
+  hash: string;
   user: string;
   version: number;
 }
@@ -89,8 +91,9 @@ export class Oracle implements Observer {
   readonly #promised: Promised;
   readonly #lookups: Lookups;
   readonly #byCall = new Map<Call, Operation>();
-  readonly #rows = new Map<string, HeldRow[]>();
-  readonly #owners = new Map<string, OwnerRow[]>();
+  readonly #rows = new Map<string, readonly HeldRow[]>();
+  /** By owner object. */
+  readonly #owners = new Map<string, readonly OwnerRow[]>();
   readonly #obligations = new Map<string, Obligation>();
   /** Sessions that are over, by id: since when, and by what, for messages. */
   readonly #ended = new Map<string, { at: number; how: string }>();
@@ -106,14 +109,16 @@ export class Oracle implements Observer {
   readonly #attempted = new Map<string, number>();
   /** By `user hash`: when the last claim was granted whose reply reached the user's object. */
   readonly #granted = new Map<string, number>();
+  /** The same of claims for devices, not for imports; and when the reply reached the user's object. */
+  readonly #grantedToDevices = new Map<string, { sentAt: number; deliveredAt: number }>();
   /** By `user hash`: when the last release that arrived had been sent. */
   readonly #released = new Map<string, number>();
   /** The same of imports, which let go only of what an earlier import brought. */
   readonly #releasedImports = new Map<string, number>();
   /** What users held, and which sessions their objects knew, when the operation arrived. */
-  readonly #heldAtArrival = new Map<Operation, HeldRow[]>();
+  readonly #heldAtArrival = new Map<Operation, readonly HeldRow[]>();
   /** The same after the turn of its arrival, of calls that mute. */
-  readonly #heldOnceArrived = new Map<Operation, HeldRow[]>();
+  readonly #heldOnceArrived = new Map<Operation, readonly HeldRow[]>();
   /** By operation: the grants that the user's object knew when it may have decided. */
   readonly #decided = new Map<Operation, ReadonlyMap<string, number>>();
   /** Calls that arrived while their user's object waited for the directory: what seems under way there may have been decided. */
@@ -183,8 +188,7 @@ export class Oracle implements Observer {
     operation.arrivedAt = step;
     const { user, action } = operation;
     this.#heldAtArrival.set(operation, this.#rows.get(user) ?? []);
-    if (action.do === "mute")
-      this.#heldOnceArrived.set(operation, call.to.storage.rows("registrations").map(toHeldRow));
+    if (action.do === "mute") this.#heldOnceArrived.set(operation, heldBy(call.to));
     if (this.#world.isWaitingFor(call.to, "put")) this.#publishing.add(operation);
     if (action.do === "erase") {
       this.#uncounted.add(user);
@@ -225,31 +229,45 @@ export class Oracle implements Observer {
     // Where another object did not answer in time, what was committed stands.
     operation.refused = outcome?.ok === false && outcome.reason !== "unavailable";
     if (outcome?.ok === true) this.#checkMuted(operation);
-    operation.grantedAt = this.#decided.get(operation) ?? this.#grantsOf(operation.user);
+    operation.grantedAt = this.#decided.get(operation) ?? this.#grantsOf(operation);
   }
 
-  #grantsOf(user: string): ReadonlyMap<string, number> {
-    return new Map(
-      [...this.#granted].filter(([key]) => key.startsWith(`${user} `)).map(([key, at]) => [hashOf(key), at]),
-    );
+  #grantsOf(operation: Operation): ReadonlyMap<string, number> {
+    const prefix = `${operation.user} `;
+    const hashes = [...this.#granted.keys()].filter((key) => key.startsWith(prefix)).map(hashOf);
+    return new Map(hashes.map((hash) => [hash, this.#grantOf(operation, hash)]));
+  }
+
+  /** When the last claim on which the operation may rely was granted: a registration that claimed relies on no import's claim. */
+  #grantOf({ user, action, arrivedAt }: Operation, hash: string): number {
+    const key = `${user} ${hash}`;
+    const own = action.do === "register" ? this.#grantedToDevices.get(key) : undefined;
+    if (own !== undefined && own.deliveredAt >= (arrivedAt ?? 0)) return own.sentAt;
+    return this.#granted.get(key) ?? 0;
   }
 
   /** While an object waits for the directory, what it will answer may be decided; if it does not wait, nothing is. */
   #noteDecisions(object: ModelObject): void {
     const user = userOf(object);
-    const isWaiting = this.#world.isWaitingFor(object, "put");
-    for (const operation of this.operations) {
-      if (operation.user !== user || operation.arrivedAt === null || operation.finishedAt !== null) continue;
+    const underWay = this.operations.filter(
+      (operation) => operation.user === user && operation.arrivedAt !== null && operation.finishedAt === null,
+    );
+    const isWaiting = underWay.length > 0 && this.#world.isWaitingFor(object, "put");
+    for (const operation of underWay) {
       if (!isWaiting) this.#decided.delete(operation);
-      else if (!this.#decided.has(operation)) this.#decided.set(operation, this.#grantsOf(user));
+      else if (!this.#decided.has(operation)) this.#decided.set(operation, this.#grantsOf(operation));
     }
   }
 
   delivered({ call, sentAt, outcome }: Reply): void {
     if (call.method === "claim" && call.from !== null && outcome.ok && (outcome.value as ClaimOutcome).ok) {
-      const { hash, user } = call.args[0] as ClaimRequest;
+      const { hash, user, imported } = call.args[0] as ClaimRequest;
       const key = `${user} ${hash}`;
       this.#granted.set(key, Math.max(sentAt, this.#granted.get(key) ?? 0));
+      if (imported === undefined) {
+        const latest = Math.max(sentAt, this.#grantedToDevices.get(key)?.sentAt ?? 0);
+        this.#grantedToDevices.set(key, { sentAt: latest, deliveredAt: this.#world.step });
+      }
       if ((outcome.value as ClaimOutcome & { ok: true }).taken === "another_users") this.#taken(user, hash);
     }
     if (call.method === "release" && outcome.ok) this.#lookups.acknowledged(call);
@@ -366,7 +384,7 @@ export class Oracle implements Observer {
   restored(object: ModelObject): void {
     this.#restoring.add(userOf(object));
     for (const key of this.#gone.keys()) if (key.startsWith(`${userOf(object)} `)) this.#gone.delete(key);
-    this.#rows.set(userOf(object), object.storage.rows("registrations").map(toHeldRow));
+    this.#rows.set(userOf(object), heldBy(object));
     this.#uncounted.add(userOf(object));
     this.#restoredAt.set(userOf(object), this.#world.step);
     this.#lookups.restored(object);
@@ -389,10 +407,11 @@ export class Oracle implements Observer {
   }
 
   /** Every auth token issued before, where that can be told; the sessions that the object knew, where that is not enough. */
-  #endAll(operation: Operation, held: HeldRow[]): void {
+  #endAll(operation: Operation, held: readonly HeldRow[]): void {
     const { user, invokedAtMs, action, arrivedAt } = operation;
     if (this.#promised.trustedTime) {
-      this.#deadUntil.set(user, Math.max(invokedAtMs, this.#deadUntil.get(user) ?? 0));
+      const until = invokedAtMs - this.#world.behindMaxMs;
+      this.#deadUntil.set(user, Math.max(until, this.#deadUntil.get(user) ?? 0));
       if (!this.#promised.sessionsOutliveTokens) return;
     }
     for (const other of this.operations) {
@@ -424,7 +443,7 @@ export class Oracle implements Observer {
     } else {
       const user = userOf(object);
       const before = this.#rows.get(user) ?? [];
-      this.#rows.set(user, object.storage.rows("registrations").map(toHeldRow));
+      this.#rows.set(user, heldBy(object));
       this.#noteGone(user, before);
       this.#noteDecisions(object);
       this.#check(user);
@@ -448,13 +467,11 @@ export class Oracle implements Observer {
   }
 
   #readOwners(object: ModelObject): void {
-    const before = [...this.#owners.keys()].filter((hash) => hash.startsWith(`${object.name} `));
-    for (const hash of before) this.#owners.set(hash, []);
-    for (const row of object.storage.rows("owners")) {
-      const key = `${object.name} ${row.hash}`;
-      const entry = { user: String(row.user), version: Number(row.version) };
-      this.#owners.set(key, [...(this.#owners.get(key) ?? []), entry]);
-    }
+    const rows = object.storage.rows("owners");
+    this.#owners.set(
+      object.name,
+      rows.map(({ hash, user, version }) => ({ hash: String(hash), user: String(user), version: Number(version) })),
+    );
   }
 
   rowsOf(user: string): readonly HeldRow[] {
@@ -496,7 +513,10 @@ export class Oracle implements Observer {
     for (const [key, obligation] of this.#obligations) {
       if (obligation.operation.user !== user) continue;
       const { session, token } = obligation;
-      if (rows.some((row) => row.session === session.id && row.hash === token.hash && row.token === token.token))
+      const sessions = [session.id];
+      // Where a session of the file may be one that ended, the token is in one of its own.
+      if (obligation.operation.action.do === "import") sessions.push(importSession(token.hash));
+      if (rows.some((row) => sessions.includes(row.session) && row.hash === token.hash && row.token === token.token))
         continue;
       if (!this.#isExplained(obligation)) {
         throw new Violation(
@@ -510,10 +530,14 @@ export class Oracle implements Observer {
   #isExplained({ operation, session, token, seenAt }: Obligation): boolean {
     const { user, arrivedAt, grantedAt } = operation;
     const isImported = operation.action.do === "import";
-    const key = `${user} ${token.hash}`;
     // Another user's claim, begun after this user's own was granted.
+<<<<<<< HEAD
     const released = Math.max(this.#released.get(key) ?? -1, isImported ? (this.#releasedImports.get(key) ?? -1) : -1);
     if (released >= (grantedAt.get(token.hash) ?? this.#granted.get(key) ?? 0)) return true;
+=======
+    const released = this.#released.get(`${user} ${token.hash}`) ?? -1;
+    if (released >= (grantedAt.get(token.hash) ?? this.#grantOf(operation, token.hash))) return true;
+>>>>>>> model
     if ((arrivedAt ?? 0) <= (this.#restoredAt.get(user) ?? -1)) return true;
     const { retentionMs, refreshWindowMs } = this.#promised.rules;
     if (this.#world.now() >= seenAt + retentionMs - refreshWindowMs) return true;
@@ -592,7 +616,7 @@ export class Oracle implements Observer {
   }
 
   #entries(hash: string): OwnerRow[] {
-    return [...this.#owners].filter(([key]) => hashOf(key) === hash).flatMap(([, entries]) => entries);
+    return [...this.#owners.values()].flatMap((rows) => rows.filter((row) => row.hash === hash));
   }
 
   /** At rest: nothing is on its way. */
@@ -629,7 +653,15 @@ function hashOf(key: string): string {
   return key.slice(key.lastIndexOf(" ") + 1);
 }
 
-function toHeldRow(row: Record<string, unknown>): HeldRow {
+function heldBy({ storage }: ModelObject): readonly HeldRow[] {
+  return storage.registrations(toHeldRows);
+}
+
+function toHeldRows(rows: readonly Row[]): readonly HeldRow[] {
+  return rows.map(toHeldRow);
+}
+
+function toHeldRow(row: Row): HeldRow {
   return {
     session: String(row.session),
     kind: String(row.kind),

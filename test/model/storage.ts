@@ -1,18 +1,18 @@
 // The storage of one Durable Object over SQLite in memory: what is written in one turn is one transaction, which the
 // world commits or rolls back.
-import { DatabaseSync, type StatementSync } from "node:sqlite";
-
-type Value = string | number | null;
-export type Row = Record<string, unknown>;
+import { DatabaseSync } from "node:sqlite";
+import { Found, isScript, type Row, Statement, type Value } from "./statements.ts";
 
 /** What a database held at some moment; `null`: it had no tables. */
 export type Snapshot = { statements: readonly string[]; rows: readonly { table: string; row: Row }[] } | null;
 
 export class ModelStorage {
   readonly #database = new DatabaseSync(":memory:");
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements = new Map<string, Statement>();
   /** The rows of tables, as last read; empty after anything that may have changed them. */
   readonly #rows = new Map<string, Row[]>();
+  /** What was made of them, by how. */
+  readonly #views = new Map<(rows: readonly Row[]) => unknown, unknown>();
   /** The tables, as last looked up; `null` after anything that may have changed them. */
   #tableNames: string[] | null = null;
   #inTurn = false;
@@ -31,6 +31,8 @@ export class ModelStorage {
   isAlarmLost = false;
   /** Something was written since the last commit. */
   #isWritten = false;
+  /** Counts changes of tables and of the alarm. */
+  #changes = 0;
 
   /** Told of each transaction. */
   onTransaction: () => void = () => {};
@@ -40,40 +42,30 @@ export class ModelStorage {
     databaseSize: 4096,
   };
 
-  #exec(query: string, bindings: Value[]): Iterable<Row> & { toArray(): Row[]; one(): Row } {
-    const rows = this.#run(query, bindings);
-    return {
-      [Symbol.iterator]: () => rows.values(),
-      toArray: () => rows,
-      one: () => {
-        const [row] = rows;
-        if (row === undefined || rows.length !== 1) throw new Error(`expected exactly one row, got ${rows.length}`);
-        return row;
-      },
-    };
-  }
-
-  #run(query: string, bindings: Value[]): Row[] {
-    if (!query.startsWith("SELECT")) this.#begin();
-    if (bindings.length === 0 && query.trim().includes(";")) {
+  #exec(query: string, bindings: Value[]): Found {
+    if (bindings.length === 0 && isScript(query)) {
+      this.#begin();
+      this.#changes += 1;
       this.#tableNames = null;
       this.#database.exec(query);
-      return [];
+      return new Found([]);
     }
-    return this.#statement(query).all(...bindings);
+    const statement = this.#statement(query);
+    if (!statement.isQuestion) this.#begin();
+    return new Found(statement.all(bindings));
   }
 
-  #statement(query: string): StatementSync {
+  #statement(query: string): Statement {
     let statement = this.#statements.get(query);
     if (statement === undefined) {
-      statement = this.#database.prepare(query);
+      statement = new Statement(this.#database, query);
       this.#statements.set(query, statement);
     }
     return statement;
   }
 
   #begin(): void {
-    this.#rows.clear();
+    this.#forgetRows();
     this.#isClean = false;
     if (this.#inTurn) return;
     this.#inTurn = true;
@@ -83,7 +75,7 @@ export class ModelStorage {
   }
 
   transactionSync<T>(write: () => T): T {
-    this.#rows.clear();
+    this.#forgetRows();
     if (!this.#inTurn) return this.#first(write);
     const name = `s${this.#savepoints}`;
     this.#statement(`SAVEPOINT ${name}`).run();
@@ -126,6 +118,7 @@ export class ModelStorage {
   /** With `allowUnconfirmed` answers need not wait for it; here nothing else is sent in such a turn. */
   async setAlarm(at: number, _options: { allowUnconfirmed?: boolean } = {}): Promise<void> {
     this.#begin();
+    this.#changes += 1;
     this.alarm = at;
     this.isAlarmLost = false;
   }
@@ -133,7 +126,8 @@ export class ModelStorage {
   /** On workerd the database file goes at once, and what is written after it is another commit. */
   async deleteAll(): Promise<void> {
     this.commit();
-    this.#rows.clear();
+    this.#changes += 1;
+    this.#forgetRows();
     this.#isClean = false;
     this.#isWritten = true;
     const tables = this.#tables();
@@ -171,7 +165,7 @@ export class ModelStorage {
   }
 
   #goTo(to: Snapshot): void {
-    this.#rows.clear();
+    this.#forgetRows();
     this.#isClean = false;
     for (const table of this.#tables()) this.#database.exec(`DROP TABLE ${table}`);
     this.#tableNames = null;
@@ -195,7 +189,7 @@ export class ModelStorage {
   }
 
   rollback(): void {
-    this.#rows.clear();
+    this.#forgetRows();
     if (this.#inTurn) {
       this.#statement("ROLLBACK").run();
       this.#tableNames = null;
@@ -204,6 +198,23 @@ export class ModelStorage {
     }
     this.#inTurn = false;
     this.#isWritten = false;
+  }
+
+  /** Another storage that holds the same. */
+  copy(): ModelStorage {
+    const copy = new ModelStorage();
+    copy.#goTo(this.#snapshot());
+    copy.snapshots.push(...this.snapshots);
+    copy.#toRestore = this.#toRestore;
+    copy.alarm = this.alarm;
+    copy.isAlarmLost = this.isAlarmLost;
+    return copy;
+  }
+
+  /** Another number where something was changed, in a turn that has not ended yet too. */
+  changes(): number {
+    const [row] = this.#statement("SELECT total_changes() AS rows").all();
+    return Number(row?.rows) + this.#changes;
   }
 
   /** When the alarm will go off; `null`: it will not. */
@@ -239,6 +250,17 @@ export class ModelStorage {
       this.#empty ??= this.#snapshot();
     } else this.#goTo(this.#empty);
     this.#isClean = true;
+  }
+
+  /** What `read` makes of the rows of the table `registrations`; made once for the same rows. */
+  registrations<T>(read: (rows: readonly Row[]) => T): T {
+    if (!this.#views.has(read)) this.#views.set(read, read(this.rows("registrations")));
+    return this.#views.get(read) as T;
+  }
+
+  #forgetRows(): void {
+    this.#rows.clear();
+    this.#views.clear();
   }
 
   /** The rows of a table, none if it does not exist. For looking on: no part of a turn. */

@@ -212,7 +212,7 @@ export async function importFile(
     if (target === null) return { survey, outcomes: null, rejects: null, seconds: seconds() };
     if (how.isAsked && !(await isWanted(survey, target))) return null;
     const checkpointFile = how.isResumable ? checkpointOf(file) : null;
-    const of = await identityOf({ from, file, hints }, target, how.rejects);
+    const of = await identityOf({ from, file, hints }, survey, target, how.rejects);
     const before = checkpointFile === null ? null : await readCheckpoint(checkpointFile, of);
     const reading = checkpointFile === null ? null : await readReading(checkpointFile);
     const checkpoint: Checkpoint = before ?? newCheckpoint(of, reading ?? undefined);
@@ -256,9 +256,14 @@ async function surveyed({ from, file, hints }: What, scratch: Scratch, output: O
 const BYTES_PER_ENTRY = 300;
 const ENTRIES_PER_REPORT = 2_000;
 
-/** What an import is: another file, app or option makes it another one. */
-async function identityOf({ from, file, hints }: What, { url, appId }: Target, rejects: string): Promise<string> {
-  const parts = [await digestOf(file), from, hints, url, appId, rejects, "user by user"];
+/** What an import is: another file, app or option makes it another one, and so does a release that reads the file otherwise. */
+async function identityOf(
+  { from, file, hints }: What,
+  survey: Survey,
+  { url, appId }: Target,
+  rejects: string,
+): Promise<string> {
+  const parts = [await digestOf(file), from, hints, survey, url, appId, rejects];
   return createHash("sha256").update(JSON.stringify(parts)).digest("base64url");
 }
 

@@ -212,18 +212,19 @@ export async function importFile(
     if (target === null) return { survey, outcomes: null, rejects: null, seconds: seconds() };
     if (how.isAsked && !(await isWanted(survey, target))) return null;
     const checkpointFile = how.isResumable ? checkpointOf(file) : null;
-    const of = await identityOf({ from, file, hints }, target, how.rejects);
+    const of = await identityOf({ from, file, hints }, survey, target, how.rejects);
     const before = checkpointFile === null ? null : await readCheckpoint(checkpointFile, of);
     const reading = checkpointFile === null ? null : await readReading(checkpointFile);
     const checkpoint: Checkpoint = before ?? newCheckpoint(of, reading ?? undefined);
-    if (before !== null) output.say(`Going on behind entry ${before.done}, where an earlier run ended.`);
+    if (checkpoint.done === 0) Object.assign(checkpoint, { outcomes: {}, rejectsBytes: 0 });
+    else output.say(`Going on where an earlier run ended: ${rounded(checkpoint.done)} registrations were sent.`);
     const rejects = await Rejects.at(how.rejects, checkpoint.rejectsBytes);
     const { batch, parallel, repeats, waitMs } = how.pace;
     const sender = new Sender(target, { repeats, waitMs }, (line) => output.note(line), batch);
-    const progress = output.progress("Entries imported", survey.entries);
+    const progress = output.progress("Registrations sent", survey.registrations);
     const going = { sender, scratch, rejects, checkpoint, checkpointFile, parallel, progress };
     try {
-      await importEntries(entriesOf(file, from, hints), going);
+      await importEntries(survey, going);
     } finally {
       progress.end();
       await rejects.close();
@@ -255,9 +256,14 @@ async function surveyed({ from, file, hints }: What, scratch: Scratch, output: O
 const BYTES_PER_ENTRY = 300;
 const ENTRIES_PER_REPORT = 2_000;
 
-/** What an import is: another file, app or option makes it another one. */
-async function identityOf({ from, file, hints }: What, { url, appId }: Target, rejects: string): Promise<string> {
-  const parts = [await digestOf(file), from, hints, url, appId, rejects];
+/** What an import is: another file, app or option makes it another one, and so does a release that reads the file otherwise. */
+async function identityOf(
+  { from, file, hints }: What,
+  survey: Survey,
+  { url, appId }: Target,
+  rejects: string,
+): Promise<string> {
+  const parts = [await digestOf(file), from, hints, survey, url, appId, rejects];
   return createHash("sha256").update(JSON.stringify(parts)).digest("base64url");
 }
 

@@ -4,9 +4,9 @@ import { readFile, rename, rm, writeFile } from "node:fs/promises";
 export interface Checkpoint {
   /** Of the file, its format and options, and the app: another import begins anew. */
   of: string;
-  /** Entries that are done. */
+  /** How many of those that count are done, in the order in which they are sent; what is not sent is done with the first of them. */
   done: number;
-  /** Entries that were sent, or are being sent: those between `done` and this may be there already. */
+  /** How many were sent, or are being sent: those between `done` and this may be there already. */
   sent: number;
   /** How long the file of rejects is. */
   rejectsBytes: number;

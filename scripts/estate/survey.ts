@@ -21,7 +21,7 @@ export interface Survey {
   undated: number;
 }
 
-/** Reads all entries. Leaves in `scratch` which of them count. */
+/** Reads all entries. Leaves in `scratch` which of them count, and which are rejected. */
 export async function surveyOf(
   entries: AsyncIterable<Entry>,
   scratch: Scratch,
@@ -44,15 +44,17 @@ export async function surveyOf(
     onEntry(survey.entries);
     if (entry.is === "item") {
       items += 1;
-      scratch.note(entry.item, number);
+      scratch.note(entry, number);
       count(survey.byKind, entry.item.kind);
       if (entry.item.refreshedAt === undefined && entry.item.registeredAt === undefined) survey.undated += 1;
     } else {
       count(survey[entry.is], entry.why);
+      if (entry.is === "rejected") scratch.reject(entry.line, entry.why);
     }
   }
-  survey.registrations = scratch.installations;
-  survey.users = scratch.users;
+  const { installations, users } = scratch.complete();
+  survey.registrations = installations;
+  survey.users = users;
   survey.duplicates = items - survey.registrations;
   return survey;
 }

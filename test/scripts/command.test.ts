@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, it, onTestFinished } from "vitest";
 import { CommandError, defineCommand, execute, helpOf, parse } from "../../scripts/lib/command.ts";
 import { choice, flag, number, numbers, text, UsageError } from "../../scripts/lib/options.ts";
@@ -124,6 +125,18 @@ describe("a command", () => {
     expect(rest).toEqual({ code: 1, out: "" });
     expect(errors).toMatch(/^[^\n]+\n$/);
     expect(errors).toContain(says);
+  });
+
+  it("says where there is no room for its temporary database", async ({ expect }) => {
+    const run = () => {
+      const database = new DatabaseSync(":memory:");
+      database.exec("PRAGMA max_page_count = 2; CREATE TABLE one (x); CREATE TABLE two (x)");
+      return Promise.resolve(0);
+    };
+    const { errors } = await caught(() => execute({ ...sample, run }, ["alice"], {}));
+    expect(errors).toBe(
+      `There is no room for temporary files in ${tmpdir()}: make room, or use another directory in TMPDIR.\n`,
+    );
   });
 
   it("hides no fault of its own", async ({ expect }) => {

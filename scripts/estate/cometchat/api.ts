@@ -40,6 +40,8 @@ export class CometChatApi {
   readonly #end = new AbortController();
   /** Whether a call failed, and that was said. */
   #hasFailed = false;
+  /** The page of users that came last. */
+  #users: readonly string[] | null = null;
 
   constructor(api: RestApi, say: (line: string) => void) {
     this.#api = api;
@@ -50,16 +52,23 @@ export class CometChatApi {
   /** The uids of a page of users; the first page has number 1. */
   async users(page: number): Promise<Page<string>> {
     const { items, isLast } = await this.#page("/users", page, USERS_PER_PAGE);
-    return { items: items.flatMap((user) => textsOf(user, "uid")), isLast };
+    const uids = items.flatMap((user) => textsOf(user, "uid"));
+    if (items.length > 0) this.#mustDiffer(page, uids, this.#users);
+    this.#users = uids;
+    return { items: uids, isLast };
   }
 
   /** All auth tokens of a user. */
   async authTokens(uid: string): Promise<string[]> {
     const found: string[] = [];
+    let before: readonly string[] | null = null;
     for (let page = 1; ; page += 1) {
       const path = `/users/${encodeURIComponent(uid)}/auth_tokens`;
       const { items, isLast } = await this.#page(path, page, AUTH_TOKENS_PER_PAGE);
-      found.push(...items.flatMap((each) => textsOf(each, "authToken")));
+      const authTokens = items.flatMap((each) => textsOf(each, "authToken"));
+      if (items.length > 0) this.#mustDiffer(page, authTokens, before);
+      before = authTokens;
+      found.push(...authTokens);
       if (isLast) return found;
     }
   }
@@ -85,6 +94,12 @@ export class CometChatApi {
     throw this.failure(`CometChat's answer is not the shape of a list of ${of}: is that CometChat?`);
   }
 
+  /** A page like the one before it: whoever answers does not look at the number, so the list has no end, and others are never seen. */
+  #mustDiffer(page: number, texts: readonly string[], before: readonly string[] | null): void {
+    if (before === null || new Set(texts).symmetricDifference(new Set(before)).size > 0) return;
+    throw this.failure(`CometChat answered page ${page} with what page ${page - 1} has: is that CometChat?`);
+  }
+
   async #page(path: string, page: number, perPage: number): Promise<Page<unknown>> {
     const reply = await this.#get(path, { perPage: String(perPage), page: String(page) });
     if (reply === null) return { items: [], isLast: true };
@@ -105,13 +120,13 @@ export class CometChatApi {
       if ("data" in reply) return reply;
       if (GONE.has(reply.code)) return null;
       if (!reply.mayHelp || failures >= repeats) throw this.failure(reply.message);
-      if (reply.retryAfterMs !== null && this.#pace.rest(reply.retryAfterMs)) {
-        this.#say(`CometChat asks to wait: ${Math.ceil(reply.retryAfterMs / 1000)} s.`);
-      }
-      if (reply.retryAfterMs === null) {
-        if (!this.#hasFailed) this.#say(`Asked again, up to ${repeats} times each: ${reply.message}`);
-        this.#hasFailed = true;
+      const { message, isBusy, retryAfterMs } = reply;
+      if (!isBusy && !this.#hasFailed) this.#say(`Asked again, up to ${repeats} times each: ${message}`);
+      this.#hasFailed ||= !isBusy;
+      if (retryAfterMs === null) {
         await sleep(Math.min(WAIT_MAX_MS, waitMs * 2 ** failures), undefined, { signal: this.#end.signal });
+      } else if (this.#pace.rest(retryAfterMs)) {
+        this.#say(`CometChat asks to wait: ${Math.ceil(retryAfterMs / 1000)} s.`);
       }
     }
   }
@@ -121,6 +136,8 @@ interface Refusal {
   code: string;
   message: string;
   mayHelp: boolean;
+  /** It says how long to wait, because it was asked too often: no fault. */
+  isBusy: boolean;
   retryAfterMs: number | null;
 }
 
@@ -132,12 +149,15 @@ async function answerTo(url: string, apikey: string, end: AbortSignal): Promise<
     return { response, text: await response.text() };
   };
   const answer = await answered().catch((error: unknown) => ({ error }));
-  if ("error" in answer) return { code: "", message: silence(answer.error), mayHelp: true, retryAfterMs: null };
+  if ("error" in answer)
+    return { code: "", message: silence(answer.error), mayHelp: true, isBusy: false, retryAfterMs: null };
   const { response, text } = answer;
   const reply = parsed(text) as (Reply & { error?: { code?: unknown } }) | null | undefined;
   if (response.status === 200 && reply?.data !== undefined) return { ...reply, data: reply.data };
   const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
   const { status } = response;
+  const isPassing = status === 429 || status >= 500;
+  const retryAfterMs = isPassing && Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : null;
   // Said to be JSON, and no more than the beginning of it came.
   const isBroken = status === 200 && reply === undefined && /json/.test(response.headers.get("content-type") ?? "");
   // Its message may hold the auth token.
@@ -145,8 +165,9 @@ async function answerTo(url: string, apikey: string, end: AbortSignal): Promise<
   return {
     code,
     message: `CometChat answered ${status}${code === "" ? ", with no code of an error: is that CometChat?" : `: ${code}`}`,
-    mayHelp: status === 429 || status >= 500 || isBroken,
-    retryAfterMs: status === 429 && Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : null,
+    mayHelp: isPassing || isBroken,
+    isBusy: status === 429 && retryAfterMs !== null,
+    retryAfterMs,
   };
 }
 

@@ -62,12 +62,45 @@ describe("the last page", () => {
 
   it("is the one that CometChat says, however short pages are", async ({ expect }) => {
     const { api } = await start((response, call) =>
-      json(response, { data: users(["ann"]), meta: { pagination: { current_page: call, total_pages: 2 } } }),
+      json(response, { data: users([`user-${call}`]), meta: { pagination: { current_page: call, total_pages: 2 } } }),
     );
     expect(await api.users(1)).toMatchObject({ isLast: false });
     expect(await api.users(2)).toMatchObject({ isLast: true });
   });
 });
+
+describe("a page that is the one before it", () => {
+  const endless: [string, (api: CometChatApi) => Promise<unknown>, object[]][] = [
+    ["users", readUsers, users(["ann", "ben"])],
+    ["things without a uid", readUsers, [{ id: 1 }]],
+    ["auth tokens", (api) => api.authTokens("ann"), [{ authToken: "one" }, { authToken: "two" }]],
+  ];
+
+  it.for(endless)("ends the reading of %s", async ([, read, list], { expect }) => {
+    const { api, asked } = await start((response, call) =>
+      json(response, { data: call % 2 === 0 ? list.toReversed() : list }),
+    );
+    await expect(read(api)).rejects.toThrow(
+      new CommandError("CometChat answered page 2 with what page 1 has: is that CometChat?"),
+    );
+    expect(asked).toHaveLength(2);
+  });
+
+  it("is not one that has some of it, because somebody came meanwhile", async ({ expect }) => {
+    const pages = [["one", "two"], ["two"], []];
+    const { api } = await start((response, call) => json(response, { data: users(pages[call - 1] ?? []) }));
+    expect(await readUsers(api)).toEqual(["one", "two", "two"]);
+  });
+});
+
+async function readUsers(api: CometChatApi): Promise<string[]> {
+  const found: string[] = [];
+  for (let page = 1; ; page += 1) {
+    const { items, isLast } = await api.users(page);
+    found.push(...items);
+    if (isLast) return found;
+  }
+}
 
 describe("a reply that comes in part", () => {
   const whole = JSON.stringify({ data: users(["ann"]) });
@@ -118,6 +151,20 @@ it("waits longer each time where Retry-After names no time", async ({ expect }) 
     expect(second - first).toBeGreaterThan(95);
     expect(third - second).toBeGreaterThan(190);
   }
+});
+
+it.for([429, 500, 503])("waits as long as a %i asks", async (status, { expect }) => {
+  const times: number[] = [];
+  const { api, said } = await start((response, call) => {
+    times.push(performance.now());
+    if (call === 2) json(response, { data: users(["ann"]) });
+    else response.writeHead(status, { "retry-after": "1" }).end("{}");
+  });
+  await api.users(1);
+  const [first = 0, second = 0] = times;
+  expect(second - first).toBeGreaterThan(990);
+  // A 429 is no fault.
+  expect(said.some((line) => line.startsWith("Asked again"))).toBe(status !== 429);
 });
 
 it("says the first failure at once, and no other", async ({ expect }) => {

@@ -69,8 +69,7 @@ export class RegistrationsTable {
 
   /** As {@link holding}; that very token comes first, whatever its hash was when it was stored. Older code says the hash alone. */
   named({ hash, kind = "", token = "" }: { hash: string; kind?: string; token?: string }): Registration | undefined {
-    const where = "WHERE hash = ? OR (kind = ? AND token = ?) ORDER BY token = ? DESC";
-    return this.#select(where, hash, kind, token, token)[0];
+    return this.#all().find((row) => row.kind === kind && row.token === token) ?? this.holding(hash);
   }
 
   /** Whether any session holds the token of that hash. */

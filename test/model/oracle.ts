@@ -531,13 +531,9 @@ export class Oracle implements Observer {
     const { user, arrivedAt, grantedAt } = operation;
     const isImported = operation.action.do === "import";
     // Another user's claim, begun after this user's own was granted.
-<<<<<<< HEAD
+    const key = `${user} ${token.hash}`;
     const released = Math.max(this.#released.get(key) ?? -1, isImported ? (this.#releasedImports.get(key) ?? -1) : -1);
-    if (released >= (grantedAt.get(token.hash) ?? this.#granted.get(key) ?? 0)) return true;
-=======
-    const released = this.#released.get(`${user} ${token.hash}`) ?? -1;
     if (released >= (grantedAt.get(token.hash) ?? this.#grantOf(operation, token.hash))) return true;
->>>>>>> model
     if ((arrivedAt ?? 0) <= (this.#restoredAt.get(user) ?? -1)) return true;
     const { retentionMs, refreshWindowMs } = this.#promised.rules;
     if (this.#world.now() >= seenAt + retentionMs - refreshWindowMs) return true;

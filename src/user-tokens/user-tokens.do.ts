@@ -231,8 +231,10 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     const now = Date.now();
     const reason = session === null ? null : this.#ends.refusal(session, now);
     if (reason !== null) return { ok: false, reason };
-    const rows = live(this.#store, retentionMs, now);
-    return { ok: true, tokens: rows.map(({ token, platform }) => ({ token, platform })) };
+    return {
+      ok: true,
+      tokens: live(this.#store, retentionMs, now).map(({ token, platform }) => ({ token, platform })),
+    };
   }
 
   /** The registration of the token of that hash and this user's uid, for whoever asks who owns a token; `null`: none. */

@@ -1,6 +1,7 @@
 // `npm run model`: the long search for faults of the protocols (docs/ownership.md, docs/directory.md).
 import type { Mutation } from "../test/model/mutations.ts";
 import { MUTATIONS } from "../test/model/mutations.ts";
+import { EXTRAS } from "../test/model/schedule.ts";
 import { runner, search } from "../test/model/search.ts";
 import { defineCommand, main } from "./lib/command.ts";
 import { choice, number, text } from "./lib/options.ts";
@@ -29,17 +30,24 @@ export const command = defineCommand({
       choices: Object.keys(MUTATIONS) as Mutation[],
       default: null,
     }),
+    also: choice({
+      help: "What is to happen besides, as further faults.",
+      placeholder: "WHAT",
+      choices: EXTRAS,
+      default: null,
+    }),
   },
   examples: [
     "--runs 20000 --seed 1",
     "--seed 1 --path 199:0:3",
+    '--runs 20000 --also "two instances"',
     '--runs 20000 --seed 1 --mutation "a forget ignores versions"',
   ],
   notes: "Exit code 1: a promise was broken.",
   hasJson: true,
-  async run({ runs, seed: given, path, mutation }, { output }) {
+  async run({ runs, seed: given, path, mutation, also }, { output }) {
     const seed = given ?? Date.now() % SEED_MAX;
-    const subject = await runner(mutation === null ? [] : MUTATIONS[mutation]);
+    const subject = await runner(mutation === null ? [] : MUTATIONS[mutation], also === null ? [] : [also]);
     const progress = output.progress("schedules", runs);
     const cpuBefore = process.cpuUsage().user;
     const found = await search(subject, {

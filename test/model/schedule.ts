@@ -112,6 +112,20 @@ export const schedules: fc.Arbitrary<Schedule> = fc.noBias(
   }),
 );
 
+/** What happens only if it is asked for. */
+export const EXTRAS = ["two instances", "clocks that go back", "two releases"] as const;
+export type Extra = (typeof EXTRAS)[number];
+
+/** A host's clock goes back by so much at most. */
+const BACK_MS_MAX = 64;
+
+/** What a schedule does besides. */
+export interface Besides {
+  extras?: readonly Extra[];
+  /** The release that some objects run, in `two releases`. */
+  next?: Protocol;
+}
+
 /** The protocol, and the databases that its objects use again. */
 export class Runner {
   readonly #protocol: Protocol;
@@ -120,13 +134,15 @@ export class Runner {
   readonly #cold = new Map<string, ModelStorage>();
   /** What the schedules did, for a report. */
   readonly counts: Record<string, number> = {};
+  readonly #besides: Besides;
 
-  private constructor(protocol: Protocol) {
+  private constructor(protocol: Protocol, besides: Besides) {
     this.#protocol = protocol;
+    this.#besides = besides;
   }
 
-  static async create(protocol: Protocol): Promise<Runner> {
-    const runner = new Runner(protocol);
+  static async create(protocol: Protocol, besides: Besides = {}): Promise<Runner> {
+    const runner = new Runner(protocol, besides);
     await runner.#makeTables();
     return runner;
   }
@@ -171,7 +187,7 @@ export class Runner {
     // A schedule that fails is told, in a second run.
     if (!tell) Error.stackTraceLimit = 0;
     try {
-      await new Run(world, clients, schedule, this.counts).run();
+      await new Run(world, clients, schedule, this.counts, this.#besides.extras).run();
     } catch (error) {
       world.tell(() => String(error));
       if (error instanceof Violation) error.told = world.told;
@@ -188,7 +204,8 @@ export class Runner {
       storage.reset(cold);
       return storage;
     };
-    return new World(this.#protocol, storageOf, { areLimitsSmall: small, tell });
+    const { next = this.#protocol } = this.#besides;
+    return new World(this.#protocol, storageOf, { areLimitsSmall: small, tell, next });
   }
 }
 
@@ -197,17 +214,25 @@ class Run {
   readonly #clients: Clients;
   readonly #schedule: Schedule;
   readonly #counts: Record<string, number>;
+  readonly #extras: readonly Extra[];
   #line = 0;
   #faults: number;
   /** When what users take from others was last counted anew, epoch ms. */
   #window: number;
   readonly #began: number;
 
-  constructor(world: World, clients: Clients, schedule: Schedule, counts: Record<string, number>) {
+  constructor(
+    world: World,
+    clients: Clients,
+    schedule: Schedule,
+    counts: Record<string, number>,
+    extras: readonly Extra[] = [],
+  ) {
     this.#world = world;
     this.#clients = clients;
     this.#schedule = schedule;
     this.#counts = counts;
+    this.#extras = extras;
     this.#faults = schedule.faults;
     this.#window = world.now();
     this.#began = world.now();
@@ -287,6 +312,7 @@ class Run {
     const world = this.#world;
     const { calls } = world;
     this.#faults -= 1;
+    if (which % 2 === 1 && this.#extra(which >> 1)) return true;
     const rest = which >> 3;
     const crash = CRASHES[which % 8];
     if (crash !== undefined && calls.length + world.replies.length > 0) {
@@ -315,6 +341,22 @@ class Run {
       this.#count("crashes between events");
       world.crash(object);
     }
+    return true;
+  }
+
+  /** One of those that were asked for. `false`: none was, or there is no object for it. */
+  #extra(which: number): boolean {
+    const extra = this.#extras[which % Math.max(1, this.#extras.length)];
+    const rest = Math.floor(which / Math.max(1, this.#extras.length));
+    const awake = [...this.#world.objects.values()].filter(({ instance }) => instance !== null);
+    const busy = awake.filter(({ serving }) => serving.size > 0);
+    const objects = extra === "two instances" ? busy : awake;
+    const object = objects[rest % Math.max(1, objects.length)];
+    if (extra === undefined || object === undefined) return false;
+    this.#count(extra);
+    if (extra === "two instances") this.#world.replace(object);
+    else if (extra === "two releases") this.#world.release(object);
+    else this.#world.setBack(object, 1 + (Math.floor(rest / objects.length) % BACK_MS_MAX));
     return true;
   }
 

@@ -2,7 +2,7 @@
 // shrunk and told event by event.
 import fc from "fast-check";
 import { type Edit, loadProtocol } from "./native.ts";
-import { Runner, type Schedule, schedules } from "./schedule.ts";
+import { type Extra, Runner, type Schedule, schedules } from "./schedule.ts";
 import { Violation } from "./world.ts";
 
 export interface Found {
@@ -16,8 +16,16 @@ export interface Found {
   path: string;
 }
 
-export async function runner(edits: readonly Edit[] = []): Promise<Runner> {
-  return Runner.create(await loadProtocol(edits));
+/** A release that writes another format in the directory. */
+const NEXT_RELEASE: readonly Edit[] = [
+  { file: "durable/snapshots.ts", find: "SNAPSHOT_FORMAT = 1;", replace: "SNAPSHOT_FORMAT = 2;" },
+  { file: "user-tokens/publication.ts", find: "tokens: JSON.stringify(", replace: 'tokens: " " + JSON.stringify(' },
+];
+
+/** @param extras what happens besides */
+export async function runner(edits: readonly Edit[] = [], extras: readonly Extra[] = []): Promise<Runner> {
+  const next = extras.includes("two releases") ? { next: await loadProtocol([...edits, ...NEXT_RELEASE]) } : {};
+  return Runner.create(await loadProtocol(edits), { extras, ...next });
 }
 
 /** Runs up to `runs` schedules; the first that breaks a promise, or `null`. */

@@ -31,6 +31,8 @@ export class ModelStorage {
   isAlarmLost = false;
   /** Something was written since the last commit. */
   #isWritten = false;
+  /** Counts changes of tables and of the alarm. */
+  #changes = 0;
 
   /** Told of each transaction. */
   onTransaction: () => void = () => {};
@@ -43,6 +45,7 @@ export class ModelStorage {
   #exec(query: string, bindings: Value[]): Found {
     if (bindings.length === 0 && isScript(query)) {
       this.#begin();
+      this.#changes += 1;
       this.#tableNames = null;
       this.#database.exec(query);
       return new Found([]);
@@ -115,6 +118,7 @@ export class ModelStorage {
   /** With `allowUnconfirmed` answers need not wait for it; here nothing else is sent in such a turn. */
   async setAlarm(at: number, _options: { allowUnconfirmed?: boolean } = {}): Promise<void> {
     this.#begin();
+    this.#changes += 1;
     this.alarm = at;
     this.isAlarmLost = false;
   }
@@ -122,6 +126,7 @@ export class ModelStorage {
   /** On workerd the database file goes at once, and what is written after it is another commit. */
   async deleteAll(): Promise<void> {
     this.commit();
+    this.#changes += 1;
     this.#forgetRows();
     this.#isClean = false;
     this.#isWritten = true;
@@ -193,6 +198,23 @@ export class ModelStorage {
     }
     this.#inTurn = false;
     this.#isWritten = false;
+  }
+
+  /** Another storage that holds the same. */
+  copy(): ModelStorage {
+    const copy = new ModelStorage();
+    copy.#goTo(this.#snapshot());
+    copy.snapshots.push(...this.snapshots);
+    copy.#toRestore = this.#toRestore;
+    copy.alarm = this.alarm;
+    copy.isAlarmLost = this.isAlarmLost;
+    return copy;
+  }
+
+  /** Another number where something was changed, in a turn that has not ended yet too. */
+  changes(): number {
+    const [row] = this.#statement("SELECT total_changes() AS rows").all();
+    return Number(row?.rows) + this.#changes;
   }
 
   /** When the alarm will go off; `null`: it will not. */

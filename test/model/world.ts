@@ -3,7 +3,7 @@
 //
 // One event is one turn of one object: the object runs until it is idle, what it wrote is one transaction, and what it sent
 // leaves after the commit (output gate). A crash takes the object's memory; what is in flight at it fails for its callers.
-// Calls may overtake each other: every call has a stub of its own. Not modelled: a clock that goes back.
+// Calls may overtake each other: every call has a stub of its own.
 import { MINUTE_MS } from "../../src/limits.ts";
 import { type Host, type ObjectClass, type Protocol, setHost } from "./native.ts";
 import type { ModelStorage } from "./storage.ts";
@@ -14,6 +14,8 @@ export const APP = "model";
  * millisecond, and restarting takes longer than that burst (docs/ownership.md, "What is assumed").
  */
 const RESTART_MS = 100;
+/** How soon an alarm goes off that is set for a moment that is over. */
+const AGAIN_MS = 10;
 /** What is to be done soon is done within this time: an object that fails to publish tries again after 15 minutes at most. */
 const SOON_MS = 20 * MINUTE_MS;
 
@@ -58,8 +60,8 @@ interface Timer {
 
 export class ModelObject {
   readonly name: string;
-  readonly type: ObjectClass;
-  readonly storage: ModelStorage;
+  type: ObjectClass;
+  storage: ModelStorage;
   instance: object | null = null;
   /** Counts its crashes: what an earlier life awaits never comes. */
   life = 0;
@@ -67,12 +69,24 @@ export class ModelObject {
   readonly serving = new Set<Call>();
   /** While its alarm runs: when that was set for. */
   alarmRuns: number | null = null;
+  /** By how much its clock is behind. */
+  behindMs = 0;
+  /** Whether it runs the next release. */
+  isNext = false;
 
   constructor(name: string, type: ObjectClass, storage: ModelStorage) {
     this.name = name;
     this.type = type;
     this.storage = storage;
   }
+}
+
+/** An instance that was replaced and did not notice: it reads what it had, and hears what it asked for, until it writes. */
+interface Ghost {
+  object: ModelObject;
+  life: number;
+  storage: ModelStorage;
+  serving: Set<Call>;
 }
 
 /** Who watches; called after the turn's commit, before the next event. */
@@ -89,6 +103,8 @@ export interface Observer {
   delivered(reply: Reply): void;
   /** Something was committed at the object. */
   committed(object: ModelObject): void;
+  /** A new instance takes the place of the one that serves these calls. */
+  replaced(calls: ReadonlySet<Call>): void;
   /** The object's data are what they were at an earlier moment. */
   restored(object: ModelObject): void;
 }
@@ -100,9 +116,14 @@ export class World implements Host {
   readonly replies: Reply[] = [];
   readonly objects = new Map<string, ModelObject>();
   readonly areLimitsSmall: boolean;
+  /** By how much any clock was behind at most. */
+  behindMaxMs = 0;
   /** The events so far, if they are to be told. */
   readonly told: string[] | null;
   readonly #protocol: Protocol;
+  /** The release after it, if some objects run that. */
+  readonly #next: Protocol;
+  readonly #ghosts: Ghost[] = [];
   readonly #storages: (name: string) => ModelStorage;
   /** What objects get that wake now: the deployment's configuration, and each other. */
   #env: object = {};
@@ -115,9 +136,10 @@ export class World implements Host {
   constructor(
     protocol: Protocol,
     storages: (name: string) => ModelStorage,
-    { areLimitsSmall = false, tell = false } = {},
+    { areLimitsSmall = false, tell = false, next = protocol } = {},
   ) {
     this.#protocol = protocol;
+    this.#next = next;
     this.#storages = storages;
     this.areLimitsSmall = areLimitsSmall;
     this.told = tell ? [] : null;
@@ -130,7 +152,7 @@ export class World implements Host {
   // Host: what the objects' code sees of the platform
 
   now(): number {
-    return this.#clock;
+    return this.#clock - (this.#turn?.object.behindMs ?? 0);
   }
 
   setTimeout(callback: () => void, ms: number): Timer {
@@ -155,7 +177,7 @@ export class World implements Host {
   object(name: string): ModelObject {
     let object = this.objects.get(name);
     if (object === undefined) {
-      const made = new ModelObject(name, this.#typeOf(name), this.#storages(name));
+      const made = new ModelObject(name, this.#typeOf(name, this.#protocol), this.#storages(name));
       made.storage.onTransaction = () => this.#observer?.writing(made);
       object = made;
       this.objects.set(name, object);
@@ -163,8 +185,7 @@ export class World implements Host {
     return object;
   }
 
-  #typeOf(name: string): ObjectClass {
-    const { UserTokens, TokenOwners, Directory } = this.#protocol;
+  #typeOf(name: string, { UserTokens, TokenOwners, Directory }: Protocol): ObjectClass {
     if (name.includes(":owners:")) return TokenOwners;
     return name.includes(":directory:") ? Directory : UserTokens;
   }
@@ -231,10 +252,10 @@ export class World implements Host {
     to.serving.add(call);
     const { life } = to;
     const answer = (outcome: Reply["outcome"]) => {
-      if (to.life === life) this.#running().replies.push({ call, sentAt: this.step, outcome });
+      if (this.#lives(to, life)) this.#running().replies.push({ call, sentAt: this.step, outcome });
     };
     const told = () => `${call.from === null ? short(call) : describe(call)} arrives`;
-    await this.#run(to, crash, told, call, () => {
+    await this.#run({ object: to, life }, crash, told, call, () => {
       const target = this.#wake(to);
       void (async () => target[call.method]?.(...call.args))().then(
         (value) => answer({ ok: true, value }),
@@ -260,8 +281,8 @@ export class World implements Host {
       return;
     }
     const { object, life } = call.from;
-    if (object.life !== life) return;
-    await this.#run(object, crash, told, null, settle, () => this.#observer?.delivered(reply));
+    if (!this.#lives(object, life)) return;
+    await this.#run({ object, life }, crash, told, null, settle, () => this.#observer?.delivered(reply));
   }
 
   /** The caller's connection breaks. The call itself may still arrive, and run. */
@@ -282,8 +303,8 @@ export class World implements Host {
     const { life } = object;
     const isIt = (call: Call) => call.method === method && call.from?.object === object && call.from.life === life;
     if (this.calls.some(isIt) || this.replies.some(({ call }) => isIt(call))) return true;
-    for (const { serving } of this.objects.values()) for (const call of serving) if (isIt(call)) return true;
-    return false;
+    const servants = [...this.objects.values(), ...this.#ghosts];
+    return servants.some(({ serving }) => [...serving].some(isIt));
   }
 
   /** Whether a timer is set. */
@@ -301,7 +322,7 @@ export class World implements Host {
     const timer = this.#timers.reduce((a, b) => (b.due < a.due ? b : a));
     this.clearTimeout(timer);
     this.#clock = Math.max(this.#clock, timer.due);
-    await this.#run(timer.object, crash, () => "its timer goes off", null, timer.callback);
+    await this.#run(timer, crash, () => "its timer goes off", null, timer.callback);
   }
 
   /** The alarms that are set, the next one first. */
@@ -329,6 +350,8 @@ export class World implements Host {
   async fireAlarm(object: ModelObject, crash: Crash | null = null): Promise<void> {
     const at = object.storage.nextAlarm;
     if (at === null || object.alarmRuns !== null) return;
+    // One that comes too early for the object's own clock is set again, for a moment that is over; that takes time.
+    if (object.behindMs > 0 && at <= this.#clock) this.pass(AGAIN_MS);
     this.#clock = Math.max(this.#clock, at);
     object.alarmRuns = at;
     const { life } = object;
@@ -336,7 +359,7 @@ export class World implements Host {
       if (object.life === life) this.#running().endsAlarm = true;
     };
     await this.#run(
-      object,
+      { object, life },
       crash,
       () => "its alarm goes off",
       null,
@@ -350,7 +373,46 @@ export class World implements Host {
   /** A deploy: every object starts anew, with another configuration. */
   deploy(configuration: object): void {
     this.#env = environment(configuration, (name) => running().#stub(name));
+    for (const ghost of [...this.#ghosts]) this.#bury(ghost);
     for (const object of this.objects.values()) if (object.instance !== null) this.crash(object);
+  }
+
+  /** Another instance takes the object's place, with the same data. The old one lives on. */
+  replace(object: ModelObject): void {
+    this.step += 1;
+    this.tell(() => `${object.name} is replaced; the old one does not notice`);
+    const { life, storage, serving } = object;
+    this.#observer?.replaced(serving);
+    this.#ghosts.push({ object, life, storage, serving: new Set(serving) });
+    serving.clear();
+    object.storage = storage.copy();
+    object.storage.onTransaction = storage.onTransaction;
+    storage.onTransaction = () => {};
+    this.#leave(object);
+  }
+
+  /** The clock of an object's host goes back. */
+  setBack(object: ModelObject, ms: number): void {
+    this.step += 1;
+    object.behindMs += ms;
+    this.behindMaxMs = Math.max(this.behindMaxMs, object.behindMs);
+    this.tell(() => `the clock of ${object.name} goes back by ${ms} ms`);
+  }
+
+  /** The object starts anew, with the next release or again with this one. */
+  release(object: ModelObject): void {
+    object.isNext = !object.isNext;
+    object.type = this.#typeOf(object.name, object.isNext ? this.#next : this.#protocol);
+    this.crash(object);
+    this.tell(() => `${object.name} is now of the ${object.isNext ? "next" : "first"} release`);
+  }
+
+  #lives(object: ModelObject, life: number): boolean {
+    return object.life === life || this.#ghostOf(object, life) !== undefined;
+  }
+
+  #ghostOf(object: ModelObject, life: number): Ghost | undefined {
+    return this.#ghosts.find((ghost) => ghost.object === object && ghost.life === life);
   }
 
   /** The object is lost between two events. */
@@ -373,7 +435,7 @@ export class World implements Host {
   }
 
   async #run(
-    object: ModelObject,
+    { object, life }: { object: ModelObject; life: number },
     crash: Crash | null,
     what: () => string,
     arrived: Call | null,
@@ -381,8 +443,13 @@ export class World implements Host {
     committed: () => void = () => {},
   ): Promise<void> {
     this.step += 1;
-    this.tell(() => `${object.name}: ${what()}${crash === null ? "" : ` (crash ${crash})`}`);
-    const turn: Turn = { object, life: object.life, calls: [], replies: [], aborts: false, endsAlarm: false };
+    const ghost = life === object.life ? undefined : this.#ghostOf(object, life);
+    const changesBefore = ghost?.storage.changes();
+    this.tell(
+      () =>
+        `${object.name}${ghost === undefined ? "" : " (replaced)"}: ${what()}${crash === null ? "" : ` (crash ${crash})`}`,
+    );
+    const turn: Turn = { object, life, calls: [], replies: [], aborts: false, endsAlarm: false };
     this.#turn = turn;
     world = this;
     setHost(this);
@@ -393,6 +460,13 @@ export class World implements Host {
       this.#turn = null;
       world = null;
       setHost(null);
+    }
+    if (ghost !== undefined) {
+      const dies = crash !== null || turn.aborts || ghost.storage.changes() !== changesBefore;
+      ghost.storage.rollback();
+      if (dies) this.#bury(ghost);
+      else this.#send(turn, ghost.serving);
+      return;
     }
     if (crash === "before the commit") {
       object.storage.rollback();
@@ -406,32 +480,56 @@ export class World implements Host {
     if (arrived !== null) this.#observer?.arrived(arrived);
     committed();
     const sent = crash !== "before anything was sent" && !turn.aborts;
-    for (const reply of turn.replies) {
-      object.serving.delete(reply.call);
+    this.#send(turn, object.serving, sent);
+    if (crash !== null || turn.aborts) this.#kill(object);
+    this.#observer?.committed(object);
+  }
+
+  /** What a turn sent leaves; or its answers are lost, and nothing else left. */
+  #send({ calls, replies }: Turn, serving: Set<Call>, sent = true): void {
+    for (const reply of replies) {
+      serving.delete(reply.call);
       this.#observer?.answered(reply.call, reply);
       this.replies.push(sent ? reply : this.#reset(reply.call));
       if (!reply.outcome.ok && !mayThrow(reply.call, reply.outcome.error))
         throw new Violation(`${reply.call.method} threw: ${reply.outcome.error.stack}`);
     }
-    if (sent) this.calls.push(...turn.calls);
-    if (crash !== null || turn.aborts) this.#kill(object);
-    this.#observer?.committed(object);
+    if (sent) this.calls.push(...calls);
+  }
+
+  /** A replaced instance notices. */
+  #bury(ghost: Ghost): void {
+    this.tell(() => `the old ${ghost.object.name} ends`);
+    this.#ghosts.splice(this.#ghosts.indexOf(ghost), 1);
+    this.#lose(ghost.object, ghost.life, ghost.serving);
   }
 
   #kill(object: ModelObject): void {
+    this.#lose(object, object.life, object.serving);
+    this.#leave(object);
+  }
+
+  /** What an instance was to do is lost. */
+  #lose(object: ModelObject, life: number, serving: Set<Call>): void {
+    for (const timer of this.#timers.filter((t) => t.object === object && t.life === life)) this.clearTimeout(timer);
+    for (const call of serving) {
+      this.#observer?.answered(call, null);
+      this.replies.push(this.#reset(call));
+    }
+    serving.clear();
+  }
+
+  /** The next event of the object wakes a new instance. */
+  #leave(object: ModelObject): void {
     object.instance = null;
     object.life += 1;
+    // Whose versions stand nowhere else needs a clock that is not behind after a restart (docs/ownership.md, "What is assumed").
+    if (object.name.includes(":owners:")) object.behindMs = 0;
     if (object.alarmRuns !== null) {
       // An alarm is repeated until its handler ended, unless that set another.
       object.storage.alarm ??= object.alarmRuns;
       object.alarmRuns = null;
     }
-    for (const timer of this.#timers.filter((t) => t.object === object)) this.clearTimeout(timer);
-    for (const call of object.serving) {
-      this.#observer?.answered(call, null);
-      this.replies.push(this.#reset(call));
-    }
-    object.serving.clear();
     this.pass(RESTART_MS);
   }
 

@@ -1,6 +1,6 @@
 // What is read of a user's object. Whatever has expired is ignored here, whether or not it was collected yet.
 import { type Labels, withLabels } from "../domain/labels.ts";
-import type { Registration } from "../domain/registration.ts";
+import type { ListedToken, Registration } from "../domain/registration.ts";
 import { byAge } from "../domain/sender-token.ts";
 import type { SessionSummary, UserExport } from "./outcomes.ts";
 import type { SessionEnds } from "./session-ends.ts";
@@ -12,6 +12,11 @@ export function live({ registrations }: UserTokensStore, retentionMs: number, no
     .all()
     .filter((row) => row.refreshedAt + retentionMs > now)
     .sort(byAge);
+}
+
+/** Of each registration what clients see. */
+export function listed(registrations: readonly Registration[]): ListedToken[] {
+  return registrations.map(({ token, platform }) => ({ token, platform }));
 }
 
 /** The sessions that hold one of these registrations, the most recently seen first. */

@@ -40,7 +40,7 @@ import {
   type UserExport,
 } from "./outcomes.ts";
 import type { Publication } from "./publication.ts";
-import { bySession, exported, live } from "./reading.ts";
+import { bySession, exported, listed, live } from "./reading.ts";
 import { reconcile } from "./reconciliation.ts";
 import { registerInTurn } from "./registering.ts";
 import { createRooms, type Rooms } from "./rooms.ts";
@@ -231,10 +231,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
     const now = Date.now();
     const reason = session === null ? null : this.#ends.refusal(session, now);
     if (reason !== null) return { ok: false, reason };
-    return {
-      ok: true,
-      tokens: live(this.#store, retentionMs, now).map(({ token, platform }) => ({ token, platform })),
-    };
+    return { ok: true, tokens: listed(live(this.#store, retentionMs, now)) };
   }
 
   /** The registration of the token of that hash and this user's uid, for whoever asks who owns a token; `null`: none. */

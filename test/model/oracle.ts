@@ -133,6 +133,8 @@ export class Oracle implements Observer {
   readonly #restoredAt = new Map<string, number>();
   /** Users of whom an erasure may leave an owner entry, or wait for a restore and begin later than it arrives. */
   readonly #prepared = new Set<string>();
+  /** When the instance that served the operation was replaced: the next one does not know of it. */
+  readonly #replaced = new Map<Operation, number>();
   /** Users whose counter a back end's erasure or restore deleted. */
   readonly #uncounted = new Set<string>();
 
@@ -380,6 +382,13 @@ export class Oracle implements Observer {
     return fact === undefined || Number(fact.until) <= this.#world.now() ? [] : JSON.parse(String(fact.value)).slice(1);
   }
 
+  replaced(calls: ReadonlySet<Call>): void {
+    for (const call of calls) {
+      const operation = this.#byCall.get(call);
+      if (operation !== undefined) this.#replaced.set(operation, this.#world.step);
+    }
+  }
+
   /** The user's data will be what they were: nothing is promised until the reconciliation. */
   restored(object: ModelObject): void {
     this.#restoring.add(userOf(object));
@@ -423,6 +432,7 @@ export class Oracle implements Observer {
         other.arrivedAt < (arrivedAt ?? 0) &&
         (other.finishedAt === null || other.finishedAt >= (arrivedAt ?? 0)) &&
         !other.refused &&
+        (this.#replaced.get(other) ?? Number.POSITIVE_INFINITY) >= (arrivedAt ?? 0) &&
         !this.#publishing.has(operation);
       if (held.some((row) => row.session === id) || isUnderWay)
         this.#ended.set(id, { at: this.#world.now(), how: action.do });
@@ -456,7 +466,7 @@ export class Oracle implements Observer {
     const rows = this.#rows.get(user) ?? [];
     if (this.#restoring.has(user)) return;
     for (const { imported, hash, refreshedAt } of rows) {
-      const goneAt = this.#gone.get(`${user} ${hash}`) ?? 0;
+      const goneAt = (this.#gone.get(`${user} ${hash}`) ?? 0) - this.#world.behindMaxMs;
       // Small limits are those of marks too.
       if (!imported || refreshedAt > goneAt || this.#promised.registrationsMax < Number.POSITIVE_INFINITY) continue;
       throw new Violation(`an import brought ${hash} back to ${user}: seen at ${refreshedAt}, gone at ${goneAt}`);

@@ -103,6 +103,8 @@ export interface Observer {
   delivered(reply: Reply): void;
   /** Something was committed at the object. */
   committed(object: ModelObject): void;
+  /** A new instance takes the place of the one that serves these calls. */
+  replaced(calls: ReadonlySet<Call>): void;
   /** The object's data are what they were at an earlier moment. */
   restored(object: ModelObject): void;
 }
@@ -380,6 +382,7 @@ export class World implements Host {
     this.step += 1;
     this.tell(() => `${object.name} is replaced; the old one does not notice`);
     const { life, storage, serving } = object;
+    this.#observer?.replaced(serving);
     this.#ghosts.push({ object, life, storage, serving: new Set(serving) });
     serving.clear();
     object.storage = storage.copy();

@@ -346,7 +346,7 @@ describe("a request of several tokens that meets the limit of its user", () => {
     expect((await tenth.register({ fcmToken: tokens[9] })).status).toBe(200);
     expect(await tenth.tokens()).toEqual([tokens[9]]);
     // It counted: the user has taken its ten.
-    expect((await taker.register({ fcmToken: tokens[9] })).status).toBe(429);
-    expect(await tenth.tokens()).toEqual([tokens[9]]);
+    expect((await taker.register({ apnsToken: tokens[10] })).status).toBe(429);
+    expect(await eleventh.tokens()).toEqual([tokens[10]]);
   });
 });

@@ -143,7 +143,7 @@ async function fillOwner(data: string, size: number): Promise<void> {
       if (database.prepare("SELECT 1 FROM owners WHERE hash = ?").get(hashOf("token-0")) === undefined) continue;
       const { count } = database.prepare("SELECT count(*) AS count FROM owners").get() as { count: number };
       database.exec("BEGIN");
-      const insert = database.prepare("INSERT INTO owners VALUES (?, ?, ?, 0, 0)");
+      const insert = database.prepare("INSERT INTO owners (hash, user, version, claimed) VALUES (?, ?, ?, 1)");
       for (let i = count; i < size; i++) insert.run(hashOf(`entry-${i}`), hashOf(`user-${i}`), i);
       database.exec("COMMIT");
       return;

@@ -116,6 +116,7 @@ export class RegistrationsTable {
 
 /** Whether the row has the labels that the call states. */
 function hasLabels({ labels }: Registration, stated: PushToken): boolean {
+  if (Object.keys(stated.labels).length === 0) return true;
   return JSON.stringify(withLabels(labels, stated.labels)) === JSON.stringify(labels);
 }
 

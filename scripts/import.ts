@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { pipeline } from "node:stream/promises";
+import { LOCATION_HINTS } from "../src/config/values.ts";
 import {
   type Checkpoint,
   checkpointOf,
@@ -97,6 +98,12 @@ export const command = defineCommand({
       default: null,
       defaultSays: "half the retention ago",
     }),
+    "location-hint": choice({
+      help: "Where Cloudflare makes the objects of new users: where these users are. Without it, as the app says, or near you.",
+      placeholder: "WHERE",
+      choices: LOCATION_HINTS,
+      default: null,
+    }),
     rejects: text({
       help: "Where entries are written that were not taken: line and reason, no token.",
       placeholder: "FILE",
@@ -122,7 +129,7 @@ export const command = defineCommand({
   async run(values, { output, operands: [given] }) {
     const { from } = values;
     if (from === null) throw new UsageError(`--from is needed: one of ${[...FORMAT_NAMES, COMETCHAT_API].join(", ")}`);
-    const target = values["dry-run"] ? null : targetOf(values);
+    const target = values["dry-run"] ? null : { ...targetOf(values), locationHint: values["location-hint"] };
     const source = await sourceOf(values, from, given, output);
     try {
       const { file } = source;

@@ -15,7 +15,7 @@
 import type { App } from "./config/apps.ts";
 import type { LocationHint } from "./config/values.ts";
 import type { Owner, REPEATABLE_BY_OWNERS } from "./durable/claims.ts";
-import { inJurisdiction } from "./durable/jurisdiction.ts";
+import { stubOf } from "./durable/jurisdiction.ts";
 import {
   type DirectorySettings,
   directoryName,
@@ -97,18 +97,15 @@ export function tellUserByHash<T>(env: Env, app: App, user: string, message: (us
   return call(userStub(env, app, user), message, { mayRepeat: false });
 }
 
-/** `near`: where the object is made if this is its first call; without, near the caller. A jurisdiction has the last word. */
+/** `near`: see {@link stubOf}. */
 function userStub(env: Env, app: App, user: string, near?: LocationHint | null): () => ToldUser {
-  const namespace = inJurisdiction(env.USER_TOKENS, app.jurisdiction);
-  const place = near == null || app.jurisdiction !== undefined ? undefined : { locationHint: near };
-  return () => namespace.getByName(userTokensName(app.appId, user), place) as unknown as ToldUser;
+  return () => stubOf(env.USER_TOKENS, userTokensName(app.appId, user), app, near) as unknown as ToldUser;
 }
 
 /** Asks the object that knows the owner of the token of that hash. Errors as {@link askUser}. */
 function askOwners<T>(env: Env, app: App, hash: string, question: (owners: AskedOwners) => Promise<T>) {
-  const namespace = inJurisdiction(env.TOKEN_OWNERS, app.jurisdiction);
-  const stub = () => namespace.getByName(tokenOwnersName(app.appId, hash)) as unknown as AskedOwners;
-  return call(stub, question, { mayRepeat: true });
+  const stub = () => stubOf(env.TOKEN_OWNERS, tokenOwnersName(app.appId, hash), app, app.locationHint);
+  return call(stub as unknown as () => AskedOwners, question, { mayRepeat: true });
 }
 
 /** Who owns the token of that hash on record. Errors as {@link askUser}. */
@@ -118,9 +115,8 @@ export function ownersOf(env: Env, app: App, hash: string): Promise<Owner[]> {
 
 /** As {@link askOwners}, of the object of that number, from 0 on. */
 export function askOwnersShard<T>(env: Env, app: App, shard: number, question: (owners: AskedOwners) => Promise<T>) {
-  const namespace = inJurisdiction(env.TOKEN_OWNERS, app.jurisdiction);
-  const stub = () => namespace.getByName(ownersShardName(app.appId, shard)) as unknown as AskedOwners;
-  return call(stub, question, { mayRepeat: true });
+  const stub = () => stubOf(env.TOKEN_OWNERS, ownersShardName(app.appId, shard), app, app.locationHint);
+  return call(stub as unknown as () => AskedOwners, question, { mayRepeat: true });
 }
 
 /** Asks one of the app's directory objects, which are numbered from 0. Errors as {@link askUser}. */
@@ -131,8 +127,8 @@ export function askDirectory<T>(
   question: (directory: AskedDirectory) => Promise<T>,
   directory: DirectorySettings = app.directory,
 ): Promise<T> {
-  const namespace = inJurisdiction(env.DIRECTORY, app.jurisdiction);
-  const stub = (): AskedDirectory => namespace.getByName(directoryName(app.appId, directory, shard));
+  const stub = (): AskedDirectory =>
+    stubOf(env.DIRECTORY, directoryName(app.appId, directory, shard), app, app.locationHint);
   return call(stub, question, { mayRepeat: true, timeoutMs: LOOKUP_TIMEOUT_MS }) as Promise<T>;
 }
 

@@ -66,7 +66,7 @@ export interface Calls {
   };
   /** The settings of the key's app, and what the key may do */
   "GET /v3/app": {
-    data: { appId: string; region: string; identity: "issued" | "jwt" | "cometchat"; policy: "exclusive" | "shared"; uidCase: "sensitive" | "insensitive"; fcmInstallations: boolean; refreshWindowDays: number; retentionDays: number; publicHost?: string; allowedOrigins?: Array<string>; jurisdiction?: string; takeovers: { perUserAndHour: number }; rateLimits: Record<string, string>; directory: { objects: number; epoch: number; complete: boolean }; sender: boolean; key: { name: string; scope: string; apps?: Array<string> } };
+    data: { appId: string; region: string; identity: "issued" | "jwt" | "cometchat"; policy: "exclusive" | "shared"; uidCase: "sensitive" | "insensitive"; fcmInstallations: boolean; refreshWindowDays: number; retentionDays: number; publicHost?: string; allowedOrigins?: Array<string>; jurisdiction?: string; locationHint?: string; takeovers: { perUserAndHour: number }; rateLimits: Record<string, string>; directory: { objects: number; epoch: number; complete: boolean }; sender: boolean; key: { name: string; scope: string; apps?: Array<string> } };
   };
   /** Why this user does, or does not, get pushes */
   "GET /v3/users/{uid}/explain": {

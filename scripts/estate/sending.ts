@@ -13,6 +13,8 @@ export interface Target {
   url: string;
   appId: string;
   apiKey: string;
+  /** Where the objects of new users are made. */
+  locationHint?: string | null;
 }
 
 export interface Pace {
@@ -118,11 +120,11 @@ export class Sender {
   }
 
   #post(items: readonly EstateItem[]): Promise<Response> {
-    const { url, appId, apiKey } = this.#target;
+    const { url, appId, apiKey, locationHint } = this.#target;
     return fetch(`${url.replace(/\/+$/, "")}/v3/push_tokens/import`, {
       method: "POST",
       headers: { appId, apikey: apiKey, "content-type": "application/json" },
-      body: JSON.stringify({ items }),
+      body: JSON.stringify({ items, ...(locationHint == null ? {} : { locationHint }) }),
       signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
     });
   }

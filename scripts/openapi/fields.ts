@@ -110,6 +110,8 @@ const SETTINGS = {
   publicHost: "The host that SDKs are sent to.",
   allowedOrigins: "Origins of web pages that may call; any if absent.",
   jurisdiction: "Where the data is kept.",
+  "getApp:locationHint":
+    "Where the objects are made that the app's users share, and those of users whom a back end calls first.",
   takeovers: "The limit of installations that a user may take from other users.",
   perUserAndHour: "Per user and hour.",
   rateLimits: "Classes of rate limits, by what they count.",

@@ -169,7 +169,10 @@ export const appSchema = z.strictObject({
   allowedOrigins: z.optional(z.array(origin)),
   /** Where the app's objects live; never changed later, for the same name is another object elsewhere. Not in development. */
   jurisdiction: z.optional(choice(["eu", "us", "fedramp"])),
-  /** Where a user's object is made that a back end touches first; a device's own call makes it near the device. */
+  /**
+   * Where the app's owner and directory objects are made, and a user's object that a back end touches first; a device's own call makes it
+   * near the device.
+   */
   locationHint,
   /** Installations that one user may take over from others in an hour. */
   takeovers: withDefault(z.strictObject({ perUserAndHour: withDefault(wholeNumber("a whole number"), 10) }), {}),

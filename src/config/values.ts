@@ -65,7 +65,7 @@ export function matching(pattern: RegExp, error: string) {
 }
 
 /** Where an object may be made, by Cloudflare's names: developers.cloudflare.com/durable-objects/reference/data-location. */
-const LOCATION_HINTS = [
+export const LOCATION_HINTS = [
   "wnam",
   "enam",
   "sam",

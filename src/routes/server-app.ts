@@ -10,7 +10,7 @@ export const serverApp = new Hono<AppEnv>()
     const { app, apiKey, scope, person } = c.var;
     const { appId, region, identity, policy, uidCase, fcmInstallations } = app;
     const { refreshWindowDays, retentionDays, takeovers, rateLimits, directory } = app;
-    const { publicHost, allowedOrigins, jurisdiction } = app;
+    const { publicHost, allowedOrigins, jurisdiction, locationHint } = app;
     return c.json({
       data: {
         appId,
@@ -24,6 +24,7 @@ export const serverApp = new Hono<AppEnv>()
         publicHost,
         allowedOrigins,
         jurisdiction,
+        locationHint: locationHint ?? undefined,
         takeovers,
         rateLimits,
         directory,

@@ -12,7 +12,7 @@ import {
   type TokenOwnersRpc,
   type UserTokensRpc,
 } from "../durable/claims.ts";
-import { inJurisdiction } from "../durable/jurisdiction.ts";
+import { stubOf } from "../durable/jurisdiction.ts";
 import { shortToken, userTokensName } from "../durable/names.ts";
 import { appOf, type Platform } from "../durable/platform.ts";
 import { withTimeout } from "../durable/timeout.ts";
@@ -145,9 +145,12 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
     owners: readonly OwnerEntry[],
     call: (owner: UserTokensRpc) => Promise<void>,
   ): Promise<readonly OwnerEntry[]> {
-    const users = inJurisdiction(this.env.USER_TOKENS, this.ctx.id.jurisdiction);
     const told = owners.map(async ({ user }) => {
-      const owner: UserTokensRpc = users.getByName(userTokensName(appOf(this.#platform), user));
+      const owner: UserTokensRpc = stubOf(
+        this.env.USER_TOKENS,
+        userTokensName(appOf(this.#platform), user),
+        this.ctx.id,
+      );
       await withTimeout(call(owner), RELEASE_TIMEOUT_MS);
     });
     const results = await Promise.allSettled(told);

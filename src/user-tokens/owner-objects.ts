@@ -1,8 +1,9 @@
 // Everything that a user's object says to owner objects: the only room that waits for another object.
 import type { ClaimOutcome, ClaimRequest, TokenOwnersRpc } from "../durable/claims.ts";
-import { inJurisdiction } from "../durable/jurisdiction.ts";
+import { stubOf } from "../durable/jurisdiction.ts";
 import { tokenOwnersName } from "../durable/names.ts";
 import { appOf, type PlatformOf, userOf } from "../durable/platform.ts";
+import { appNow } from "../durable/settings.ts";
 import { withTimeout } from "../durable/timeout.ts";
 import { CLAIM_TIMEOUT_MS } from "../limits.ts";
 import { log } from "../log.ts";
@@ -83,7 +84,7 @@ export class OwnerObjects {
 
   #object(hash: string): TokenOwnersRpc {
     const platform = this.#platform();
-    const owners = inJurisdiction(platform.env.TOKEN_OWNERS, platform.ctx.id.jurisdiction);
-    return owners.getByName(tokenOwnersName(appOf(platform), hash));
+    const name = tokenOwnersName(appOf(platform), hash);
+    return stubOf(platform.env.TOKEN_OWNERS, name, platform.ctx.id, appNow(platform)?.locationHint);
   }
 }

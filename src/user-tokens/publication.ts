@@ -2,7 +2,7 @@
 // commit (slots.ts): the alarm is the mark that the directory may not have that version yet. Nobody is told of a change before
 // the directory has confirmed it; if nobody publishes it, the alarm does. docs/directory.md has the protocol.
 import { byAge, toSenderToken } from "../domain/sender-token.ts";
-import { inJurisdiction } from "../durable/jurisdiction.ts";
+import { stubOf } from "../durable/jurisdiction.ts";
 import { directoryGeneration, directoryName, directoryShard } from "../durable/names.ts";
 import { appOf, type PlatformOf } from "../durable/platform.ts";
 import { appNow } from "../durable/settings.ts";
@@ -164,7 +164,7 @@ export class Publication {
     const platform = this.#platform();
     const app = appNow(platform);
     if (app === null) throw new Error("the configuration of the app cannot be read");
-    const objects = inJurisdiction(platform.env.DIRECTORY, platform.ctx.id.jurisdiction);
-    return objects.getByName(directoryName(appOf(platform), app.directory, directoryShard(app.directory, uid)));
+    const name = directoryName(appOf(platform), app.directory, directoryShard(app.directory, uid));
+    return stubOf(platform.env.DIRECTORY, name, platform.ctx.id, app.locationHint);
   }
 }

@@ -1,7 +1,7 @@
 // Back to an earlier moment (point-in-time recovery): the object's data will be what they were, so what must not be forgotten is
 // kept by another object meanwhile. reconciliation.ts has what follows.
 import type { Kept, UserTokensRpc } from "../durable/claims.ts";
-import { inJurisdiction } from "../durable/jurisdiction.ts";
+import { stubOf } from "../durable/jurisdiction.ts";
 import { safeNameOf } from "../durable/names.ts";
 import { nameOf, type PlatformOf } from "../durable/platform.ts";
 import { withTimeout } from "../durable/timeout.ts";
@@ -77,7 +77,7 @@ export class Restoration {
 
   #safe(): UserTokensRpc {
     const { ctx, env } = this.#platform();
-    return inJurisdiction(env.USER_TOKENS, ctx.id.jurisdiction).getByName(safeNameOf(nameOf({ ctx, env })));
+    return stubOf(env.USER_TOKENS, safeNameOf(nameOf({ ctx, env })), ctx.id);
   }
 
   /** A call changed nothing. Another may be under way, or have set its bookmark. */

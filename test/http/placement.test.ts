@@ -39,6 +39,54 @@ function noting(settings: object = {}) {
   return { bindings, asked, mint, importOf };
 }
 
+/** Of every object that a call asks for, with which hint. */
+function notingAll(settings: object) {
+  const asked = new Set<string | null>();
+  const noted = <N extends object>(namespace: N): N =>
+    new Proxy(namespace, {
+      get(target, property) {
+        const value: unknown = Reflect.get(target, property);
+        if (property !== "getByName") return typeof value === "function" ? value.bind(target) : value;
+        return (name: string, options?: DurableObjectNamespaceGetDurableObjectOptions) => {
+          asked.add(options?.locationHint ?? null);
+          return (value as DurableObjectNamespace["getByName"]).call(target, name, options);
+        };
+      },
+    });
+  return {
+    asked,
+    bindings: { ...envWith("test", settings), DIRECTORY: noted(env.DIRECTORY), TOKEN_OWNERS: noted(env.TOKEN_OWNERS) },
+  };
+}
+
+describe("the objects that users share", () => {
+  it("are made where the app says, by a lookup and by a user's object", async ({ expect }) => {
+    for (const [settings, hints] of [
+      [{ locationHint: "oc" }, ["oc"]],
+      [{}, [null]],
+    ] as const) {
+      const { asked, bindings } = notingAll(settings);
+      const headers = { appId: "test", apikey: API_KEYS.fullAccess };
+      const ask = (path: string, body: object) =>
+        createApp().request(
+          `https://registry.test${path}`,
+          { method: "POST", headers, body: JSON.stringify(body) },
+          bindings,
+        );
+      expect((await ask("/v3/push_tokens/lookup", { uids: [uniqueUid()] })).status).toBe(200);
+      expect((await ask("/v3/push_tokens/owner", { token: uniqueToken() })).status).toBe(200);
+      expect([...asked]).toEqual(hints);
+      asked.clear();
+      const device = await login();
+      await runInDurableObject(await userObject("test", device.uid), (instance) => {
+        Object.defineProperty(instance, "env", { value: bindings });
+      });
+      await device.register({ fcmToken: uniqueToken() });
+      expect([...asked]).toEqual(hints);
+    }
+  });
+});
+
 describe("the object of a user", () => {
   it("is made where the back end says that mints or imports, else where the app says", async ({ expect }) => {
     const { asked, mint, importOf } = noting();

@@ -256,6 +256,7 @@ export const SENDER_OPERATIONS: readonly ApiOperation[] = [
       publicHost: z.optional(z.string()),
       allowedOrigins: z.optional(z.array(z.string())),
       jurisdiction: z.optional(z.string()),
+      locationHint: z.optional(z.string()),
       takeovers: z.strictObject({ perUserAndHour: z.int() }),
       rateLimits: z.record(z.string(), z.string()),
       directory: z.strictObject({ objects: z.int(), epoch: z.int(), complete: z.boolean() }),

@@ -1,6 +1,9 @@
 // The lines that a directory object read last: a busy group is asked for again and again, and then without SQLite.
 import { RECENT_LINES_CHARS_MAX } from "../limits.ts";
 
+/** What an entry takes beside its text, about: that somebody has no row is remembered too. */
+const ENTRY_CHARS = 100;
+
 /** By uid, in two generations: what is asked for again goes over to the young one; when that one is full, the old one goes whole. */
 export class RecentLines {
   #young = new Map<string, string>();
@@ -17,11 +20,12 @@ export class RecentLines {
   }
 
   keep(uid: string, line: string): void {
-    this.#chars += uid.length + line.length;
+    const chars = uid.length + line.length + ENTRY_CHARS;
+    this.#chars += chars;
     if (this.#chars > RECENT_LINES_CHARS_MAX / 2) {
       this.#old = this.#young;
       this.#young = new Map();
-      this.#chars = uid.length + line.length;
+      this.#chars = chars;
     }
     this.#young.set(uid, line);
   }

@@ -19,6 +19,13 @@ describe("the lines that were read last", () => {
     expect(recent.line("busy")).toBe(line);
   });
 
+  it("are few enough where they say only that somebody has no row", ({ expect }) => {
+    const recent = new RecentLines();
+    const uids = Array.from({ length: 100_000 }, (_, i) => `u${i}`);
+    for (const uid of uids) recent.keep(uid, "");
+    expect(uids.filter((uid) => recent.line(uid) !== undefined).length).toBeLessThan(RECENT_LINES_CHARS_MAX / 100);
+  });
+
   it("are dropped wherever they stand", ({ expect }) => {
     const recent = new RecentLines();
     recent.keep("ann", line);

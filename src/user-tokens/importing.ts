@@ -35,11 +35,14 @@ const GONE: readonly ChangeKind[] = [
 
 /** In turn: claims what may be stored, looks again, and stores it in one commit. */
 export async function importInTurn(rooms: Rooms, request: ImportRequest): Promise<ImportOutcome[]> {
-  const { slots, operations, publication, ends } = rooms;
+  const { store, slots, operations, publication, ends } = rooms;
   const { uid } = request;
-  // Where `tokens_valid_from` took the place of fences, nobody knows whether a session of the file is one that ended.
-  const isKnown = ends.validFrom() === 0;
-  const items = request.items.map((item) => (isKnown ? item : { ...item, session: importSession(item.token.hash) }));
+  // Where `tokens_valid_from` took the place of fences, a session of the file may be one that ended, unless a device holds something in it.
+  const lives = (session: string) => store.registrations.ofSession(session).some((row) => !row.imported);
+  const isKnown = ({ session }: ImportItem) => ends.validFrom() === 0 || lives(session);
+  const items = request.items.map((item) =>
+    isKnown(item) ? item : { ...item, session: importSession(item.token.hash) },
+  );
   const startedAt = Date.now();
   const reasons = items.map((item) => whyNot(rooms, request, item, startedAt));
   const candidates = items.flatMap((item, index): Candidate[] => {

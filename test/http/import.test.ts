@@ -219,6 +219,24 @@ describe("what a device registered", () => {
     expect(await session.tokens()).toEqual([token]);
   });
 
+  it("keeps its slot, and stays muted, also where all earlier sessions of the user were ended", async ({ expect }) => {
+    const uid = uniqueUid();
+    await login(uid);
+    await serverCall("DELETE", `/v3/users/${uid}/sessions`);
+    later(2000);
+    const session = await login(uid);
+    const token = uniqueToken();
+    await session.register({ fcmToken: token });
+    await session.call("PATCH", `/v3.0/me/devices/${session.id}`, { body: { muted: true } });
+    const future = { session: session.id, refreshedAt: Date.now() };
+    const apns = item(uid, "ef".repeat(32), { kind: "apns", ...future });
+    expect(await outcomes([item(uid, uniqueToken(), future), apns])).toEqual(["held_here", "imported"]);
+    expect((await pushTokens(uid)).map(({ sessionId, muted }) => [sessionId, muted])).toEqual([
+      [session.id, true],
+      [session.id, true],
+    ]);
+  });
+
   it("moves an imported token to the device's session, whose labels it keeps", async ({ expect }) => {
     const session = await login();
     const given = item(session.uid, undefined, { device: { model: "Pixel 9" } });

@@ -41,7 +41,11 @@ export const IMPORT_MUTATIONS = {
     },
   ],
   "an import takes a session of the file for one that goes on": [
-    { file: IMPORTING, find: "const isKnown = ends.validFrom() === 0;", replace: "const isKnown = true;" },
+    {
+      file: IMPORTING,
+      find: "ends.validFrom() === 0 || lives(session);",
+      replace: 'ends.validFrom() === 0 || session !== "";',
+    },
   ],
   "an import does not know when a user is full": [
     { file: IMPORTING, find: 'return isMore && isFull ? "full" : null;', replace: "return null;" },

@@ -78,8 +78,8 @@ ${table(
 
 What the floor does not do, and a launch pays for: it finds the app and checks its origin, hashes the user and the token, refuses a session that
 ended, bounds the wait for the object, validates the body. No one of these takes more than a few percent;
-[docs/performance.md](docs/performance.md) has what was tried. A new token is two objects' work: the owner object records the claim on disk before
-the user's object stores the registration. The floor writes once.
+[docs/performance.md](docs/performance.md) has what was tried. A new token is three objects' work: the owner object records the claim on disk before
+the user's object stores the registration, and the directory has it before the reply. The floor writes once.
 
 ### Lookups
 
@@ -209,8 +209,8 @@ floor has no such operation, the last two are one figure.
 
 ${table(["operation", "against", "speed", "the machine", "the design", "us", "most of it"], rows)}
 
-Writes cost the registry one fsync per object and file: a new token is two commits in two databases, one after
-the other, where one database commits once, and groups the commits of concurrent requests. That is the price of one object per user, and what it buys
+Writes cost the registry one fsync per object and file: a new token is three commits in three databases, one after
+the other, and the alarm set back, where one database commits once, and groups the commits of concurrent requests. That is the price of one object per user, and what it buys
 is that users do not share a database, a region or a limit. A lookup is one call of each directory object, where one database answers with one query.`;
 }
 

@@ -37,7 +37,8 @@ const GONE: readonly ChangeKind[] = [
 export async function importInTurn(rooms: Rooms, request: ImportRequest): Promise<ImportOutcome[]> {
   const { store, slots, operations, publication, ends } = rooms;
   const { uid } = request;
-  // Where `tokens_valid_from` took the place of fences, a session of the file may be one that ended, unless a device holds something in it.
+  // Where `tokens_valid_from` took the place of fences, a session of the file may be one that ended, unless a device holds
+  // something in it.
   const lives = (session: string) => store.registrations.ofSession(session).some((row) => !row.imported);
   const isKnown = ({ session }: ImportItem) => ends.validFrom() === 0 || lives(session);
   const items = request.items.map((item) =>

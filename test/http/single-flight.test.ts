@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { SingleFlight } from "../../src/http/single-flight.ts";
 
 describe("a single flight", () => {
@@ -31,17 +31,30 @@ describe("a single flight", () => {
     expect(await flight.run("a", async () => "yes")).toBe("yes");
   });
 
-  it("is begun anew by those who wait when the first one does not end", async () => {
-    const flight = new SingleFlight<string>(30);
-    const lost = Promise.withResolvers<string>();
-    const first = flight.run("a", () => lost.promise);
-    const named = (name: string) => async () => {
-      await scheduler.wait(10);
-      return name;
-    };
-    const later = await Promise.all([flight.run("a", named("second")), flight.run("a", named("third"))]);
-    expect(later).toEqual(["second", "second"]);
-    lost.resolve("first");
-    expect(await first).toBe("first");
+  it("is begun anew, once, by those who wait when the first one does not end", async () => {
+    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"] });
+    try {
+      const flight = new SingleFlight<string>(30);
+      const lost = Promise.withResolvers<string>();
+      const first = flight.run("a", () => lost.promise);
+      const begun: string[] = [];
+      const anew = Promise.withResolvers<void>();
+      const named = (name: string) => async () => {
+        begun.push(name);
+        await anew.promise;
+        return name;
+      };
+      const waiting = [flight.run("a", named("second")), flight.run("a", named("third"))];
+      await vi.advanceTimersByTimeAsync(29);
+      expect(begun).toEqual([]);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(begun).toEqual(["second"]);
+      anew.resolve();
+      expect(await Promise.all(waiting)).toEqual(["second", "second"]);
+      lost.resolve("first");
+      expect(await first).toBe("first");
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

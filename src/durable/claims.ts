@@ -102,6 +102,7 @@ export interface ValidFrom {
 
 /** The methods of a user's object that owner objects, and other users' objects, call. */
 export interface UserTokensRpc {
+  marks(): Promise<Marks>;
   /** Answers what it keeps from now on; `null`: it kept some already. */
   keepMarks(marks: Marks): Promise<Kept | null>;
   dropMarks(kept: Kept): Promise<void>;

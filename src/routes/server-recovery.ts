@@ -4,14 +4,13 @@ import { Hono } from "hono/tiny";
 import { backEnd, knownApp } from "../auth/middleware.ts";
 import type { App } from "../config/apps.ts";
 import { howSessionsEnd } from "../domain/identity.ts";
-import { safeNameOf, userHash } from "../durable/names.ts";
 import type { AppEnv } from "../http/context.ts";
 import { ApiError } from "../http/errors.ts";
 import { body } from "../http/request.ts";
 import * as schemas from "../http/schemas.ts";
 import { uidOf } from "../http/uids.ts";
 import { log } from "../log.ts";
-import { askUser, askUserByHash, tellUser, tellUserByHash } from "../objects.ts";
+import { askUser, tellUser } from "../objects.ts";
 
 export const serverRecovery = new Hono<AppEnv>()
   .post("/:uid/restore", knownApp, backEnd("fullAccess"), body(schemas.restoreBody), async (c) => {
@@ -38,11 +37,7 @@ async function restart(env: Env, app: App, uid: string): Promise<void> {
 }
 
 async function reconcile(env: Env, app: App, uid: string) {
-  const safe = safeNameOf(await userHash(app.appId, uid));
-  const marks = await askUserByHash(env, app, safe, (user) => user.marks());
-  const request = { uid, rules: app.rules, ...howSessionsEnd(app), marks };
+  const request = { uid, rules: app.rules, ...howSessionsEnd(app) };
   const { kept, dropped } = await askUser(env, app, uid, (user) => user.reconcile(request));
-  const { kept: restore } = marks;
-  if (restore !== null) await tellUserByHash(env, app, safe, (user) => user.dropMarks(restore));
   return { kept, dropped };
 }

@@ -4,7 +4,6 @@ import type { FeedbackVerdict } from "../domain/feedback-codes.ts";
 import type { Kind } from "../domain/kinds.ts";
 import type { Environment, Labels } from "../domain/labels.ts";
 import type { Change, ListedToken, PushToken, Registration, Rules, Session } from "../domain/registration.ts";
-import type { Marks } from "../durable/claims.ts";
 
 /**
  * Methods that may run twice, whatever came in between: reads, and calls whose second run finds nothing to do. A repeated
@@ -204,7 +203,6 @@ export type RestoreOutcome = { ok: true } | Unavailable;
 /** `marks` were set after the moment to which the data were restored. */
 export interface ReconcileRequest extends EndAllSessionsRequest {
   uid: string;
-  marks: Marks;
 }
 
 /** `kept` and `dropped` count registrations. */

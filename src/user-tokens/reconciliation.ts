@@ -1,23 +1,39 @@
 // What must follow a restore to an earlier moment: registrations that were let go since then are back, and so are sessions
 // that ended.
 import type { Registration } from "../domain/registration.ts";
+import type { Marks } from "../durable/claims.ts";
 import { log } from "../log.ts";
 import type { Grant } from "./in-flight.ts";
 import type { ReconcileOutcome, ReconcileRequest } from "./outcomes.ts";
 import type { Rooms } from "./rooms.ts";
 
+const UNAVAILABLE = { ok: false, reason: "unavailable" } as const;
+
 /**
- * In turn. Puts the marks back that were set after the restored moment, drops what their sessions hold and what the user does not
- * own on record, claims the rest anew, and ends all sessions.
+ * Puts the marks back that were set after the restored moment, drops what their sessions hold and what the user does not own on
+ * record, claims the rest anew, and ends all sessions. Safe to repeat.
  */
-export async function reconcile(
+export async function reconcile(rooms: Rooms, request: ReconcileRequest): Promise<ReconcileOutcome> {
+  const { operations, restoration, publication } = rooms;
+  // Asked by this instance: whoever asked before its data were restored may have found none.
+  const marks = await restoration.keptMarks();
+  if (marks === null) return UNAVAILABLE;
+  const outcome = await operations.inTurn(() => reconcileInTurn(rooms, request, marks));
+  if (!outcome.ok) return outcome;
+  restoration.isReconciled(Date.now());
+  const isDone = (await publication.settled()) && (await restoration.dropMarks(marks));
+  return isDone ? outcome : UNAVAILABLE;
+}
+
+async function reconcileInTurn(
   { store, slots, ends, operations, owners, publication }: Rooms,
   request: ReconcileRequest,
+  marks: Marks,
 ): Promise<ReconcileOutcome> {
-  const { fences, validFrom, kept } = request.marks;
+  const { fences, validFrom, kept } = marks;
   // A user of whom nothing was ever kept, before a restore or after it.
   if (!store.exists && kept === null) return { ok: true, kept: 0, dropped: 0 };
-  ends.add(request.marks);
+  ends.add(marks);
   const ended = new Set(fences.map(({ session }) => session));
   // Between the restore and now nothing kept ended sessions out: what was registered then counts as theirs.
   const isOver = ({ session, refreshedAt }: Registration) =>
@@ -36,8 +52,8 @@ export async function reconcile(
       if (grant !== null) grants.set(hash, grant);
     }
   } catch (error) {
-    log.warn("a reconciliation waits for an owner object", { error });
-    return { ok: false, reason: "unavailable" };
+    log.warn("a reconciliation waits for another object", { error });
+    return UNAVAILABLE;
   }
   // Sessions may have ended meanwhile, and tokens been taken.
   const present = rows.flatMap((row) => {

@@ -1,6 +1,6 @@
 // Back to an earlier moment (point-in-time recovery): the object's data will be what they were, so what must not be forgotten is
 // kept by another object meanwhile. reconciliation.ts has what follows.
-import type { Kept, UserTokensRpc } from "../durable/claims.ts";
+import type { Kept, Marks, UserTokensRpc } from "../durable/claims.ts";
 import { stubOf } from "../durable/jurisdiction.ts";
 import { safeNameOf } from "../durable/names.ts";
 import { nameOf, type PlatformOf } from "../durable/platform.ts";
@@ -68,6 +68,28 @@ export class Restoration {
         const dropped = safe.dropMarks(kept);
         ctx.waitUntil(dropped.catch((error) => log.warn("kept marks were not dropped", { error })));
       }
+    }
+  }
+
+  /** What another object keeps for a restore; `null`: it did not answer. */
+  async keptMarks(): Promise<Marks | null> {
+    try {
+      return await withTimeout(this.#safe().marks(), CLAIM_TIMEOUT_MS);
+    } catch (error) {
+      log.warn("a reconciliation waits for another object", { error });
+      return null;
+    }
+  }
+
+  /** These stand where they belong now. `false`: the other object did not answer, and may still keep them. */
+  async dropMarks({ kept }: Marks): Promise<boolean> {
+    if (kept === null) return true;
+    try {
+      await withTimeout(this.#safe().dropMarks(kept), CLAIM_TIMEOUT_MS);
+      return true;
+    } catch (error) {
+      log.warn("kept marks were not dropped", { error });
+      return false;
     }
   }
 

@@ -292,7 +292,7 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   }
 
   /** What keeps ended sessions out. */
-  marks(): Marks {
+  async marks(): Promise<Marks> {
     return this.#ends.marks();
   }
 
@@ -312,14 +312,12 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
 
   /**
    * What must follow a restore. Drops what the user does not own on record, and ends all sessions; the devices log in and
-   * register anew. Safe to repeat; `unavailable`: an owner object did not answer, repeat until `ok`.
+   * register anew. Safe to repeat; `unavailable`: another object did not answer, repeat until `ok`.
    */
   async reconcile(request: ReconcileRequest): Promise<ReconcileOutcome> {
     // A restore was prepared, and whoever did that is gone: it happens now, and the repeat of this call reconciles.
     if (this.#rooms.restoration.ended !== undefined) this.restart();
-    const outcome = await this.#operations.inTurn(() => reconcile(this.#rooms, request));
-    if (outcome.ok) this.#rooms.restoration.isReconciled(Date.now());
-    return await this.#acknowledge(outcome);
+    return await reconcile(this.#rooms, request);
   }
 
   /**

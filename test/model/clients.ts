@@ -1,6 +1,5 @@
 // The clients and servers that call users' objects: what the Worker's routes send, with nothing in between.
 import { importSession, type Policy, type PushToken, type Rules, type Session } from "../../src/domain/registration.ts";
-import type { Marks } from "../../src/durable/claims.ts";
 import type { DirectorySettings } from "../../src/durable/names.ts";
 import { DAY_MS, UNCONFIRMED_FENCE_MS } from "../../src/limits.ts";
 import type { ImportItem, RestoreOutcome, Unavailable } from "../../src/user-tokens/outcomes.ts";
@@ -192,9 +191,8 @@ export class Clients {
       }
       case "endAllSessions":
       case "erase":
-        return [action.do, { uid: user, ...ending }];
       case "reconcile":
-        return [action.do, { uid: user, ...ending, marks: action.marks }];
+        return [action.do, { uid: user, ...ending }];
       case "unregister": {
         const slots = this.#tickets(user, action.session, action.tokens);
         return slots.length === 0 ? [] : ["unregister", { session: action.session.id, slots }];
@@ -233,41 +231,15 @@ export class Clients {
       (prepared) => {
         if (!(prepared as RestoreOutcome).ok) return again();
         // It can only fail.
-        this.#step(user, "restart", [], again, () => this.#reconcile(user, again));
+        this.#step(user, "restart", [], again, () => this.reconcile(user));
       },
       again,
     );
   }
 
-  /** What the Worker's route does for an operator who reconciles. */
+  /** What the Worker's route does for an operator who reconciles, as often as needed. */
   reconcile(user: string): void {
-    this.#reconcile(user, () => {});
-  }
-
-  #reconcile(user: string, again: () => void): void {
-    this.#step(
-      `${user}:restore`,
-      "marks",
-      [],
-      (marks) => {
-        const call = this.send(user, { do: "reconcile", marks: marks as Marks });
-        if (call === null) return;
-        const resolve = call.resolve.bind(call);
-        call.resolve = (value) => {
-          resolve(value);
-          const { kept } = marks as Marks;
-          if (kept === null && (value as { ok: boolean }).ok) return;
-          if ((value as { ok: boolean }).ok) this.#step(`${user}:restore`, "dropMarks", [kept], () => {}, again);
-          else this.#reconcile(user, again);
-        };
-        const reject = call.reject.bind(call);
-        call.reject = (error) => {
-          reject(error);
-          this.#reconcile(user, again);
-        };
-      },
-      again,
-    );
+    this.send(user, { do: "reconcile" }, Number.POSITIVE_INFINITY);
   }
 
   #step(user: string, method: string, args: unknown[], next: (value: unknown) => void, failed: () => void): void {

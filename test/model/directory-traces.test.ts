@@ -1,6 +1,5 @@
 // The worst orders of events for what lookups show, one a rule of the directory's protocol. docs/directory.md names the rules.
 import { describe, it } from "vitest";
-import type { Marks } from "../../src/durable/claims.ts";
 import { MUTATIONS } from "./mutations.ts";
 import { TOKENS } from "./schedule.ts";
 import { runner } from "./search.ts";
@@ -8,8 +7,6 @@ import { Story } from "./story.ts";
 import { describeTraces, type Trace } from "./trace.ts";
 
 const [F0, F1] = TOKENS as [(typeof TOKENS)[0], (typeof TOKENS)[0]];
-
-const NO_MARKS: Marks = { fences: [], validFrom: null, kept: null };
 
 const protocol = await runner();
 
@@ -307,8 +304,10 @@ const VERSIONS: Trace[] = [
     rules: ["versions start over when they were deleted"],
     async tell(on) {
       const story = new Story(on);
-      story.send("ann", { do: "reconcile", marks: NO_MARKS });
+      story.send("ann", { do: "reconcile" });
       await story.arrives("reconcile", "ann");
+      await story.arrives("marks", "ann");
+      await story.answered("marks", "ann");
       await story.arrives("put", "ann");
       await story.answered("put", "ann", "first", "after everything was sent");
       await story.rest(); // the alarm publishes, and deletes what is over
@@ -322,7 +321,7 @@ const VERSIONS: Trace[] = [
     rules: ["what the directory refuses counts as published", "what the directory refuses is put again as it is"],
     async tell(on) {
       const story = new Story(on);
-      story.send("bob", { do: "reconcile", marks: NO_MARKS });
+      story.send("bob", { do: "reconcile" });
       await story.rest();
       story.register("ann", story.login("ann"), F0);
       return { story, ann: ["f0"], bob: [], owner: ["ann"] };

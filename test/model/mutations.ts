@@ -164,7 +164,7 @@ export const MUTATIONS = {
       replace: "    const marks = ends.marks();\n    await store.deleteAll();\n    ends.add(marks);\n",
     },
   ],
-  "a restore forgets the marks": [{ file: RECONCILIATION, find: "  ends.add(request.marks);\n", replace: "" }],
+  "a restore forgets the marks": [{ file: RECONCILIATION, find: "  ends.add(marks);\n", replace: "" }],
   "sessions end while a restore is prepared": [
     { file: RESTORATION, find: "return this.#ended?.promise;", replace: "return undefined;" },
   ],

@@ -16,7 +16,7 @@ export type Action =
   | { do: "unregister"; session: Session; tokens: PushToken[] }
   | { do: "endSession"; session: Session; onlyIfKnown?: boolean }
   | { do: "endAllSessions" }
-  | { do: "reconcile"; marks: Marks }
+  | { do: "reconcile" }
   | { do: "erase" }
   | { do: "feedback"; token: PushToken }
   | { do: "mute"; session: Session; muted: boolean }
@@ -133,6 +133,8 @@ export class Oracle implements Observer {
   readonly #restoredAt = new Map<string, number>();
   /** Users of whom an erasure may leave an owner entry, or wait for a restore and begin later than it arrives. */
   readonly #prepared = new Set<string>();
+  /** Reconciliations that found marks of a restore. */
+  readonly #afterRestore = new Set<Operation>();
   /** When the instance that served the operation was replaced: the next one does not know of it. */
   readonly #replaced = new Map<Operation, number>();
   /** Users whose counter a back end's erasure or restore deleted. */
@@ -273,6 +275,7 @@ export class Oracle implements Observer {
       if ((outcome.value as ClaimOutcome & { ok: true }).taken === "another_users") this.#taken(user, hash);
     }
     if (call.method === "release" && outcome.ok) this.#lookups.acknowledged(call);
+    if (call.method === "marks" && outcome.ok && (outcome.value as Marks).kept !== null) this.#marksFound(call);
     const operation = this.#byCall.get(call);
     if (operation === undefined || !outcome.ok) return;
     operation.answer = outcome;
@@ -281,6 +284,14 @@ export class Oracle implements Observer {
     this.#shownFromNowOn(call, operation);
     this.#check(operation.user);
     this.#lookups.check();
+  }
+
+  #marksFound({ from }: Call): void {
+    for (const operation of this.operations) {
+      const isUnderWay = operation.arrivedAt !== null && operation.finishedAt === null;
+      const isOfUser = from !== null && userOf(from.object) === operation.user;
+      if (operation.action.do === "reconcile" && isUnderWay && isOfUser) this.#afterRestore.add(operation);
+    }
   }
 
   /** Each token counts once in the hour after the first. */
@@ -555,11 +566,12 @@ export class Oracle implements Observer {
         (other.finishedAt === null || other.finishedAt >= (arrivedAt ?? 0)) &&
         (other.action.do === "import"
           ? isImported && takesImported(other.action.items, other.user === user ? session.id : null, token)
-          : other.user === user && this.#displaces(other.action, session, token)),
+          : other.user === user && this.#displaces(other, session, token)),
     );
   }
 
-  #displaces(action: Action, session: Pick<Session, "id">, token: PushToken): boolean {
+  #displaces(operation: Operation, session: Pick<Session, "id">, token: PushToken): boolean {
+    const { action } = operation;
     switch (action.do) {
       case "register": {
         const sameSession = action.session.id === session.id;
@@ -584,7 +596,7 @@ export class Oracle implements Observer {
         return true;
       // After a restore, what was registered since it began goes.
       case "reconcile":
-        return action.marks.kept !== null;
+        return this.#afterRestore.has(operation);
       case "mute":
       case "show":
       case "list":

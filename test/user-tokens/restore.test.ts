@@ -30,7 +30,11 @@ function snapshot(object: DurableObjectStub): Promise<Rows> {
   }));
 }
 
-function putBack({ sql }: DurableObjectStorage, rows: Rows): void {
+function putBack({ sql }: DurableObjectStorage, rows: Rows | null): void {
+  if (rows === null) {
+    for (const table of ["registrations", "facts"]) sql.exec(`DROP TABLE ${table}`);
+    return;
+  }
   for (const table of ["registrations", "facts"] as const) {
     sql.exec(`DELETE FROM ${table}`);
     for (const row of rows[table]) {
@@ -41,8 +45,8 @@ function putBack({ sql }: DurableObjectStorage, rows: Rows): void {
   }
 }
 
-/** From now on a restore of the object leads to these rows. */
-function remember(object: DurableObjectStub, rows: Rows): Promise<void> {
+/** From now on a restore of the object leads to these rows; `null`: to the time before its first. */
+function remember(object: DurableObjectStub, rows: Rows | null): Promise<void> {
   return runInDurableObject(object, (_, { storage }) => {
     const recovery = {
       getBookmarkForTime: async (at: number): Promise<string> => `bookmark-of-${at}`,
@@ -127,6 +131,17 @@ describe.for(IDENTITIES)("after a restore, with identity %s,", ([identity, app, 
     expect(await restore({ app, uid }, moment)).toMatchObject({ status: 200, body: { data: { kept: 0, dropped: 1 } } });
     expect(await tokensOf(app, uid)).toEqual([]);
     expect((await held.register({ fcmToken: uniqueToken() })).status).toBe(401);
+  });
+
+  it("to the time before the user's first call, no lookup shows the user", async ({ expect }) => {
+    const { uid, object, moment } = await heldThen();
+    await remember(object, null);
+    expect(await restore({ app, uid }, moment)).toMatchObject({ status: 200, body: { data: { kept: 0, dropped: 0 } } });
+    const { body } = await serverCall("POST", "/v3/push_tokens/lookup", { body: { uids: [uid] } }, app);
+    expect(body.data).toEqual({ users: [{ uid, pushTokens: [] }], errors: [] });
+    setClock(Date.now() + 2000);
+    const next = await loginAs(uid);
+    expect((await next.register({ fcmToken: uniqueToken() })).status).toBe(200);
   });
 
   it("an order to end all sessions, and an erasure, of since then still holds", async ({ expect }) => {

@@ -53,7 +53,7 @@ async function claimOne(
   token: PushToken,
   until: number,
 ): Promise<ClaimOutcome> {
-  const { store, owners, slots, takeovers, platform } = rooms;
+  const { store, owners, slots, takeovers, alarm, platform } = rooms;
   const { rules } = request;
   const { hash } = token;
   const { erasures } = store;
@@ -64,7 +64,10 @@ async function claimOne(
     const isErased = store.erasures > erasures;
     takeovers.end(hash, isErased ? null : answer, now);
     if (answer?.ok !== true || answer.taken === "nothing") return;
-    if (isLate && !isErased) slots.recordTaken(request, [token], now);
+    if (isLate && !isErased) {
+      slots.recordTaken(request, [token], now);
+      platform().ctx.waitUntil(alarm.arm(now));
+    }
     const app = appOf(platform());
     const user = shortUser(userOf(platform()));
     log.info("a token was taken from another user", { app, user, token: shortToken(hash), taken: answer.taken });

@@ -9,7 +9,8 @@ export async function registerInTurn(
   request: RegisterRequest,
   operation: Operation,
 ): Promise<RegisterOutcome> {
-  const { slots, operations, publication } = rooms;
+  const { store, slots, operations, publication } = rooms;
+  const { erasures } = store;
   let held: readonly HeldSlot[] = [];
   try {
     const contested = await claimAll(rooms, request, operation);
@@ -23,7 +24,7 @@ export async function registerInTurn(
     for (const [hash, version] of operation.owed) if (!ended.has(hash)) ended.set(hash, version);
     publication.forget([...ended].map(([hash, version]) => ({ hash, version })));
     const notHeld = operation.taken.filter(({ hash }) => !held.some((slot) => slot.hash === hash));
-    slots.recordTaken(request, notHeld, Date.now());
+    if (store.erasures === erasures) slots.recordTaken(request, notHeld, Date.now());
   }
 }
 

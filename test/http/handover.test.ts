@@ -18,7 +18,7 @@ import {
   platformErrors,
   userObject,
 } from "../support/faults.ts";
-import { pushToken, rulesOf } from "../support/objects.ts";
+import { alarmOf, pushToken, rulesOf } from "../support/objects.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -536,6 +536,7 @@ describe("a takeover that keeps nothing in the end", () => {
       expect(exported).toMatchObject({ takeovers: { count: 1 }, changes: [taken] });
       expect((await changes(alice)).at(-1)).toMatchObject({ change: "taken_by_another_user" });
       expect(await holders(token)).toEqual([]);
+      await expect.poll(async () => alarmOf(await userObject("test", mallory.uid))).toBeGreaterThan(Date.now());
     },
   );
 
@@ -543,6 +544,21 @@ describe("a takeover that keeps nothing in the end", () => {
     const { alice, status, exported } = await takenTooLate(({ uid }) => serverCall("DELETE", `/v3/users/${uid}`));
     expect(status).toBe(503);
     expect(exported).toMatchObject({ takeovers: null, changes: [] });
+    expect((await changes(alice)).at(-1)).toMatchObject({ change: "taken_by_another_user" });
+  });
+
+  it("because the taker is erased meanwhile, and is back before the erasure has ended, is in no record of the taker", async ({
+    expect,
+  }) => {
+    const { alice, mallory, registering, open } = await taking();
+    const erasing = serverCall("DELETE", `/v3/users/${mallory.uid}`);
+    await expect.poll(async () => (await mallory.call("GET", "/v2/tokens")).status).toBe(401);
+    const back = await login(mallory.uid);
+    const again = back.register({ apnsToken: uniqueToken() });
+    await scheduler.wait(30);
+    open();
+    expect([(await registering).status, (await erasing).status, (await again).status]).toEqual([401, 200, 200]);
+    expect((await changes(back)).map(({ change, session }) => [change, session])).toEqual([["registered", back.id]]);
     expect((await changes(alice)).at(-1)).toMatchObject({ change: "taken_by_another_user" });
   });
 

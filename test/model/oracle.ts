@@ -482,8 +482,16 @@ export class Oracle implements Observer {
       if (!imported || refreshedAt > goneAt || this.#promised.registrationsMax < Number.POSITIVE_INFINITY) continue;
       throw new Violation(`an import brought ${hash} back to ${user}: seen at ${refreshedAt}, gone at ${goneAt}`);
     }
-    for (const { hash } of before) {
-      if (!rows.some((row) => row.hash === hash)) this.#gone.set(`${user} ${hash}`, this.#world.now());
+    for (const { hash, refreshedAt } of before) {
+      // What was not seen for long may come back with a file that saw it since.
+      const isExpired = refreshedAt + this.#promised.rules.retentionMs <= this.#world.now();
+      if (!isExpired && !rows.some((row) => row.hash === hash)) this.#gone.set(`${user} ${hash}`, this.#world.now());
+    }
+    // What an import brings beside an erasure came after it.
+    for (const { imported, hash } of rows) {
+      if (!imported || before.some((row) => row.hash === hash)) continue;
+      this.#attempted.set(`${user} (import) ${hash}`, this.#world.step);
+      this.#erased.delete(`${user} ${hash}`);
     }
   }
 

@@ -103,7 +103,7 @@ export const PUBLISH_ATTEMPTS = 3;
  * moment ago seldom refuses it.
  */
 export const VERSION_AHEAD_MS = 10 * SECOND_MS;
-/** The same after a restore: above every version that was given before it. A user is not restored twice within this time. */
+/** The same after a restore: above every version that was given between its preparation and the restart. */
 export const RESTORED_VERSION_AHEAD_MS = MINUTE_MS;
 /** An object that has something to publish wakes within this time and the same again. */
 export const NEAR_ALARM_MS = 10 * SECOND_MS;

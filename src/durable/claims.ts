@@ -81,6 +81,8 @@ export interface Kept {
   since: number;
   /** How often marks were kept for it: a restore may take several attempts. */
   attempts: number;
+  /** The highest version that the user's object had at any of them: the directory may yet hear of it. */
+  version: number;
 }
 
 /** The mark that a session has ended. */
@@ -104,7 +106,7 @@ export interface ValidFrom {
 export interface UserTokensRpc {
   marks(): Promise<Marks>;
   /** Answers what it keeps from now on; `null`: it kept some already. */
-  keepMarks(marks: Marks): Promise<Kept | null>;
+  keepMarks(marks: Marks, version: number): Promise<Kept | null>;
   dropMarks(kept: Kept): Promise<void>;
   release(hash: string, version: number): Promise<void>;
   releaseImported(hash: string, version: number, seenAt: number): Promise<boolean>;

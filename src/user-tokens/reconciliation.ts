@@ -26,7 +26,7 @@ export async function reconcile(rooms: Rooms, request: ReconcileRequest): Promis
 }
 
 async function reconcileInTurn(
-  { store, slots, ends, operations, owners, publication }: Rooms,
+  { store, slots, ends, operations, owners, publication, restoration }: Rooms,
   request: ReconcileRequest,
   marks: Marks,
 ): Promise<ReconcileOutcome> {
@@ -55,11 +55,13 @@ async function reconcileInTurn(
     log.warn("a reconciliation waits for another object", { error });
     return UNAVAILABLE;
   }
+  // The data are about to be others.
+  if (restoration.ended !== undefined) return UNAVAILABLE;
   // Sessions may have ended meanwhile, and tokens been taken.
   const present = rows.flatMap((row) => {
     const slot = store.registrations.slot(row.session, row.kind);
     return slot !== undefined && slot.hash === row.hash && slot.version === row.version ? [slot] : [];
   });
-  const dropped = slots.reclaim(request.uid, present, grants, Date.now());
+  const dropped = slots.reclaim(request.uid, present, grants, kept?.version ?? 0, Date.now());
   return { ok: true, kept: present.length - dropped.length, dropped: dropped.length + over.length };
 }

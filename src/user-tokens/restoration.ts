@@ -9,9 +9,11 @@ import { CLAIM_TIMEOUT_MS, OBJECT_TIMEOUT_MS } from "../limits.ts";
 import { log } from "../log.ts";
 import type { RestoreOutcome, RestoreRequest } from "./outcomes.ts";
 import type { SessionEnds } from "./session-ends.ts";
+import type { UserTokensStore } from "./store.ts";
 
 export class Restoration {
   readonly #platform: PlatformOf;
+  readonly #store: UserTokensStore;
   readonly #ends: SessionEnds;
   #ended: PromiseWithResolvers<void> | null = null;
   /** Calls of `prepare` of which it is not known yet whether they set a bookmark, and those that did. */
@@ -19,8 +21,9 @@ export class Restoration {
   /** When this instance was last reconciled, epoch ms. */
   #reconciledAt = 0;
 
-  constructor(platform: PlatformOf, ends: SessionEnds) {
+  constructor(platform: PlatformOf, store: UserTokensStore, ends: SessionEnds) {
     this.#platform = platform;
+    this.#store = store;
     this.#ends = ends;
   }
 
@@ -53,7 +56,7 @@ export class Restoration {
     let kept: Kept | null | undefined;
     let isPrepared = false;
     try {
-      kept = await withTimeout(safe.keepMarks(this.#ends.marks()), CLAIM_TIMEOUT_MS);
+      kept = await withTimeout(safe.keepMarks(this.#ends.marks(), this.#store.highestVersion), CLAIM_TIMEOUT_MS);
       if (this.#isLate(askedAt)) return { ok: false, reason: "unavailable" };
       await ctx.storage.onNextSessionRestoreBookmark(bookmark);
       isPrepared = true;

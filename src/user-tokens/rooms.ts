@@ -42,7 +42,7 @@ export function createRooms(storage: DurableObjectStorage, platform: PlatformOf)
     operations,
     owners,
     takeovers: new Takeovers(store),
-    restoration: new Restoration(platform, ends),
+    restoration: new Restoration(platform, store, ends),
     publication: new Publication(platform, store, slots, alarm, owners),
     alarm,
   };

@@ -134,12 +134,16 @@ export class SessionEnds {
    * Keeps the marks of the same user's own object while that is restored, which may take several attempts. Answers what is kept from
    * now on; `null`: some were kept already.
    */
-  keep(marks: Marks, now: number): Kept | null {
+  keep(marks: Marks, version: number, now: number): Kept | null {
     const isFirst = !this.#store.exists;
     return this.#store.transaction(() => {
       this.add(marks);
-      const { since, attempts } = this.#store.kept() ?? { since: now, attempts: 0 };
-      const kept = { since: Math.min(since, now), attempts: attempts + 1 };
+      const before = this.#store.kept() ?? { since: now, attempts: 0, version: 0 };
+      const kept = {
+        since: Math.min(before.since, now),
+        attempts: before.attempts + 1,
+        version: Math.max(before.version, version),
+      };
       this.#store.setKept(kept);
       return isFirst ? kept : null;
     });

@@ -196,12 +196,19 @@ export class Slots {
 
   /**
    * After a restore the rows are claimed anew, by hash; the others go. Answers those. What the directory was told before the restore
-   * is no longer known here, so the version goes above all of that.
+   * is no longer known here, so the version goes above all of that: above `before`, the highest one when it was prepared, by what
+   * may have come since.
    */
-  reclaim(uid: string, rows: readonly Registration[], grants: ReadonlyMap<string, Grant>, now: number): Registration[] {
+  reclaim(
+    uid: string,
+    rows: readonly Registration[],
+    grants: ReadonlyMap<string, Grant>,
+    before: number,
+    now: number,
+  ): Registration[] {
     return this.#commit(now, (draft) => {
       draft.isSeen = true;
-      draft.versionMin = Math.max(now, this.#store.version + 1) + RESTORED_VERSION_AHEAD_MS;
+      draft.versionMin = Math.max(now, this.#store.version + 1, before + 1) + RESTORED_VERSION_AHEAD_MS;
       for (const row of rows) {
         const grant = grants.get(row.hash);
         if (grant === undefined) this.#remove(draft, [row], "removed", now);

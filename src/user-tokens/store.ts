@@ -133,8 +133,8 @@ export class UserTokensStore {
     return kept?.since === since && kept.attempts === attempts;
   }
 
-  setKept({ since, attempts }: Kept): void {
-    this.#facts.set("kept", { value: JSON.stringify({ since, attempts }), until: since + KEPT_MARKS_MS });
+  setKept(kept: Kept): void {
+    this.#facts.set("kept", { value: JSON.stringify(kept), until: kept.since + KEPT_MARKS_MS });
   }
 
   /** Whether anything keeps ended sessions out. */

@@ -297,8 +297,8 @@ export class UserTokens extends DurableObject<Env> implements UserTokensRpc {
   }
 
   /** Keeps the marks of another object, while that one is restored. */
-  async keepMarks(marks: Marks): Promise<Kept | null> {
-    const kept = this.#ends.keep(marks, Date.now());
+  async keepMarks(marks: Marks, version: number): Promise<Kept | null> {
+    const kept = this.#ends.keep(marks, version, Date.now());
     await this.#rooms.alarm.arm(Date.now());
     return kept;
   }

@@ -189,6 +189,7 @@ export const DIRECTORY_MUTATIONS = {
     },
   ],
   "a restored object publishes without the margin": [WITHOUT_MARGIN],
+  "a restored object knows no version of before": [{ file: SLOTS, find: ", before + 1) +", replace: ") +" }],
   "a restored object without the margin meets a directory that compares no contents": [
     WITHOUT_MARGIN,
     {

@@ -334,16 +334,50 @@ const VERSIONS: Trace[] = [
       const story = new Story(on);
       const session = await annHolds(story);
       story.remember("ann");
+      story.world.pass(1);
+      story.restore("ann");
+      await story.prepared("ann");
       story.send("ann", { do: "mute", session, muted: true });
       await story.arrives("mute", "ann");
-      await story.rest("put"); // 503
+      await story.world.fireTimer(); // 503
       story.send("ann", { do: "remove", session, all: false });
       await story.arrives("remove", "ann");
-      await story.rest("put"); // 503
       const late = story.world.calls.filter(({ method }) => method === "put");
-      story.restore("ann");
       await story.rest(...late);
       return { story, ann: ["f0"], owner: ["ann"] };
+    },
+  },
+  {
+    name: "the user's data go back twice within a minute, and what the first reconciliation published comes after",
+    rules: ["a restored object knows no version of before"],
+    async tell(on) {
+      const story = new Story(on);
+      story.remember("ann");
+      await annHolds(story);
+      story.remember("ann");
+      story.world.pass(1);
+      story.restore("ann", 1);
+      await story.restarts("ann");
+      await story.arrives("reconcile", "ann");
+      await story.arrives("marks", "ann");
+      await story.answered("marks", "ann");
+      await story.arrives("renew", "ann");
+      await story.answered("renew", "ann");
+      const late = story.onItsWay("put", "ann");
+      story.world.pass(1);
+      story.restore("ann");
+      await story.restarts("ann");
+      await story.arrives("reconcile", "ann");
+      await story.arrives("marks", "ann");
+      await story.answered("marks", "ann");
+      const own = story.world.calls.findLast(({ method }) => method === "put");
+      if (own !== undefined) await story.world.arrive(own);
+      await story.answered("put", "ann");
+      await story.arrives("dropMarks", "ann");
+      await story.answered("dropMarks", "ann");
+      await story.answered("reconcile", "ann", "last");
+      await story.world.arrive(late);
+      return { story, ann: [], owner: ["ann"] };
     },
   },
   {
@@ -382,10 +416,12 @@ async function backToTheSameVersion(on: typeof protocol) {
   const story = new Story(on);
   const session = await annHolds(story);
   story.remember("ann");
-  story.send("ann", { do: "mute", session, muted: true });
-  await story.rest();
   story.world.pass(1);
   story.restore("ann");
+  await story.prepared("ann");
+  story.send("ann", { do: "mute", session, muted: true });
+  await story.arrives("mute", "ann");
+  await story.published("ann");
   await story.rest();
   return { story, ann: ["f0"], owner: ["ann"] };
 }

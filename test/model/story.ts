@@ -60,9 +60,24 @@ export class Story {
     this.object(user).storage.remember();
   }
 
-  /** The user's data go back to the moment that was remembered first. */
-  restore(user: string): void {
-    this.#clients.restore(user, 0);
+  /** The user's data go back to a moment that was remembered; 0 is the first. */
+  restore(user: string, moment = 0): void {
+    this.#clients.restore(user, moment);
+  }
+
+  /** A restore that began comes to where the object needs but a new start. */
+  async prepared(user: string): Promise<void> {
+    await this.arrives("prepareRestore", user);
+    await this.arrives("keepMarks", user);
+    await this.answered("keepMarks", user);
+  }
+
+  /** A restore that began comes to where the object starts anew, from the data of that moment. */
+  async restarts(user: string): Promise<void> {
+    await this.prepared(user);
+    await this.answered("prepareRestore", user);
+    await this.arrives("restart", user);
+    await this.answered("restart", user);
   }
 
   /** After `ms` the alarm of the user's object goes off, and what follows comes to rest. */

@@ -323,7 +323,7 @@ class Promised {
         this.remembered = await user.marks();
         break;
       case "add marks":
-        if (this.remembered !== undefined) await user.object.keepMarks(this.remembered);
+        if (this.remembered !== undefined) await user.object.keepMarks(this.remembered, 0);
         break;
     }
     // An eviction forgets the settings that were put into the instance.

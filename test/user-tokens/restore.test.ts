@@ -261,11 +261,11 @@ describe("a restore that the platform refuses", () => {
   it("drops its marks late, if at all, and then not those of another restore", async ({ expect }) => {
     const keeper = await keeperOf("test", uniqueUid());
     const marks = { fences: [], validFrom: null, kept: null };
-    const first = await keeper.keepMarks(marks);
+    const first = await keeper.keepMarks(marks, 0);
     if (first === null) throw new Error("it kept nothing before");
     await keeper.dropMarks(first);
     await scheduler.wait(2);
-    const second = await keeper.keepMarks(marks);
+    const second = await keeper.keepMarks(marks, 0);
     await keeper.dropMarks(first);
     expect((await keeper.marks()).kept).toEqual(second);
   });

@@ -1,38 +1,99 @@
 // CSV with a header, as a stream. A row may span lines; its number is that of its last one.
 import { CsvError, parse } from "csv-parse";
-import { contentOf } from "./source.ts";
+import { CommandError } from "../lib/command.ts";
+import { UsageError } from "../lib/options.ts";
+import { contentOf, textOf } from "./source.ts";
 
-export interface CsvRow {
-  line: number;
-  /** `undefined`: it is no CSV from here on. */
-  fields: Record<string, string> | undefined;
+export type CsvRow = { line: number } & ({ fields: Record<string, string> } | { why: string });
+
+/** Of the first line that has one of them, the one that it has most often separates the columns of all. */
+const DELIMITERS = [",", ";", "\t"] as const;
+
+interface Parsed {
+  raw: string;
+  record: string[];
+  info: { lines: number };
 }
 
-/** The rows of a file by the names in its first one, which may be separated by commas, semicolons or tabs. */
-export async function* csvRows(file: string): AsyncGenerator<CsvRow> {
+/**
+ * The rows of a file by the names in its first one.
+ * @throws {UsageError} if a column of `needed` is not there
+ * @throws {CommandError} where quotes do not fit together: nobody knows how many rows they hide
+ */
+export async function* csvRows(file: string, needed: readonly string[]): AsyncGenerator<CsvRow> {
+  const delimiter = await delimiterOf(file);
+  let readUntil = 0;
   const parser = parse({
     bom: true,
-    columns: true,
-    delimiter: [",", ";", "\t"],
+    delimiter,
     info: true,
+    // Called before a row waits to be read: where the parser fails, those that wait are lost.
+    on_record: (row) => {
+      const { raw, info } = row as unknown as Parsed;
+      if (isTorn(raw, delimiter)) throw new TornRow();
+      readUntil = info.lines;
+      return row;
+    },
+    raw: true,
     relax_column_count: true,
+    // A quote in the middle of a field is a character as others are.
+    relax_quotes: true,
     skip_empty_lines: true,
     trim: true,
   });
   const content = await contentOf(file);
   content.on("error", (error) => parser.destroy(error));
   content.pipe(parser);
-  let line = 1;
+  let names: string[] | undefined;
   try {
-    for await (const { record, info } of parser as AsyncIterable<{
-      record: Record<string, string>;
-      info: { lines: number };
-    }>) {
-      line = info.lines;
-      yield { line, fields: record };
+    for await (const { record, info } of parser as AsyncIterable<Parsed>) {
+      const line = info.lines;
+      if (names === undefined) {
+        names = record;
+        checkColumns(names, needed);
+      } else if (record.slice(names.length).some((cell) => cell !== "")) yield { line, why: TOO_LONG };
+      else yield { line, fields: Object.fromEntries(names.map((name, i) => [name, record[i] ?? ""])) };
     }
   } catch (error) {
-    if (!(error instanceof CsvError)) throw error;
-    yield { line: line + 1, fields: undefined };
+    if (!(error instanceof CsvError) && !(error instanceof TornRow)) throw error;
+    throw new CommandError(
+      `${file} cannot be read from line ${readUntil + 1} on: a quote that opens a field there is never closed, or other text stands ` +
+        "behind the one that closes it. Two quotes are one within a field.",
+    );
   }
 }
+
+class TornRow extends Error {}
+
+/** Whether a row goes on over a line's end outside of well-formed quotes: then it is several. */
+function isTorn(raw: string, delimiter: string): boolean {
+  const row = raw.trim();
+  if (!row.includes("\n")) return false;
+  const quoted = new RegExp(`(^|[${delimiter}])\\s*"(?:[^"]|"")*"\\s*(?=[${delimiter}]|$)`, "g");
+  return row.replace(quoted, "$1").includes("\n");
+}
+
+const TOO_LONG = "more fields than the first line has columns";
+
+/** Names no column of the file: where it has no header, these are its first user and token. */
+function checkColumns(names: readonly string[], needed: readonly string[]): void {
+  const missing = needed.filter((name) => !names.includes(name));
+  if (missing.length === 0) return;
+  throw new UsageError(`the first line of the file names no column ${missing.map((name) => `"${name}"`).join(", ")}`);
+}
+
+async function delimiterOf(file: string): Promise<string> {
+  let beginning = "";
+  for await (const part of textOf(file)) {
+    beginning += part;
+    if (beginning.trimStart().includes("\n") || beginning.length > HEADER_CHARACTERS) break;
+  }
+  const [first = ""] = beginning
+    .trimStart()
+    .replaceAll(/"[^"]*"/g, "")
+    .split("\n");
+  const times = (delimiter: string) => first.split(delimiter).length;
+  return DELIMITERS.reduce((most, each) => (times(each) > times(most) ? each : most));
+}
+
+const HEADER_CHARACTERS = 65_536;

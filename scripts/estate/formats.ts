@@ -5,7 +5,7 @@ import { azureRegistration } from "./formats/azure.ts";
 import { cometChatToken } from "./formats/cometchat.ts";
 import { firestoreDocument } from "./formats/firestore.ts";
 import { oneSignalPlayer } from "./formats/onesignal.ts";
-import { csvRow, ours } from "./formats/ours.ts";
+import { csvColumns, csvRow, ours } from "./formats/ours.ts";
 import { parseInstallation } from "./formats/parse.ts";
 import { snsEndpoint } from "./formats/sns.ts";
 import { streamDevice } from "./formats/stream.ts";
@@ -35,14 +35,24 @@ type MaybeMany = Reading | readonly Reading[] | Promise<Reading | readonly Readi
 
 type Format = { help: string } & (
   | { shape: "json"; list: string; read(value: Record<string, unknown>, hints: Hints): MaybeMany }
-  | { shape: "csv"; read(fields: Record<string, string>, hints: Hints): MaybeMany }
+  | {
+      shape: "csv";
+      /** The columns without which no row is of use. */
+      needs(hints: Hints): readonly string[];
+      read(fields: Record<string, string>, hints: Hints): MaybeMany;
+    }
   | { shape: "lines"; read(text: string, hints: Hints): MaybeMany }
 );
 
 export const FORMATS = {
   ndjson: { help: "this registry's own, as npm run export writes it", shape: "json", list: "items", read: ours },
-  csv: { help: "a table, with a header; --columns names its columns", shape: "csv", read: csvRow },
-  onesignal: { help: "the CSV export of players", shape: "csv", read: oneSignalPlayer },
+  csv: { help: "a table, with a header; --columns names its columns", shape: "csv", needs: csvColumns, read: csvRow },
+  onesignal: {
+    help: "the CSV export of players",
+    shape: "csv",
+    needs: () => ["external_user_id", "identifier", "device_type"],
+    read: oneSignalPlayer,
+  },
   sns: { help: "aws sns list-endpoints-by-platform-application", shape: "json", list: "Endpoints", read: snsEndpoint },
   parse: { help: "_Installation, by REST or mongoexport", shape: "json", list: "results", read: parseInstallation },
   azure: { help: "Notification Hubs, ExportRegistrations", shape: "lines", read: azureRegistration },
@@ -82,18 +92,14 @@ async function* readings(
   hints: Hints,
 ): AsyncGenerator<{ line: number; reading: MaybeMany }> {
   if (format.shape === "csv") {
-    for await (const { line, fields } of csvRows(file)) {
-      yield { line, reading: fields === undefined ? broken("CSV") : format.read(fields, hints) };
+    for await (const row of csvRows(file, format.needs(hints))) {
+      yield { line: row.line, reading: "why" in row ? rejected(row.why) : format.read(row.fields, hints) };
     }
   } else if (format.shape === "json") {
     for await (const { line, value } of jsonRecords(file, format.list)) {
-      yield { line, reading: value === undefined ? broken("JSON object") : format.read(value, hints) };
+      yield { line, reading: value === undefined ? rejected("no JSON object") : format.read(value, hints) };
     }
   } else {
     for await (const { line, text } of linesOf(file)) yield { line, reading: format.read(text, hints) };
   }
-}
-
-function broken(what: string): Reading {
-  return rejected(`no ${what}`);
 }

@@ -1,5 +1,6 @@
 // Where things stand in a file, as the caller says it in options.
-import { UsageError } from "../lib/options.ts";
+import { shown, UsageError } from "../lib/options.ts";
+import { COLUMNS } from "./fields.ts";
 import type { Hints } from "./formats.ts";
 import { timeOf } from "./item.ts";
 import { at } from "./json.ts";
@@ -34,6 +35,7 @@ function columnsOf(given: string | null): Record<string, string> {
   const pairs = given.split(",").map((pair) => {
     const [field = "", column = ""] = pair.split("=").map((part) => part.trim());
     if (field === "" || column === "") throw new UsageError(`--columns must be FIELD=COLUMN,…, not ${given}`);
+    if (!COLUMNS.includes(field)) throw new UsageError(`--columns: ${shown(field)} is none of ${COLUMNS.join(", ")}`);
     return [field, column];
   });
   return Object.fromEntries(pairs);

@@ -25,6 +25,11 @@ export function csvRow(row: Record<string, string>, { columns }: Hints): Reading
   return { is: "item", item: { ...fields, kind, device } };
 }
 
+/** The columns that `--columns` names, and those without which no row is of use. */
+export function csvColumns({ columns }: Hints): readonly string[] {
+  return [...new Set([columns.uid ?? "uid", columns.token ?? "token", ...Object.values(columns)])];
+}
+
 function pick(value: Record<string, unknown>, names: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(names.map((name) => [name, at(value, name)]));
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { describe, it, onTestFinished } from "vitest";
 import { entriesOf, FORMAT_NAMES, type FormatName, type Hints } from "../../../scripts/estate/formats.ts";
+import { hintsOf } from "../../../scripts/estate/hints.ts";
 import { type Entry, timeOf } from "../../../scripts/estate/item.ts";
 import { Scratch } from "../../../scripts/estate/scratch.ts";
 import { surveyOf } from "../../../scripts/estate/survey.ts";
@@ -22,6 +23,16 @@ const NO_HINTS: Hints = {
   uidFromSays: null,
   kind: null,
   seenAt: null,
+};
+
+const NOTHING_GIVEN = {
+  columns: null,
+  kind: null,
+  "uid-field": null,
+  "token-field": null,
+  "seen-field": null,
+  "uid-from": null,
+  seen: null,
 };
 
 async function read(name: FormatName, file: string, hints: Partial<Hints> = {}): Promise<Entry[]> {
@@ -221,14 +232,59 @@ describe("a file of", () => {
   });
 });
 
+describe("a table", () => {
+  const table = async (text: string, hints: Partial<Hints> = {}) => read("csv", await temporaryFile(text), hints);
+
+  it("holds quotes and other delimiters in its fields, and goes on behind them", async ({ expect }) => {
+    const rows = ["ann,fcm,t-1,Ann; phone", 'ben,fcm,t-2,the "old" one', 'cem,fcm,t-3,5" screen', 'dan,fcm,t-4,"a, b"'];
+    const entries = await table(`uid,kind,token,device.name\n${rows.join("\n")}\n`);
+    expect(entries.map((entry) => entry.is === "item" && [entry.item.token, entry.item.device?.name])).toEqual([
+      ["t-1", "Ann; phone"],
+      ["t-2", 'the "old" one'],
+      ["t-3", '5" screen'],
+      ["t-4", "a, b"],
+    ]);
+    expect(await table("uid;token;kind\nann;t-1,2;fcm\n")).toMatchObject([{ item: { token: "t-1,2" } }]);
+  });
+
+  it("says where a row has more fields than columns, and takes the others", async ({ expect }) => {
+    const entries = await table("uid,kind,token\nann,fcm,a,t-1,\nben,fcm,t-2,,\ncem,fcm\n");
+    expect(entries).toEqual([
+      { line: 2, is: "rejected", why: "more fields than the first line has columns" },
+      { line: 3, is: "item", item: { uid: "ben", kind: "fcm", token: "t-2" } },
+      { line: 4, is: "skipped", why: "no token" },
+    ]);
+  });
+
+  it.for([
+    ["is never closed", 'ben,fcm,"t-2\ncem,fcm,t-3\n'],
+    ["has other text behind it", 'ben,fcm,t-2,"5" screen\ncem,fcm,t-3\n'],
+    ["is closed by one of another row", 'ben,fcm,t-2,"5 inch\ncem,fcm,t-3,"6 inch\ndan,fcm,t-4\n'],
+  ])("is refused whole where a quote %s: nobody knows what is lost", async ([, rows], { expect }) => {
+    const text = `uid,kind,token,device.name\nann,fcm,t-1,"two ""big""\n lines"\n${rows}`;
+    await expect(table(text)).rejects.toThrow(/cannot be read from line 4 on: a quote that opens a field there/);
+  });
+
+  it("is refused without the columns that are needed or named", async ({ expect }) => {
+    await expect(table("ann,fcm,t-1\n")).rejects.toThrow(/names no column "uid", "token"$/);
+    await expect(table("uid,kind,token\n", { columns: { uid: "owner" } })).rejects.toThrow(/no column "owner"$/);
+    await expect(read("onesignal", await temporaryFile("id,identifier,device_type\n"))).rejects.toThrow(
+      /no column "external_user_id"$/,
+    );
+    expect(() => hintsOf({ ...NOTHING_GIVEN, columns: "user=owner" })).toThrow(/user is none of uid, kind, token/);
+  });
+});
+
 describe("every format", () => {
   it.for(FORMAT_NAMES)(
-    "%s: an empty file holds nothing, and another file's bytes throw nothing",
+    "%s: an empty file holds nothing, and of another file's bytes nothing is taken",
     async (name, { expect }) => {
       expect(await read(name, await temporaryFile(""))).toEqual([]);
       for (const content of ["\u0000\u0001\n\n{\n", '[{"a":1},[{"b":2}', '"a","b\n1,2\n', gzipSync("%PDF-1.4\nx")]) {
-        const entries = await read(name, await temporaryFile(content));
-        expect(entries.filter((entry) => entry.is === "item")).toEqual([]);
+        const entries = await read(name, await temporaryFile(content)).catch((error) => error);
+        if (entries instanceof Error)
+          expect(entries.message).toMatch(/the first line of the file names no column|cannot be read from line 1 on/);
+        else expect(entries.filter(({ is }: Entry) => is === "item")).toEqual([]);
       }
     },
   );

@@ -2,8 +2,8 @@
 import { shown, UsageError } from "../lib/options.ts";
 import { COLUMNS } from "./fields.ts";
 import type { Hints } from "./formats.ts";
-import { timeOf } from "./item.ts";
 import { at } from "./json.ts";
+import { timeOf } from "./time.ts";
 
 export interface HintValues {
   columns: string | null;

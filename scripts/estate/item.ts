@@ -2,6 +2,8 @@
 import { isNothing } from "../../src/domain/nothing.ts";
 import { sha256 } from "../../src/durable/names.ts";
 import { importItem } from "../../src/http/schemas.ts";
+import { EPOCH_MS_MIN } from "../../src/limits.ts";
+import { timeOf } from "./time.ts";
 
 /** An item of `POST /v3/push_tokens/import`. Times are epoch milliseconds. */
 export interface EstateItem {
@@ -58,11 +60,22 @@ export function rejected(why: string): { is: "rejected"; why: string } {
 export const NO_USER = "no user";
 export const NO_TOKEN = "no token";
 
-/** The item that a format's fields make, or what is wrong with it. */
-export function toItem(fields: Fields): Exclude<Reading, { is: "item" }> | { is: "item"; item: EstateItem } {
+/**
+ * The item that a format's fields make, or what is wrong with it. `isOurs`: whatever stands for the uid is one, also "nil"; elsewhere
+ * it may be what a language prints for nothing.
+ */
+export function toItem(
+  fields: Fields,
+  isOurs = false,
+): Exclude<Reading, { is: "item" }> | { is: "item"; item: EstateItem } {
   const { uid, token, registeredAt, refreshedAt, suspectAt, muted, device, ...others } = fields;
-  if (isBlank(uid)) return skipped(NO_USER);
+  if (uid === undefined || uid === null || (typeof uid === "string" && uid.trim() === "")) return skipped(NO_USER);
+  if (isBlank(uid) && !isOurs) return skipped(`${NO_USER}, but a word for nothing`);
   if (isBlank(token)) return skipped(NO_TOKEN);
+  for (const [name, value] of Object.entries({ uid, token })) {
+    const problem = textProblem(value);
+    if (problem !== undefined) return rejected(`The ${name} field ${problem}.`);
+  }
   const times = { registeredAt, refreshedAt, suspectAt };
   const item: Record<string, unknown> = { uid: String(uid), token: String(token) };
   for (const [name, value] of Object.entries(others)) if (!isBlank(value)) item[name] = value;
@@ -70,6 +83,7 @@ export function toItem(fields: Fields): Exclude<Reading, { is: "item" }> | { is:
     if (isBlank(value)) continue;
     const time = timeOf(value);
     if (time === null) return rejected(`The ${name} field is no time.`);
+    if (time < EPOCH_MS_MIN) return rejected(`The ${name} field is of a day before push tokens were.`);
     item[name] = time;
   }
   if (muted === true || muted === "true") item.muted = true;
@@ -94,22 +108,13 @@ export function sessionOfAuthToken(authToken: unknown): Promise<string> | undefi
   return typeof authToken === "string" && authToken !== "" ? sha256(authToken) : undefined;
 }
 
-const SECONDS_MAX = 100_000_000_000;
-const ZONE = /(z|utc|gmt|[+-]\d\d:?\d\d)$/i;
-
-/** Epoch ms of a time as files write it: ISO 8601, a date, epoch seconds or ms. One without a zone is UTC. `null`: none of these. */
-export function timeOf(value: unknown): number | null {
-  if (typeof value === "object" && value !== null && "$date" in value) return timeOf(value.$date);
-  if (typeof value === "number" || (typeof value === "string" && /^\d{9,13}(\.\d+)?$/.test(value.trim()))) {
-    const number = Number(value);
-    if (!Number.isFinite(number)) return null;
-    return Math.round(Math.abs(number) < SECONDS_MAX ? number * 1000 : number);
-  }
-  if (typeof value !== "string") return null;
-  const text = value
-    .trim()
-    .replace(/^(\d{4}-\d\d-\d\d)[ T]+(\d)/, "$1T$2")
-    .replace(/ +(UTC|GMT)$/i, "Z");
-  const time = Date.parse(ZONE.test(text) || !text.includes("T") ? text.replace(/ /g, "") : `${text}Z`);
-  return Number.isNaN(time) ? null : time;
+/** Why a uid or token of a file is none; `undefined`: it may be one. */
+function textProblem(value: unknown): string | undefined {
+  if (typeof value === "number" && !Number.isSafeInteger(value))
+    return "is a number that JSON cannot hold: write it as text";
+  if (typeof value !== "string" && typeof value !== "number") return "is neither text nor a number";
+  return String(value).includes(REPLACEMENT) ? "is no UTF-8" : undefined;
 }
+
+/** What stands in place of bytes that are no UTF-8. */
+const REPLACEMENT = "\ufffd";

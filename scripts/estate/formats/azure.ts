@@ -1,6 +1,7 @@
 // Azure Notification Hubs: the blob of an ExportRegistrations job, an XML registration per line. There is no date of last use.
 import type { Hints } from "../formats.ts";
-import { type Reading, skipped, timeOf } from "../item.ts";
+import { type Reading, skipped } from "../item.ts";
+import { timeOf } from "../time.ts";
 
 /** The element that holds the token. */
 const TOKENS: Readonly<Record<string, "apns" | "fcm">> = {

@@ -7,9 +7,10 @@ import { gzipSync } from "node:zlib";
 import { describe, it, onTestFinished } from "vitest";
 import { entriesOf, FORMAT_NAMES, type FormatName, type Hints } from "../../../scripts/estate/formats.ts";
 import { hintsOf } from "../../../scripts/estate/hints.ts";
-import { type Entry, timeOf } from "../../../scripts/estate/item.ts";
+import { type Entry, toItem } from "../../../scripts/estate/item.ts";
 import { Scratch } from "../../../scripts/estate/scratch.ts";
 import { surveyOf } from "../../../scripts/estate/survey.ts";
+import { timeOf } from "../../../scripts/estate/time.ts";
 import { sha256 } from "../../../src/durable/names.ts";
 
 const FIXTURES = join(import.meta.dirname, "fixtures");
@@ -316,21 +317,77 @@ describe("every format", () => {
   });
 });
 
+describe("what stands in place of a uid, a token or a time", () => {
+  it.for([
+    [{ objectId: "ann" }, "is neither text nor a number"],
+    [["ann"], "is neither text nor a number"],
+    [true, "is neither text nor a number"],
+    [2 ** 60, "is a number that JSON cannot hold: write it as text"],
+    [1.5, "is a number that JSON cannot hold: write it as text"],
+    ["Jos\ufffd", "is no UTF-8"],
+  ] as const)("%j is rejected", ([value, why], { expect }) => {
+    const good = { uid: "ann", kind: "fcm", token: "t-1" };
+    expect(toItem({ ...good, uid: value })).toEqual({ is: "rejected", why: `The uid field ${why}.` });
+    expect(toItem({ ...good, token: value })).toEqual({ is: "rejected", why: `The token field ${why}.` });
+    expect(toItem({ ...good, uid: 4711 })).toMatchObject({ item: { uid: "4711" } });
+  });
+
+  it("a day of the last century is rejected", ({ expect }) => {
+    const why = "The refreshedAt field is of a day before push tokens were.";
+    for (const refreshedAt of [0, "1970-01-01", "1999-12-31T00:00:00Z"]) {
+      expect(toItem({ uid: "ann", kind: "fcm", token: "t-1", refreshedAt })).toEqual({ is: "rejected", why });
+    }
+  });
+});
+
+it("a word for nothing is no user, but in this registry's own lines, where it is a name", async ({ expect }) => {
+  const lines = ["nil", "Nan", "null", ""].map((uid, n) => ({ uid, kind: "fcm", token: `t-${n}` }));
+  const own = await temporaryFile(lines.map((line) => JSON.stringify(line)).join("\n"));
+  expect((await read("ndjson", own)).map((entry) => (entry.is === "item" ? entry.item.uid : entry.why))).toEqual([
+    ...["nil", "Nan", "null", "no user"],
+  ]);
+  const rows = lines.map(({ uid, kind, token }) => [uid, kind, token].join());
+  const table = await read("csv", await temporaryFile(`uid,kind,token\n${rows.join("\n")}\n`));
+  expect(table.map((entry) => entry.is !== "item" && entry.why)).toEqual([
+    ...Array.from({ length: 3 }, () => "no user, but a word for nothing"),
+    "no user",
+  ]);
+});
+
 describe("a time", () => {
   it.for([
     ["2026-10-01T08:30:00Z", "2026-10-01T08:30:00Z"],
     ["2026-10-01T08:30:00", "2026-10-01T08:30:00Z"],
     ["2026-10-01 08:30:00", "2026-10-01T08:30:00Z"],
     ["2026-10-01 08:30:00 UTC", "2026-10-01T08:30:00Z"],
-    ["2026-10-01 08:30:00.123456+00", null],
+    ["2026-10-01 08:30:00.123456+00", "2026-10-01T08:30:00.123Z"],
+    ["2026-10-01 08:30:00-03", "2026-10-01T11:30:00Z"],
+    ["2026-10-01 8:30", "2026-10-01T08:30:00Z"],
+    ["2026-10-01 08:30:00 +0000 UTC", "2026-10-01T08:30:00Z"],
+    ["Thu, 01 Oct 2026 08:30:00 GMT", "2026-10-01T08:30:00Z"],
+    ["Thu Oct 01 2026 08:30:00 GMT+0200 (CEST)", "2026-10-01T06:30:00Z"],
+    ["01.10.2026", null],
+    ["10/01/2026", null],
+    ["2026-1-5", null],
+    ["2026-02-30", null],
+    ["Oct 1, 2026", null],
+    ["5", null],
+    ["-1", null],
+    [{ $date: "2026-10-01T08:30:00Z" }, "2026-10-01T08:30:00Z"],
+    [{ $date: { $numberLong: "1790843400000" } }, "2026-10-01T08:30:00Z"],
+    [{ _seconds: 1_790_843_400, _nanoseconds: 0 }, "2026-10-01T08:30:00Z"],
+    [{ __type: "Date", iso: "2026-10-01T08:30:00.000Z" }, "2026-10-01T08:30:00Z"],
+    [{}, null],
+    [null, null],
+    [Number.POSITIVE_INFINITY, null],
     ["2026-10-01T08:30:00+05:30", "2026-10-01T03:00:00Z"],
     ["2026-10-01 08:30:00 +0530", "2026-10-01T03:00:00Z"],
     ["2026-10-01", "2026-10-01T00:00:00Z"],
     ["1790843400", "2026-10-01T08:30:00Z"],
     ["1790843400000", "2026-10-01T08:30:00Z"],
     ["soon", null],
-  ] as const)("%s", ([text, expected], { expect }) => {
-    const time = timeOf(text);
+  ] as const)("%j", ([given, expected], { expect }) => {
+    const time = timeOf(given);
     expect(time === null ? null : new Date(time).toISOString()).toBe(expected && new Date(expected).toISOString());
   });
 });

@@ -1,14 +1,16 @@
 // `npm run export`: all registrations of an app in a file, which `npm run import` reads. docs/moving.md says what for.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { type FileHandle, rename, rm, stat, writeFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 import type { SenderToken } from "../src/domain/sender-token.ts";
+import { readJson } from "./estate/checkpoint.ts";
 import { EXPORT_FORMATS, type Exact, type ExportFormat, lineOf, WRITERS } from "./estate/lines.ts";
 import { count } from "./estate/survey.ts";
-import { defineCommand, main } from "./lib/command.ts";
+import { CommandError, defineCommand, main } from "./lib/command.ts";
 import { choice, flag, number, text } from "./lib/options.ts";
 import type { Output } from "./lib/output.ts";
+import { openPrivate, writeAll } from "./lib/private-file.ts";
 import { patient, REGISTRY_OPTIONS, type Registry, registryOf } from "./lib/registry.ts";
 
 /** How far an export is; beside its file, so that the same command goes on after a kill. */
@@ -63,18 +65,18 @@ const EXACT_AT_ONCE = 16;
 export async function exportAll(registry: Registry, options: ExportOptions, output: Output): Promise<Manifest> {
   const { format, out, exact, appId, url } = options;
   const of = JSON.stringify([format, exact, appId, url]);
-  const place = (out === null ? null : await readPlace(out, of)) ?? newPlace(of);
+  const before = out === null ? null : await readPlace(out, of);
+  const place = before !== null && (await isOpen(registry, out, before)) ? before : newPlace(of);
   if (place.users > 0) output.note(`Going on behind ${place.users} users, where an earlier run ended.`);
+  else if (before !== null) output.note("An earlier run cannot be gone on with: beginning anew.");
   const total = await usersOf(registry);
   const target = await Target.open(out, place);
   const progress = output.progress("Users exported", total);
   if (place.bytes === 0) await target.write(WRITERS[format].header, place);
   while (!place.isDone) {
     const query = place.cursor === null ? "" : `&cursor=${encodeURIComponent(place.cursor)}`;
-    const page = (await registry.call(
-      "GET",
-      `/v3/push_tokens?limit=${USERS_PER_PAGE}&includeMuted=true${query}`,
-    )) as Page;
+    const path = `/v3/push_tokens?limit=${USERS_PER_PAGE}&includeMuted=true${query}`;
+    const page = (await registry.call("GET", path)) as Page;
     await target.write(await linesOf(registry, page, options, place), place);
     place.users += page.users.length;
     place.cursor = page.cursor ?? null;
@@ -145,7 +147,7 @@ class Target {
 
   static async open(out: string | null, { bytes }: Place): Promise<Target> {
     if (out === null) return new Target(null, false);
-    const handle = await open(out, bytes > 0 ? "r+" : "w", 0o600);
+    const handle = await openPrivate(out, bytes > 0 ? "r+" : "w");
     await handle.truncate(bytes);
     return new Target(handle, out.endsWith(".gz"));
   }
@@ -157,7 +159,9 @@ class Target {
       return;
     }
     const bytes = this.#isGzip ? gzipSync(lines) : Buffer.from(lines);
-    await this.#handle.write(bytes, 0, bytes.length, place.bytes);
+    await writeAll(this.#handle, bytes, place.bytes);
+    // The checkpoint must not know of what a crash of the machine takes away.
+    await this.#handle.datasync();
     place.bytes += bytes.length;
   }
 
@@ -175,9 +179,23 @@ function newPlace(of: string): Place {
 }
 
 async function readPlace(out: string, of: string): Promise<Place | null> {
-  const found = await readFile(placeFile(out), "utf8").catch(() => null);
-  const place = found === null ? null : (JSON.parse(found) as Place);
+  const place = await readJson<Place>(placeFile(out));
   return place?.of === of ? place : null;
+}
+
+/** Whether the file still has what an earlier run wrote, and the registry still knows where that ended. */
+async function isOpen(registry: Registry, out: string | null, { bytes, cursor }: Place): Promise<boolean> {
+  const found = out === null ? null : await stat(out).catch(() => null);
+  if (found === null || found.size < bytes) return false;
+  if (cursor === null) return true;
+  try {
+    await registry.call("GET", `/v3/push_tokens?limit=1&cursor=${encodeURIComponent(cursor)}`);
+    return true;
+  } catch (error) {
+    // The directory was made anew since.
+    if (error instanceof CommandError && error.message.includes("was answered 400")) return false;
+    throw error;
+  }
 }
 
 async function writePlace(out: string, place: Place): Promise<void> {

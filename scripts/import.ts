@@ -135,6 +135,7 @@ export const command = defineCommand({
       const { file } = source;
       const what = { from: from === COMETCHAT_API ? "cometchat" : from, file, hints: hintsOf(values) };
       const rejects = values.rejects ?? (source.isResumable ? `${file}.rejects.ndjson` : "rejects.ndjson");
+      if (await isSameFile(rejects, file)) throw new UsageError("--rejects names the file that is read");
       const { batch, parallel, repeats } = values;
       const pace = { batch, parallel, repeats, waitMs: 1_000 };
       const how = { rejects, isResumable: source.isResumable, isAsked: !values.yes, pace };
@@ -286,6 +287,11 @@ async function isWanted(survey: Survey, { url, appId }: Target): Promise<boolean
 async function checkFile(file: string): Promise<void> {
   const found = await stat(file).catch(() => null);
   if (found === null || !found.isFile()) throw new UsageError(`there is no file ${file}`);
+}
+
+async function isSameFile(one: string, other: string): Promise<boolean> {
+  const [a, b] = await Promise.all([one, other].map((file) => stat(file).catch(() => null)));
+  return a != null && b != null && a.ino === b.ino && a.dev === b.dev;
 }
 
 /** The standard input in a file that its owner alone can read: it is read twice. */

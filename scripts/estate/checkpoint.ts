@@ -40,15 +40,21 @@ export function newCheckpoint(of: string, reading?: Reading): Checkpoint {
 }
 
 export async function readReading(file: string): Promise<Reading | null> {
-  const text = await readFile(file, "utf8").catch(() => null);
-  return text === null ? null : ((JSON.parse(text) as Checkpoint).reading ?? null);
+  return (await readJson<Checkpoint>(file))?.reading ?? null;
 }
 
 export async function readCheckpoint(file: string, of: string): Promise<Checkpoint | null> {
-  const text = await readFile(file, "utf8").catch(() => null);
-  if (text === null) return null;
-  const found = JSON.parse(text) as Checkpoint;
-  return found.of === of ? found : null;
+  const found = await readJson<Checkpoint>(file);
+  return found?.of === of ? found : null;
+}
+
+/** `null`: there is no such file, or a crash of the machine left it broken. */
+export async function readJson<T>(file: string): Promise<T | null> {
+  try {
+    return JSON.parse(await readFile(file, "utf8")) as T;
+  } catch {
+    return null;
+  }
 }
 
 /** Either all of it is there afterwards, or what was there before. */

@@ -1,5 +1,7 @@
 // The file of rejects: for each entry that was not taken, where it stands and why. No token, auth token or uid.
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, stat } from "node:fs/promises";
+import { CommandError } from "../lib/command.ts";
+import { openPrivate, writeAll } from "../lib/private-file.ts";
 
 export class Rejects {
   readonly #file: string;
@@ -12,11 +14,20 @@ export class Rejects {
     this.bytes = bytes;
   }
 
-  /** Goes on behind the first `bytes`: what a run before wrote after its last checkpoint is written again. */
+  /**
+   * Goes on behind the first `bytes`: what a run before wrote after its last checkpoint is written again.
+   * @throws {CommandError} if the file does not have them
+   */
   static async at(file: string, bytes: number): Promise<Rejects> {
     const rejects = new Rejects(file, bytes);
     if (bytes > 0) {
-      rejects.#handle = await open(file, "r+");
+      const found = await stat(file).catch(() => null);
+      if (found === null || found.size < bytes) {
+        throw new CommandError(
+          `${file} no longer has what an earlier run wrote there. To begin anew, delete the file that ends in .import-checkpoint.json.`,
+        );
+      }
+      rejects.#handle = await openPrivate(file, "r+");
       await rejects.#handle.truncate(bytes);
     }
     return rejects;
@@ -29,10 +40,10 @@ export class Rejects {
   /** Makes the file with its first line. */
   async flush(): Promise<void> {
     if (this.#lines === "") return;
-    this.#handle ??= await open(this.#file, "w", 0o600);
+    this.#handle ??= await openPrivate(this.#file, "w");
     const text = Buffer.from(this.#lines);
     this.#lines = "";
-    await this.#handle.write(text, 0, text.length, this.bytes);
+    await writeAll(this.#handle, text, this.bytes);
     this.bytes += text.length;
   }
 

@@ -102,12 +102,13 @@ export function mayHelp({ message }: CommandError): boolean {
 }
 
 function dataIn(text: string, what: string): unknown {
-  let reply: { data?: unknown; error?: { code?: string; message?: string } };
+  let reply: { data?: unknown; error?: { code?: string; message?: string; details?: Record<string, string[]> } };
   try {
     reply = JSON.parse(text);
   } catch {
     throw new CommandError(`${what}, with no JSON: is that a registry?`);
   }
   if (reply.data !== undefined) return reply.data;
-  throw new CommandError(`${what} ${reply.error?.code ?? ""}: ${reply.error?.message ?? text.slice(0, 200)}`);
+  const { code = "", message = text.slice(0, 200), details } = reply.error ?? {};
+  throw new CommandError([`${what} ${code}: ${message}`, ...Object.values(details ?? {}).flat()].join(" "));
 }

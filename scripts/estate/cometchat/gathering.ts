@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { mapBounded } from "../../../src/durable/concurrency.ts";
 import { UsageError } from "../../lib/options.ts";
+import { openPrivate, writeAll } from "../../lib/private-file.ts";
 import { type Checkpoint, newCheckpoint, type Reading, readReading, writeCheckpoint } from "../checkpoint.ts";
 import { sessionOfAuthToken } from "../item.ts";
 import type { CometChatApi } from "./api.ts";
@@ -31,7 +32,7 @@ export async function gather(
       const { items: users, isLast } = await api.users(reading.page);
       const rows = (await mapBounded(users, USERS_AT_ONCE, (uid) => rowsOf(api, uid))).flat();
       const text = Buffer.from(rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
-      await handle.write(text, 0, text.length, reading.bytes);
+      await writeAll(handle, text, reading.bytes);
       await handle.sync();
       reading.bytes += text.length;
       reading.users += users.length;
@@ -54,7 +55,7 @@ function keep(checkpointFile: string, reading: Reading): Promise<void> {
 async function fileOf(file: string, before: Reading | null): Promise<FileHandle> {
   // Made, if it is not there; what is there stays.
   if (before === null) await (await open(file, "a", 0o600)).close();
-  const handle = await open(file, "r+").catch(() => null);
+  const handle = await openPrivate(file, "r+").catch(() => null);
   if (handle === null) throw new UsageError(`${file} is gone: delete its checkpoint too, and begin anew`);
   if (before !== null || (await handle.stat()).size === 0) return handle;
   await handle.close();

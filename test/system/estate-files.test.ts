@@ -1,0 +1,117 @@
+// The files that imports and exports go on with: changed, broken or gone since, readable by others, or named by mistake.
+import { chmod, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, it } from "vitest";
+import { Rejects } from "../../scripts/estate/rejects.ts";
+import { writeAll } from "../../scripts/lib/private-file.ts";
+import { startCommandRegistry } from "../support/node/command-registry.ts";
+import { command, directory } from "../support/node/estate.ts";
+
+const line = (uid: string) => JSON.stringify({ uid, kind: "fcm", token: `token-of-${uid}` });
+
+describe("npm run export", { timeout: 120_000 }, () => {
+  async function start() {
+    const { env } = await startCommandRegistry();
+    const given = join(await directory(), "given.ndjson");
+    await writeFile(given, ["ann", "ben", "cem"].map(line).join("\n"));
+    const imported = await command(["--from", "ndjson", given, "--yes"], env).ended;
+    const out = join(await directory(), "estate.ndjson");
+    const run = () => command(["--out", out], env, { script: "export" }).ended;
+    const of = JSON.stringify(["ndjson", false, env.REGISTRY_APP_ID, env.REGISTRY_URL]);
+    const place = {
+      of,
+      cursor: null,
+      isDone: false,
+      bytes: 500,
+      users: 2,
+      registrations: 2,
+      byKind: { fcm: 2 },
+      startedAt: 1,
+    };
+    /** As a run leaves it that was killed. */
+    const leave = (checkpoint: string) => writeFile(`${out}.export-checkpoint.json`, checkpoint);
+    const users = async () =>
+      (await readFile(out, "utf8"))
+        .trim()
+        .split("\n")
+        .map((each) => JSON.parse(each).uid)
+        .sort();
+    return { imported, out, run, place, leave, users };
+  }
+
+  it("begins anew where what an earlier run left is of no use any more", async ({ expect }) => {
+    const { imported, out, run, place, leave, users } = await start();
+    expect(imported.code).toBe(0);
+    for (const { file, checkpoint } of [
+      { file: null, checkpoint: JSON.stringify(place) },
+      { file: 10, checkpoint: JSON.stringify(place) },
+      // Of an epoch of the directory that is over.
+      { file: 500, checkpoint: JSON.stringify({ ...place, cursor: btoa("9:8:0:").replaceAll("=", "") }) },
+    ]) {
+      await writeFile(out, "x");
+      await (file === null ? rm(out) : truncate(out, file));
+      await leave(checkpoint);
+      const { code, errors } = await run();
+      expect([code, errors]).toEqual([0, expect.stringContaining("cannot be gone on with: beginning anew")]);
+      expect(await users()).toEqual(["ann", "ben", "cem"]);
+      expect(JSON.parse(await readFile(`${out}.manifest.json`, "utf8"))).toMatchObject({ users: 3, registrations: 3 });
+    }
+    await leave('{"of":');
+    expect((await run()).code).toBe(0);
+    expect(await users()).toEqual(["ann", "ben", "cem"]);
+  });
+
+  it("takes the file from all others who could read it", async ({ expect }) => {
+    const { out, run, users } = await start();
+    await writeFile(out, "of yesterday");
+    await chmod(out, 0o644);
+    expect((await run()).code).toBe(0);
+    expect((await stat(out)).mode & 0o777).toBe(0o600);
+    expect(await users()).toEqual(["ann", "ben", "cem"]);
+  });
+});
+
+describe("npm run import", { timeout: 120_000 }, () => {
+  it("does not write its rejects into the file that it reads", async ({ expect }) => {
+    const file = join(await directory(), "given.ndjson");
+    await writeFile(file, `${line("ann")}\nno json\n`);
+    const args = ["--from", "ndjson", file, "--yes", "--rejects", join(file, "..", ".", "given.ndjson")];
+    const { code, errors } = await command(args, {
+      REGISTRY_URL: "http://127.0.0.1:1",
+      REGISTRY_APP_ID: "acme",
+      REGISTRY_API_KEY: "key",
+    }).ended;
+    expect([code, errors]).toEqual([2, expect.stringContaining("--rejects names the file that is read")]);
+    expect(await readFile(file, "utf8")).toBe(`${line("ann")}\nno json\n`);
+  });
+
+  it("begins anew where its checkpoint is broken", async ({ expect }) => {
+    const { env } = await startCommandRegistry();
+    const file = join(await directory(), "given.ndjson");
+    await writeFile(file, line("ann"));
+    await writeFile(`${file}.import-checkpoint.json`, "");
+    const { code, out } = await command(["--from", "ndjson", file, "--yes", "--json"], env).ended;
+    expect([code, JSON.parse(out).outcomes]).toEqual([0, { imported: 1 }]);
+  });
+
+  it("says what to do where the rejects of an earlier run are gone", async ({ expect }) => {
+    const file = join(await directory(), "rejects");
+    await expect(Rejects.at(file, 10)).rejects.toThrow(/To begin anew, delete the file that ends in/);
+    await writeFile(file, "short");
+    await expect(Rejects.at(file, 10)).rejects.toThrow(/no longer has what an earlier run wrote/);
+  });
+});
+
+it("a disk that takes a part of the bytes is given the rest, or it is an error", async ({ expect }) => {
+  const disk = Buffer.alloc(12);
+  const write = async (bytes: Uint8Array, offset: number, length: number, position: number) => {
+    const bytesWritten = Math.min(length, 5, disk.length - position);
+    if (bytesWritten === 0) throw new Error("ENOSPC");
+    disk.set(bytes.subarray(offset, offset + bytesWritten), position);
+    return { bytesWritten };
+  };
+  const handle = { write } as unknown as Parameters<typeof writeAll>[0];
+  await writeAll(handle, Buffer.from("abcdefghij"), 2);
+  expect(disk.toString()).toBe("\0\0abcdefghij");
+  await expect(writeAll(handle, Buffer.from("abcdefghij"), 4)).rejects.toThrow("ENOSPC");
+});

@@ -36,7 +36,7 @@ export class Sender {
   readonly #pace: Pace;
   readonly #say: (line: string) => void;
   #size: number;
-  readonly #sizeMax: number;
+  #sizeMax: number;
   #calm = 0;
   /** Nothing is sent before this, ms. */
   #quietUntil = 0;
@@ -105,11 +105,10 @@ export class Sender {
     for (let failures = 0; ; failures += 1) {
       await this.#untilQuietEnds();
       const reply = await this.#post(items).catch((error: unknown) => ({ error }));
-      const problem = "error" in reply ? failureOf(reply.error) : await problemOf(reply);
-      if (problem === null) {
-        const answers = answersIn(await (reply as Response).json());
-        return failures === 0 ? answers : answers.map(asFirst);
-      }
+      const answers = "error" in reply ? null : answersIn(reply);
+      if (answers !== null) return failures === 0 ? answers : answers.map(asFirst);
+      const problem = "error" in reply ? failureOf(reply.error) : problemOf(reply);
+      if (problem.isTooLong) return await this.#callShorter(items);
       if (!problem.mayHelp || failures >= this.#pace.repeats) throw new CommandError(problem.message);
       if (problem.retryAfterMs !== null)
         this.#quietUntil = Math.max(this.#quietUntil, Date.now() + problem.retryAfterMs);
@@ -119,14 +118,28 @@ export class Sender {
     }
   }
 
-  #post(items: readonly EstateItem[]): Promise<Response> {
+  /** What stands before the registry may take shorter bodies than it does. */
+  async #callShorter(items: readonly EstateItem[]): Promise<Answer[]> {
+    if (items.length === 1) return [{ outcome: "invalid", why: "It is longer than the registry takes." }];
+    const half = Math.ceil(items.length / 2);
+    if (half < this.#size) {
+      this.#size = half;
+      this.#sizeMax = half;
+      this.#say(`The calls were too long: batches of ${half} from now on.`);
+    }
+    return [...(await this.#call(items.slice(0, half))), ...(await this.#call(items.slice(half)))];
+  }
+
+  async #post(items: readonly EstateItem[]): Promise<Reply> {
     const { url, appId, apiKey, locationHint } = this.#target;
-    return fetch(`${url.replace(/\/+$/, "")}/v3/push_tokens/import`, {
+    const response = await fetch(`${url.replace(/\/+$/, "")}/v3/push_tokens/import`, {
       method: "POST",
       headers: { appId, apikey: apiKey, "content-type": "application/json" },
       body: JSON.stringify({ items, ...(locationHint == null ? {} : { locationHint }) }),
       signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
     });
+    const { status, headers } = response;
+    return { status, retryAfter: headers.get("retry-after"), text: await response.text() };
   }
 
   async #untilQuietEnds(): Promise<void> {
@@ -139,26 +152,34 @@ export class Sender {
   }
 }
 
+/** All of it came. */
+interface Reply {
+  status: number;
+  retryAfter: string | null;
+  text: string;
+}
+
 interface Problem {
   message: string;
   mayHelp: boolean;
   isTooMany: boolean;
+  isTooLong: boolean;
   retryAfterMs: number | null;
 }
 
 function failureOf(error: unknown): Problem {
   const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : "";
-  return { message: `The registry does not answer${cause}`, mayHelp: true, isTooMany: false, retryAfterMs: null };
+  const message = `The registry does not answer${cause}`;
+  return { message, mayHelp: true, isTooMany: false, isTooLong: false, retryAfterMs: null };
 }
 
-async function problemOf(reply: Response): Promise<Problem | null> {
-  if (reply.status === 200) return null;
-  const text = await reply.text().catch(() => "");
-  const seconds = Number(reply.headers.get("retry-after") ?? Number.NaN);
+function problemOf({ status, retryAfter, text }: Reply): Problem {
+  const seconds = Number(retryAfter ?? Number.NaN);
   return {
-    message: `The registry answered ${reply.status}: ${messageIn(text)}`,
-    mayHelp: reply.status === 429 || reply.status >= 500,
-    isTooMany: reply.status === 429,
+    message: `The registry answered ${status}: ${messageIn(text)}`,
+    mayHelp: status === 429 || status >= 500,
+    isTooMany: status === 429,
+    isTooLong: status === 413,
     retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : null,
   };
 }
@@ -168,7 +189,7 @@ function messageIn(text: string): string {
     const { code, message } = JSON.parse(text).error;
     return `${code}, ${message}`;
   } catch {
-    return "no JSON: is that a registry?";
+    return "nothing that a registry says: is that one?";
   }
 }
 
@@ -177,9 +198,15 @@ function asFirst(answer: Answer): Answer {
   return answer.outcome === "already" ? { outcome: "imported" } : answer;
 }
 
-function answersIn(reply: unknown): Answer[] {
-  const { items } = (reply as { data: { items: Answer[] } }).data;
-  return items;
+/** `null`: it says nothing of the items. */
+function answersIn({ status, text }: Reply): Answer[] | null {
+  if (status !== 200) return null;
+  try {
+    const items: unknown = JSON.parse(text).data.items;
+    return Array.isArray(items) ? items : null;
+  } catch {
+    return null;
+  }
 }
 
 function sleep(ms: number): Promise<void> {

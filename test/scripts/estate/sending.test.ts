@@ -57,6 +57,44 @@ describe("a sender", () => {
     expect(said[0]).toBe("Some items were unavailable: batches of 250 from now on.");
   });
 
+  it("sends shorter calls where something before the registry takes no longer ones", async ({ expect }) => {
+    const { sizes, said, sender } = await registry((batch, response) => {
+      if (batch.length > 130 || batch.some(({ uid }) => uid === "user-7")) {
+        response.writeHead(413, { "content-type": "text/html" });
+        response.end("<html>413 Request Entity Too Large</html>");
+      } else {
+        answer(
+          response,
+          batch.map(() => "imported"),
+        );
+      }
+    });
+    expect(counted(await sender().send(items(500)))).toEqual({ imported: 499, invalid: 1 });
+    expect(sizes.slice(0, 3)).toEqual([500, 250, 125]);
+    expect(said[0]).toBe("The calls were too long: batches of 250 from now on.");
+  });
+
+  it("repeats a call whose answer ends too early", async ({ expect }) => {
+    const { sizes, sender } = await registry((batch, response, call) => {
+      if (call > 1) return answer(response, [...batch.map(() => "already")]);
+      response.writeHead(200, { "content-length": "5000" });
+      response.write('{"data":', () => response.destroy());
+    });
+    // The first call may have brought them.
+    expect(counted(await sender().send(items(3)))).toEqual({ imported: 3 });
+    expect(sizes).toEqual([3, 3]);
+  });
+
+  it.for(["<html>Log in to the Wi-Fi</html>", "{}", '{"data":{"items":"many"}}', ""])(
+    "ends where an answer is none of a registry: %s",
+    async (text, { expect }) => {
+      const { sender } = await registry((_, response) => void response.end(text));
+      await expect(sender().send(items(3))).rejects.toThrow(
+        new CommandError("The registry answered 200: nothing that a registry says: is that one?"),
+      );
+    },
+  );
+
   it("grows its batches again when there is no more trouble", async ({ expect }) => {
     const { sender } = await registry((batch, response, call) => {
       answer(

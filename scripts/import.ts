@@ -1,12 +1,7 @@
 // `npm run import`: brings the registrations of another system's file into a running registry. docs/moving.md has the way from each
 // system.
 import { createHash } from "node:crypto";
-import { createWriteStream } from "node:fs";
-import { mkdtemp, rm, stat } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline/promises";
-import { pipeline } from "node:stream/promises";
+import { rm, stat } from "node:fs/promises";
 import { LOCATION_HINTS } from "../src/config/values.ts";
 import {
   type Checkpoint,
@@ -17,6 +12,7 @@ import {
   removeCheckpoint,
 } from "./estate/checkpoint.ts";
 import { COMETCHAT_API, COMETCHAT_OPTIONS, cometChatFile } from "./estate/cometchat/options.ts";
+import { copyOf } from "./estate/copy.ts";
 import { entriesOf, FORMAT_NAMES, FORMATS, type FormatName, type Hints } from "./estate/formats.ts";
 import { hintsOf } from "./estate/hints.ts";
 import { importEntries } from "./estate/importing.ts";
@@ -25,6 +21,7 @@ import { type Imported, sayResult, saySurvey } from "./estate/report.ts";
 import { Scratch } from "./estate/scratch.ts";
 import { Sender, type Target } from "./estate/sending.ts";
 import { digestOf, type Survey, sum, surveyOf } from "./estate/survey.ts";
+import { ask } from "./lib/ask.ts";
 import { CommandError, defineCommand, main } from "./lib/command.ts";
 import { freeMemory } from "./lib/memory.ts";
 import { choice, flag, number, text, UsageError, type Values } from "./lib/options.ts";
@@ -140,7 +137,10 @@ export const command = defineCommand({
       const pace = { batch, parallel, repeats, waitMs: 1_000 };
       const how = { rejects, isResumable: source.isResumable, isAsked: !values.yes, pace };
       const imported = await importFile(what, target, how, output);
-      if (imported === null) return 1;
+      if (imported === null) {
+        output.note("Nothing was written.");
+        return 1;
+      }
       output.result(imported, () => sayResult(imported, output));
       await source.imported(imported, output);
       return 0;
@@ -173,7 +173,7 @@ async function sourceOf(
   if (given === undefined) throw new UsageError("FILE is missing");
   if (given === STANDARD_INPUT) {
     if (!values["dry-run"] && !values.yes) throw new UsageError("standard input needs --yes, or --dry-run");
-    return { ...(await copiedInput()), isResumable: false, imported: nothing };
+    return { ...(await copyOf(process.stdin)), isResumable: false, imported: nothing };
   }
   await checkFile(given);
   return { file: given, isResumable: true, imported: nothing, remove: nothing };
@@ -277,10 +277,8 @@ async function identityOf(
 
 async function isWanted(survey: Survey, { url, appId }: Target): Promise<boolean> {
   if (process.stdin.isTTY !== true) throw new UsageError("nobody can be asked here: say --yes, or --dry-run");
-  const asking = createInterface({ input: process.stdin, output: process.stderr });
   const question = `Import ${rounded(survey.registrations)} registrations into the app ${appId} at ${url}? [y/N] `;
-  const answer = await asking.question(question);
-  asking.close();
+  const answer = await ask(question, { input: process.stdin, output: process.stderr });
   return /^y(es)?$/i.test(answer.trim());
 }
 
@@ -292,14 +290,6 @@ async function checkFile(file: string): Promise<void> {
 async function isSameFile(one: string, other: string): Promise<boolean> {
   const [a, b] = await Promise.all([one, other].map((file) => stat(file).catch(() => null)));
   return a != null && b != null && a.ino === b.ino && a.dev === b.dev;
-}
-
-/** The standard input in a file that its owner alone can read: it is read twice. */
-async function copiedInput(): Promise<{ file: string; remove: () => Promise<void> }> {
-  const directory = await mkdtemp(join(tmpdir(), "push-token-registry-import-"));
-  const file = join(directory, "input");
-  await pipeline(process.stdin, createWriteStream(file, { mode: 0o600 }));
-  return { file, remove: () => rm(directory, { recursive: true, force: true }) };
 }
 
 if (import.meta.main) await main(command);

@@ -57,7 +57,7 @@ export async function* csvRows(file: string, needed: readonly string[]): AsyncGe
   } catch (error) {
     if (!(error instanceof CsvError) && !(error instanceof TornRow)) throw error;
     throw new CommandError(
-      `${file} cannot be read from line ${readUntil + 1} on: a quote that opens a field there is never closed, or other text stands ` +
+      `The file cannot be read from line ${readUntil + 1} on: a quote that opens a field there is never closed, or other text stands ` +
         "behind the one that closes it. Two quotes are one within a field.",
     );
   }

@@ -9,7 +9,8 @@ export async function contentOf(file: string): Promise<Readable> {
   const handle = await open(file);
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, 0);
   await handle.close();
-  const bytes = createReadStream(file);
+  // From its beginning: what has no name is one open file, whose place all who read it would share.
+  const bytes = createReadStream(file, { start: 0 });
   if (bytesRead < 2 || buffer[0] !== 0x1f || buffer[1] !== 0x8b) return bytes;
   const inflated = createGunzip();
   // The reader sees the error; without a callback it would end the process.

@@ -74,6 +74,6 @@ export function sum(counts: Record<string, number>): number {
 /** SHA-256 of a file's bytes: whether it is the file of the run before. */
 export async function digestOf(file: string): Promise<string> {
   const hash = createHash("sha256");
-  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+  for await (const chunk of createReadStream(file, { start: 0 })) hash.update(chunk as Buffer);
   return hash.digest("base64url");
 }

@@ -40,6 +40,11 @@ export class CommandError extends Error {
 
 /** Runs a command with the arguments of this process, and sets its exit code. */
 export async function main<O extends Options>(command: Command<O>): Promise<void> {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    // Whoever read it has enough, as `head` does.
+    if (error.code === "EPIPE") process.exit(1);
+    throw error;
+  });
   process.exitCode = await execute(command, process.argv.slice(2), process.env);
 }
 

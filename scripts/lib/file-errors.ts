@@ -10,6 +10,9 @@ export function adviceOn(error: unknown): string | null {
   if (code === "ERR_SQLITE_ERROR" && errcode === SQLITE_FULL) {
     return `There is no room for temporary files in ${tmpdir()}: make room, or use another directory in TMPDIR.`;
   }
+  if (code.startsWith("Z_")) {
+    return `The file is gzip, but cut off or damaged (${code}). Fetch it again; nothing of it was used.`;
+  }
   if (code === "ENOSPC" || code === "EDQUOT") return `The disk is full (${code}): make room, and run this again.`;
   if (!["EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR", "EISDIR"].includes(code) || path === undefined) return null;
   const isTemporary = path.startsWith(join(tmpdir(), "push-token-registry-"));

@@ -99,11 +99,17 @@ export class Progress {
   #line(done: number, now: number, note: string): string {
     const seconds = (now - this.#startedAt) / 1000;
     const perSecond = done / seconds;
+    // The total is a guess where only the whole work tells it.
+    if (done > this.#total) return `${this.#label}: ${rounded(done)}, ${rounded(perSecond)} per second${behind(note)}`;
     const left = perSecond > 0 ? `, about ${duration((this.#total - done) / perSecond)} left` : "";
     const percent = Math.floor((100 * done) / Math.max(1, this.#total));
     const figures = `${rounded(done)} of ${rounded(this.#total)} (${percent} %), ${rounded(perSecond)} per second${left}`;
-    return `${this.#label}: ${figures}${note === "" ? "" : `; ${note}`}`;
+    return `${this.#label}: ${figures}${behind(note)}`;
   }
+}
+
+function behind(note: string): string {
+  return note === "" ? "" : `; ${note}`;
 }
 
 /** A number for people: three digits that count, thousands set apart. */

@@ -1,7 +1,7 @@
 // What setup has to know of a new app: from options, or asked where somebody sits at a terminal.
-import { createInterface } from "node:readline/promises";
 import { parseConfig } from "../../src/config/apps.ts";
 import { DEMO_APP, IS_DEMO } from "../demo.ts";
+import { ask } from "../lib/ask.ts";
 import { UsageError } from "../lib/options.ts";
 import type { NewApp } from "./app-table.ts";
 
@@ -18,13 +18,9 @@ export interface Given {
 
 /** Asks on the terminal. */
 export const askTerminal: Ask = async (question, byDefault) => {
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  try {
-    const answer = await terminal.question(`${question}${byDefault === "" ? "" : ` [${byDefault}]`}: `);
-    return answer.trim() === "" ? byDefault : answer.trim();
-  } finally {
-    terminal.close();
-  }
+  const shown = `${question}${byDefault === "" ? "" : ` [${byDefault}]`}: `;
+  const answer = await ask(shown, { input: process.stdin, output: process.stdout });
+  return answer.trim() === "" ? byDefault : answer.trim();
 };
 
 /** @throws {UsageError} that names the option of what is missing or cannot be meant */

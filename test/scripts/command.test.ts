@@ -213,6 +213,14 @@ describe("progress", () => {
     ]);
   });
 
+  it("says no more than what was done where the total was too low a guess", ({ expect }) => {
+    const { written, clock, output } = watched(false);
+    const progress = output.progress("entries", 10);
+    clock.now = 4000;
+    progress.at(400, "a note");
+    expect(written).toEqual(["entries: 400, 100 per second; a note\n"]);
+  });
+
   it("is a plain line now and then where there is no terminal", ({ expect }) => {
     const { written, clock, output } = watched(false);
     const progress = output.progress("users", 100);

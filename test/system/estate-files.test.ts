@@ -1,8 +1,12 @@
 // The files that imports and exports go on with: changed, broken or gone since, readable by others, or named by mistake.
-import { chmod, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { chmod, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, it } from "vitest";
+import { PassThrough } from "node:stream";
+import { gzipSync } from "node:zlib";
+import { describe, it, onTestFinished, vi } from "vitest";
+import { copyOf } from "../../scripts/estate/copy.ts";
 import { Rejects } from "../../scripts/estate/rejects.ts";
+import { linesOf } from "../../scripts/estate/source.ts";
 import { writeAll } from "../../scripts/lib/private-file.ts";
 import { startCommandRegistry } from "../support/node/command-registry.ts";
 import { command, directory } from "../support/node/estate.ts";
@@ -83,6 +87,45 @@ describe("npm run import", { timeout: 120_000 }, () => {
     }).ended;
     expect([code, errors]).toEqual([2, expect.stringContaining("--rejects names the file that is read")]);
     expect(await readFile(file, "utf8")).toBe(`${line("ann")}\nno json\n`);
+  });
+
+  it("keeps the standard input in no file that would outlast it, whatever ends it", async ({ expect }) => {
+    const temporary = await directory();
+    vi.stubEnv("TMPDIR", temporary);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const input = new PassThrough({ highWaterMark: 1 });
+    const copying = copyOf(input);
+    await new Promise((resolve) => input.write(`${line("ann")}\n`, resolve));
+    expect(await readdir(temporary)).toEqual([]);
+    input.end(`${line("ben")}\n`);
+    const { file, remove } = await copying;
+    for (let reading = 0; reading < 2; reading += 1) {
+      const lines = [];
+      for await (const { text } of linesOf(file)) lines.push(text);
+      expect(lines).toEqual(["ann", "ben"].map(line));
+    }
+    await remove();
+  });
+
+  it("leaves nothing of a standard input that fails", async ({ expect }) => {
+    const temporary = await directory();
+    vi.stubEnv("TMPDIR", temporary);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const input = new PassThrough();
+    const copying = copyOf(input);
+    input.destroy(new Error("broken pipe"));
+    await expect(copying).rejects.toThrow("broken pipe");
+    expect(await readdir(temporary)).toEqual([]);
+  });
+
+  it("says that a gzip file is cut off", async ({ expect }) => {
+    const file = join(await directory(), "given.ndjson.gz");
+    await writeFile(file, gzipSync(`${line("ann")}\n`.repeat(100)).subarray(0, 60));
+    const { code, errors } = await command(["--from", "ndjson", file, "--dry-run"], {}).ended;
+    expect([code, errors]).toEqual([
+      1,
+      "The file is gzip, but cut off or damaged (Z_BUF_ERROR). Fetch it again; nothing of it was used.\n",
+    ]);
   });
 
   it("begins anew where its checkpoint is broken", async ({ expect }) => {

@@ -127,10 +127,12 @@ export const command = defineCommand({
     const { from } = values;
     if (from === null) throw new UsageError(`--from is needed: one of ${[...FORMAT_NAMES, COMETCHAT_API].join(", ")}`);
     const target = values["dry-run"] ? null : { ...targetOf(values), locationHint: values["location-hint"] };
+    const format = from === COMETCHAT_API ? "cometchat" : from;
+    const hints = hintsOf(values, format);
     const source = await sourceOf(values, from, given, output);
     try {
       const { file } = source;
-      const what = { from: from === COMETCHAT_API ? "cometchat" : from, file, hints: hintsOf(values) };
+      const what = { from: format, file, hints };
       const rejects = values.rejects ?? (source.isResumable ? `${file}.rejects.ndjson` : "rejects.ndjson");
       if (await isSameFile(rejects, file)) throw new UsageError("--rejects names the file that is read");
       const { batch, parallel, repeats } = values;

@@ -1,7 +1,7 @@
 // Where things stand in a file, as the caller says it in options.
 import { shown, UsageError } from "../lib/options.ts";
 import { COLUMNS } from "./fields.ts";
-import type { Hints } from "./formats.ts";
+import type { FormatName, Hints } from "./formats.ts";
 import { at } from "./json.ts";
 import { timeOf } from "./time.ts";
 
@@ -15,7 +15,22 @@ export interface HintValues {
   seen: string | null;
 }
 
-export function hintsOf(values: HintValues): Hints {
+/** The formats to which an option says something. */
+const FORMATS_OF = {
+  columns: ["csv"],
+  "uid-field": ["parse", "firestore"],
+  "token-field": ["firestore"],
+  "seen-field": ["firestore"],
+  "uid-from": ["sns", "azure"],
+} as const satisfies Partial<Record<keyof HintValues, readonly FormatName[]>>;
+
+/** @throws {UsageError} for what cannot be meant, or says nothing to a file of this format */
+export function hintsOf(values: HintValues, from: FormatName): Hints {
+  for (const [name, formats] of Object.entries(FORMATS_OF)) {
+    if (values[name as keyof HintValues] !== null && !(formats as readonly string[]).includes(from)) {
+      throw new UsageError(`--${name} is for ${formats.join(" and ")}, not for ${from}`);
+    }
+  }
   const seenAt = values.seen === null ? null : timeOf(values.seen);
   if (values.seen !== null && seenAt === null) throw new UsageError(`--seen must be a date, not ${values.seen}`);
   return {

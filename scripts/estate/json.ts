@@ -30,17 +30,18 @@ async function isDocument(file: string, list: string): Promise<boolean> {
   return parsed(first) === undefined && first.trim() === "{";
 }
 
-/** The objects in the array at the top, or in arrays under the key `list`. What ends too early is answered as no JSON. */
+/** The objects in the array at the top, or in arrays under the key `list`. What ends too early, or has none, is answered as no JSON. */
 async function* elements(file: string, list: string): AsyncGenerator<JsonRecord> {
   const scanner = new Scanner(list);
   for await (const part of textOf(file)) yield* scanner.push(part);
-  if (!scanner.isAtEnd) yield { line: scanner.line, value: undefined };
+  if (!scanner.isAtEnd || !scanner.hasList) yield { line: scanner.line, value: undefined };
 }
 
 const [QUOTE, COLON, BACKSLASH, NEWLINE] = [34, 58, 92, 10];
 
 class Scanner {
   line = 1;
+  hasList = false;
   readonly #list: string;
   /** What is open outside of a record: `{`, `[`, or `*` for an array of records. */
   readonly #open: string[] = [];
@@ -102,6 +103,7 @@ class Scanner {
     else if (bracket === "[") this.#open.push(this.#open.length === 0 || this.#key === this.#list ? "*" : "[");
     else if (bracket === "}" || bracket === "]") this.#open.pop();
     if (bracket === "{" || bracket === "[") this.#key = "";
+    this.hasList ||= this.#open.at(-1) === "*";
   }
 }
 

@@ -18,14 +18,15 @@ export async function contentOf(file: string): Promise<Readable> {
   return inflated;
 }
 
-/** The file's text in parts, without a byte-order mark. */
+/** The file's text in parts, without a byte-order mark; UTF-16 where that says so, as files have it that PowerShell writes. */
 export async function* textOf(file: string): AsyncGenerator<string> {
-  const decoder = new TextDecoder("utf-8");
+  let decoder: InstanceType<typeof TextDecoder> | undefined;
   for await (const chunk of await contentOf(file)) {
+    decoder ??= new TextDecoder(chunk[0] === 0xff && chunk[1] === 0xfe ? "utf-16le" : "utf-8");
     const text = decoder.decode(chunk as Buffer, { stream: true });
     if (text !== "") yield text;
   }
-  const rest = decoder.decode();
+  const rest = decoder?.decode() ?? "";
   if (rest !== "") yield rest;
 }
 

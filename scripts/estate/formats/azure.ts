@@ -11,7 +11,7 @@ const TOKENS: Readonly<Record<string, "apns" | "fcm">> = {
   FcmV1RegistrationId: "fcm",
 };
 
-export function azureRegistration(line: string, { uidFrom }: Hints): Reading {
+export function azureRegistration(line: string, { uidFrom, uidFromSays }: Hints): Reading {
   if (!line.includes("RegistrationDescription")) {
     return /^\s*(<\?xml|<\/?(feed|entry)\b)/.test(line)
       ? skipped("no registration")
@@ -25,7 +25,9 @@ export function azureRegistration(line: string, { uidFrom }: Hints): Reading {
   const tags = elementOf(line, "Tags") ?? "";
   const [, user] = /\$UserId:\{([^}]*)\}/.exec(tags) ?? [];
   const [, installation] = /\$InstallationId:\{([^}]*)\}/.exec(tags) ?? [];
-  const item = { uid: user ?? uidFrom(tags), kind, token: elementOf(line, name), device: { id: installation } };
+  // Tags as a whole name no user: many devices have the same.
+  const uid = user ?? (uidFromSays === null ? undefined : uidFrom(tags));
+  const item = { uid, kind, token: elementOf(line, name), device: { id: installation } };
   return { is: "item", item: kind === "apns" ? { ...item, platform: "ios" } : item };
 }
 

@@ -1,6 +1,6 @@
 // Amazon SNS: the pages of ListEndpointsByPlatformApplication. There are no dates.
 import type { Hints } from "../formats.ts";
-import { type Fields, NO_USER, type Reading, skipped } from "../item.ts";
+import { type Fields, NO_USER, type Reading, rejected, skipped } from "../item.ts";
 import { at } from "../json.ts";
 
 /** The platform in an endpoint's ARN. */
@@ -12,12 +12,15 @@ const PLATFORMS: Readonly<Record<string, Pick<Fields, "kind" | "platform" | "dev
   APNS_VOIP_SANDBOX: { kind: "voip", platform: "ios", device: { environment: "sandbox" } },
 };
 
-export function snsEndpoint(endpoint: Record<string, unknown>, { uidFrom }: Hints): Reading {
+export function snsEndpoint(endpoint: Record<string, unknown>, { uidFrom, uidFromSays }: Hints): Reading {
   const [, platform = ""] = /:endpoint\/([A-Z_]+)\//.exec(String(endpoint.EndpointArn)) ?? [];
   const kind = PLATFORMS[platform];
   if (kind === undefined) return skipped(`a platform that is not FCM's or APNs': ${platform}`);
   if (String(at(endpoint, "Attributes.Enabled")).toLowerCase() === "false") return skipped("disabled");
-  const uid = uidFrom(String(at(endpoint, "Attributes.CustomUserData") ?? ""));
+  const data = String(at(endpoint, "Attributes.CustomUserData") ?? "");
+  if (uidFromSays === null && /^\s*[{[]/.test(data))
+    return rejected("CustomUserData is JSON: say --uid-from json:PATH.");
+  const uid = uidFrom(data);
   if (uid === undefined) return skipped(NO_USER);
   return { is: "item", item: { ...kind, uid, token: at(endpoint, "Attributes.Token") } };
 }

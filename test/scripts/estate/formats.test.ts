@@ -89,7 +89,11 @@ describe("a file of", () => {
 
   it("Amazon SNS, over two pages", async ({ expect }) => {
     const uidFrom = (text: string) => (text === "" ? undefined : JSON.parse(text).user.id);
-    const { items, others } = await fixture("sns", "sns.json", { uidFrom, seenAt: at("2026-10-01T00:00:00Z") });
+    const { items, others } = await fixture("sns", "sns.json", {
+      uidFrom,
+      uidFromSays: "json:user.id",
+      seenAt: at("2026-10-01T00:00:00Z"),
+    });
     const refreshedAt = at("2026-10-01T00:00:00Z");
     expect(items).toMatchObject([
       { uid: "ann", kind: "fcm", token: "fcm-sns-1", refreshedAt },
@@ -134,7 +138,7 @@ describe("a file of", () => {
 
   it("Azure Notification Hubs", async ({ expect }) => {
     const uidFrom = (tags: string) => /owner:(\w+)/.exec(tags)?.[1];
-    const { items, others } = await fixture("azure", "azure.xml", { uidFrom });
+    const { items, others } = await fixture("azure", "azure.xml", { uidFrom, uidFromSays: "regex:owner:(.+)" });
     expect(items).toEqual([
       { uid: "ann", kind: "fcm", token: "fcm-azure-1", device: { id: "inst-1" } },
       { uid: "ben & co", kind: "apns", token: expect.stringMatching(/^AABB0+5$/), platform: "ios" },
@@ -272,7 +276,9 @@ describe("a table", () => {
     await expect(read("onesignal", await temporaryFile("id,identifier,device_type\n"))).rejects.toThrow(
       /no column "external_user_id"$/,
     );
-    expect(() => hintsOf({ ...NOTHING_GIVEN, columns: "user=owner" })).toThrow(/user is none of uid, kind, token/);
+    expect(() => hintsOf({ ...NOTHING_GIVEN, columns: "user=owner" }, "csv")).toThrow(
+      /user is none of uid, kind, token/,
+    );
   });
 });
 
@@ -289,6 +295,42 @@ describe("every format", () => {
       }
     },
   );
+
+  it("credits nobody with what names no user: all tags of an Azure device, or the JSON of an SNS endpoint", async ({
+    expect,
+  }) => {
+    const azure = await fixture("azure", "azure.xml", hintsOf(NOTHING_GIVEN, "azure"));
+    expect(azure.items.map(({ uid }) => uid)).toEqual(["ann", "ben & co"]);
+    expect(azure.others).toContain("6 skipped: no user");
+    const sns = await fixture("sns", "sns.json", hintsOf(NOTHING_GIVEN, "sns"));
+    expect(sns.items).toEqual([]);
+    expect(sns.others[0]).toMatch(/rejected: CustomUserData is JSON: say --uid-from json:PATH/);
+  });
+
+  it("is told by options of its own alone", ({ expect }) => {
+    expect(() => hintsOf({ ...NOTHING_GIVEN, "uid-field": "owner" }, "csv")).toThrow(
+      "--uid-field is for parse and firestore, not for csv",
+    );
+    expect(() => hintsOf({ ...NOTHING_GIVEN, columns: "uid=owner" }, "onesignal")).toThrow("--columns is for csv");
+  });
+
+  it("may be UTF-16 with a byte-order mark", async ({ expect }) => {
+    for (const [name, file] of [
+      ["ably", "ably.json"],
+      ["csv", "table.csv"],
+    ] as const) {
+      const text = (await readFile(join(FIXTURES, file), "utf8")).replace(/^\ufeff/, "");
+      const utf16 = await temporaryFile(Buffer.from(`\ufeff${text}`, "utf16le"));
+      const columns: Record<string, string> = name === "csv" ? { uid: "owner_id", kind: "platform" } : {};
+      expect(await read(name, utf16, { columns })).toEqual(await read(name, join(FIXTURES, file), { columns }));
+    }
+  });
+
+  it("is not one where a document lacks the list of its records", async ({ expect }) => {
+    const none = [{ line: 4, is: "rejected", why: "no JSON object" }];
+    expect(await read("stream", await temporaryFile('{\n "data": [{"id":"x"}]\n}\n'))).toEqual(none);
+    expect(await read("stream", await temporaryFile('{\n "devices": []\n}\n'))).toEqual([]);
+  });
 
   it("reads gzip, and says where a broken file ends", async ({ expect }) => {
     const plain = await readFile(join(FIXTURES, "onesignal.csv"));

@@ -77,7 +77,7 @@ export async function* entriesOf(file: string, name: FormatName, hints: Hints): 
     const found = await reading;
     for (const each of Array.isArray(found) ? (found as readonly Reading[]) : [found as Reading]) {
       if (each.is !== "item") yield { line, ...each };
-      else yield { line, ...toItem(withHints(each.item, hints), name === "ndjson") } as Entry;
+      else yield { line, ...toItem(withHints(each.item, hints), each.isOurs) } as Entry;
     }
   }
 }

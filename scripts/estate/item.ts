@@ -31,7 +31,9 @@ export type Entry = { line: number } & (
 );
 
 /** As {@link Entry}, before anybody knows the line. */
-export type Reading = { is: "item"; item: Fields } | { is: "skipped"; why: string } | { is: "rejected"; why: string };
+export type Reading =
+  /** `isOurs`: a registry like this one wrote it. */
+  { is: "item"; item: Fields; isOurs?: boolean } | { is: "skipped"; why: string } | { is: "rejected"; why: string };
 
 /** What a format knows of an item; whatever is missing or blank is left out. */
 export interface Fields {

@@ -108,7 +108,7 @@ describe("npm run export", { timeout: 300_000 }, () => {
       const [from, to] = [await startRegistry(), await startRegistry()];
       const format = name.startsWith("csv") ? "csv" : "ndjson";
       const lines = Array.from({ length: 120 }, (_, n) => ({
-        uid: n === 7 ? 'seven, "of" nine' : `user-${n}`,
+        uid: n === 7 ? 'seven, "of" nine' : n === 8 ? "nil" : `user-${n}`,
         kind: n % 2 === 0 ? "fcm" : "apns",
         token: n % 2 === 0 ? `token-${n}` : n.toString(16).padStart(64, "0"),
         platform: n % 4 === 0 ? "web" : n % 2 === 0 ? "android" : "ios",

@@ -1,5 +1,5 @@
 // This registry's own lines, and tables with columns of any name.
-import { DEVICE_FIELDS, FIELDS } from "../fields.ts";
+import { COLUMNS, DEVICE_FIELDS, FIELDS } from "../fields.ts";
 import type { Hints } from "../formats.ts";
 import { type Reading, sessionOfAuthToken } from "../item.ts";
 import { at } from "../json.ts";
@@ -10,7 +10,8 @@ export async function ours(value: Record<string, unknown>): Promise<Reading> {
   const { authToken, device, ...fields } = value;
   const session = fields.session ?? (await sessionOfAuthToken(authToken));
   const ofDevice = typeof device === "object" && device !== null ? (device as Record<string, unknown>) : undefined;
-  return { is: "item", item: { ...pick(fields, FIELDS), session, device: ofDevice && pick(ofDevice, DEVICE_FIELDS) } };
+  const item = { ...pick(fields, FIELDS), session, device: ofDevice && pick(ofDevice, DEVICE_FIELDS) };
+  return { is: "item", item, isOurs: true };
 }
 
 /** A row of a table: the columns that `--columns` names, else those with our names. */
@@ -22,7 +23,7 @@ export function csvRow(row: Record<string, string>, { columns }: Hints): Reading
   const device = Object.fromEntries(DEVICE_FIELDS.map((name) => [name, cell(`device.${name}`)]));
   const kind = kindOf(fields.kind);
   if (kind === null) return { is: "skipped", why: `a kind that is not fcm, apns or voip: ${shortened(fields.kind)}` };
-  return { is: "item", item: { ...fields, kind, device } };
+  return { is: "item", item: { ...fields, kind, device }, isOurs: Object.keys(row).join() === COLUMNS.join() };
 }
 
 /** The columns that `--columns` names, and those without which no row is of use. */

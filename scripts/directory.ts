@@ -57,6 +57,8 @@ async function stepFrom(registry: Registry, cursor: string | undefined, { repeat
 
 function goingOn(error: unknown, cursor: string | undefined): unknown {
   if (!(error instanceof CommandError) || cursor === undefined) return error;
+  // The place itself is refused.
+  if (error.message.includes("was answered 400")) return new CommandError(`${error.message} That is --rebuild alone.`);
   return new CommandError(`${error.message}\nWhat was done is done. Go on with --rebuild --from ${cursor}`);
 }
 

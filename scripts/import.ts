@@ -286,7 +286,10 @@ async function isWanted(survey: Survey, { url, appId }: Target): Promise<boolean
 
 async function checkFile(file: string): Promise<void> {
   const found = await stat(file).catch(() => null);
-  if (found === null || !found.isFile()) throw new UsageError(`there is no file ${file}`);
+  if (found === null) throw new UsageError(`there is no file ${file}`);
+  if (found.isDirectory()) throw new UsageError(`${file} is a directory, not a file`);
+  if (!found.isFile())
+    throw new UsageError(`${file} cannot be read twice: give it as the standard input, ${STANDARD_INPUT}`);
 }
 
 async function isSameFile(one: string, other: string): Promise<boolean> {

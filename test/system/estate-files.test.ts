@@ -1,4 +1,5 @@
 // The files that imports and exports go on with: changed, broken or gone since, readable by others, or named by mistake.
+import { execFileSync } from "node:child_process";
 import { chmod, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -116,6 +117,20 @@ describe("npm run import", { timeout: 120_000 }, () => {
     input.destroy(new Error("broken pipe"));
     await expect(copying).rejects.toThrow("broken pipe");
     expect(await readdir(temporary)).toEqual([]);
+  });
+
+  it("says of what is no file how it is given", async ({ expect }) => {
+    const given = await directory();
+    const pipe = join(given, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    for (const [file, why] of [
+      [given, "is a directory"],
+      [pipe, "cannot be read twice: give it as the standard input, -"],
+      [join(given, "none"), "there is no file"],
+    ] as const) {
+      const { code, errors } = await command(["--from", "csv", file, "--dry-run"], {}).ended;
+      expect([code, errors]).toEqual([2, expect.stringContaining(why)]);
+    }
   });
 
   it("says that a gzip file is cut off", async ({ expect }) => {

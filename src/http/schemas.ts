@@ -34,6 +34,11 @@ export const uid = z.string("must be a string").check((context) => {
 
 const givenToken = given(pushToken);
 
+const platform = anyCase(PLATFORMS, `must be one of ${PLATFORMS.join(", ")}`);
+
+/** A hint: what is no platform costs no registration. */
+const givenPlatform = given(platform);
+
 const tokenFields = {
   fcmToken: givenToken,
   apnsToken: givenToken,
@@ -49,7 +54,7 @@ const successorFields = {
 /** `POST /v2/tokens`: at least one token. SDK wrappers send `null` for a token they do not have. */
 export const registerBody = z.object({
   ...tokenFields,
-  platform: given(anyCase(PLATFORMS, `must be one of ${PLATFORMS.join(", ")}`)),
+  platform: givenPlatform,
   ...labelFields,
 });
 
@@ -104,8 +109,6 @@ const batch = <T extends z.ZodMiniType>(item: T, max: number) =>
     .array(item, "must be a list")
     .check(z.minLength(1, "must not be empty"), z.maxLength(max, `must not hold more than ${max}`));
 
-const platform = anyCase(PLATFORMS, `must be one of ${PLATFORMS.join(", ")}`);
-
 /** `POST /v3/users/{uid}/restore`: epoch milliseconds, in the last 30 days. */
 export const restoreBody = z.object({
   at: whole("must be epoch milliseconds").check(
@@ -134,7 +137,7 @@ export const listAllQuery = z.object({
       wholeUpTo(LOOKUP_USERS_MAX),
     ),
   ),
-  platform: z.nullish(anyCase(PLATFORMS, `must be one of ${PLATFORMS.join(", ")}`)),
+  platform: z.nullish(platform),
   kind: z.nullish(kind),
   includeMuted,
 });
@@ -185,7 +188,7 @@ export const importItem = z.object({
   uid,
   kind,
   token: z.optional(givenToken),
-  platform: z.nullish(platform),
+  platform: givenPlatform,
   registeredAt: z.nullish(reportedTime),
   refreshedAt: z.nullish(reportedTime),
   suspectAt: z.nullish(reportedTime),

@@ -80,7 +80,7 @@ async function readItem(
     const token = await toPushToken(app, {
       kind,
       token: text,
-      platform: KINDS[kind].platform ?? platform ?? "android",
+      platform: KINDS[kind].platform ?? givenValue(platform) ?? "android",
       labels: labelChangesOf(fields),
     });
     const seenAt = fields.refreshedAt ?? fields.registeredAt;

@@ -48,6 +48,20 @@ afterEach(() => {
 });
 
 describe("an item", () => {
+  it("is not lost for a platform that is none: it is a hint", async ({ expect }) => {
+    for (const [platform, shown] of [
+      ["iPhone", "android"],
+      ["", "android"],
+      [null, "android"],
+      ["Web", "web"],
+      ["ios", "ios"],
+    ]) {
+      const uid = uniqueUid();
+      expect(await outcomes([item(uid, uniqueToken(), { platform })])).toEqual(["imported"]);
+      expect(await pushTokens(uid)).toMatchObject([{ platform: shown }]);
+    }
+  });
+
   it("is shown to senders as the other system knew it, in lookups too", async ({ expect }) => {
     const uid = uniqueUid();
     const now = Date.now();

@@ -34,6 +34,7 @@ export async function* csvRows(file: string, needed: readonly string[]): AsyncGe
       readUntil = info.lines;
       return row;
     },
+    max_record_size: ROW_BYTES_MAX,
     raw: true,
     relax_column_count: true,
     // A quote in the middle of a field is a character as others are.
@@ -62,6 +63,9 @@ export async function* csvRows(file: string, needed: readonly string[]): AsyncGe
     );
   }
 }
+
+/** Whoever opens a quote and never closes it must not fill the memory with the rest of the file. */
+const ROW_BYTES_MAX = 32 * 1024 * 1024;
 
 class TornRow extends Error {}
 

@@ -32,14 +32,19 @@ export async function* textOf(file: string): AsyncGenerator<string> {
 
 /** The lines of a file that are not blank; the first has number 1. */
 export async function* linesOf(file: string): AsyncGenerator<{ line: number; text: string }> {
-  let [line, rest] = [0, ""];
+  let line = 0;
+  // In parts until the line ends: joined at each of them, a long line would take the square of its length.
+  let rest: string[] = [];
   for await (const part of textOf(file)) {
-    const lines = (rest + part).split("\n");
-    rest = lines.pop() ?? "";
+    rest.push(part);
+    if (!part.includes("\n")) continue;
+    const lines = rest.join("").split("\n");
+    rest = [lines.pop() ?? ""];
     for (const text of lines) {
       line += 1;
       if (text.trim() !== "") yield { line, text: text.endsWith("\r") ? text.slice(0, -1) : text };
     }
   }
-  if (rest.trim() !== "") yield { line: line + 1, text: rest };
+  const last = rest.join("");
+  if (last.trim() !== "") yield { line: line + 1, text: last };
 }

@@ -270,6 +270,11 @@ describe("a table", () => {
     await expect(table(text)).rejects.toThrow(/cannot be read from line 4 on: a quote that opens a field there/);
   });
 
+  it("is refused where a row does not end: a file in one row would not fit into the memory", async ({ expect }) => {
+    const text = `uid,kind,token,device.name\nann,fcm,t-1,"${"x".repeat(33 * 2 ** 20)}"\n`;
+    await expect(table(text)).rejects.toThrow(/cannot be read from line 2 on/);
+  });
+
   it("is refused without the columns that are needed or named", async ({ expect }) => {
     await expect(table("ann,fcm,t-1\n")).rejects.toThrow(/names no column "uid", "token"$/);
     await expect(table("uid,kind,token\n", { columns: { uid: "owner" } })).rejects.toThrow(/no column "owner"$/);

@@ -17,7 +17,7 @@ interface Parsed {
 
 /**
  * The rows of a file by the names in its first one.
- * @throws {UsageError} if a column of `needed` is not there
+ * @throws {UsageError} if a column of `needed` is not there, or there twice
  * @throws {CommandError} where quotes do not fit together: nobody knows how many rows they hide
  */
 export async function* csvRows(file: string, needed: readonly string[]): AsyncGenerator<CsvRow> {
@@ -79,8 +79,10 @@ function isTorn(raw: string, delimiter: string): boolean {
 
 const TOO_LONG = "more fields than the first line has columns";
 
-/** Names no column of the file: where it has no header, these are its first user and token. */
+/** Refusals name no other column of the file: where it has no header, these are its first user and token. */
 function checkColumns(names: readonly string[], needed: readonly string[]): void {
+  const twice = needed.find((name) => names.indexOf(name) !== names.lastIndexOf(name));
+  if (twice !== undefined) throw new UsageError(`the first line of the file names the column "${twice}" twice`);
   const missing = needed.filter((name) => !names.includes(name));
   if (missing.length === 0) return;
   throw new UsageError(`the first line of the file names no column ${missing.map((name) => `"${name}"`).join(", ")}`);

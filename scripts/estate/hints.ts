@@ -33,6 +33,8 @@ export function hintsOf(values: HintValues, from: FormatName): Hints {
   }
   const seenAt = values.seen === null ? null : timeOf(values.seen);
   if (values.seen !== null && seenAt === null) throw new UsageError(`--seen must be a date, not ${values.seen}`);
+  if (seenAt !== null && seenAt > Date.now())
+    throw new UsageError(`--seen must not be later than now, as ${values.seen} is`);
   return {
     columns: columnsOf(values.columns),
     uidField: values["uid-field"],

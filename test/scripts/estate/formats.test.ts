@@ -281,6 +281,8 @@ describe("a table", () => {
     await expect(read("onesignal", await temporaryFile("id,identifier,device_type\n"))).rejects.toThrow(
       /no column "external_user_id"$/,
     );
+    const twice = "id,kind,token,id\n4711,fcm,t-1,ann\n";
+    await expect(table(twice, { columns: { uid: "id" } })).rejects.toThrow(/names the column "id" twice$/);
     expect(() => hintsOf({ ...NOTHING_GIVEN, columns: "user=owner" }, "csv")).toThrow(
       /user is none of uid, kind, token/,
     );
@@ -312,7 +314,10 @@ describe("every format", () => {
     expect(sns.others[0]).toMatch(/rejected: CustomUserData is JSON: say --uid-from json:PATH/);
   });
 
-  it("is told by options of its own alone", ({ expect }) => {
+  it("is told by options of its own alone, and of no day that is to come", ({ expect }) => {
+    const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
+    expect(() => hintsOf({ ...NOTHING_GIVEN, seen: tomorrow }, "sns")).toThrow("--seen must not be later than now");
+    expect(hintsOf({ ...NOTHING_GIVEN, seen: "2026-10-01" }, "sns").seenAt).toBe(at("2026-10-01T00:00:00Z"));
     expect(() => hintsOf({ ...NOTHING_GIVEN, "uid-field": "owner" }, "csv")).toThrow(
       "--uid-field is for parse and firestore, not for csv",
     );

@@ -2,7 +2,9 @@
 // system.
 import { createHash } from "node:crypto";
 import { rm, stat } from "node:fs/promises";
+import { resolve } from "node:path";
 import { LOCATION_HINTS } from "../src/config/values.ts";
+import type { IdentityRules } from "../src/domain/token.ts";
 import {
   type Checkpoint,
   checkpointOf,
@@ -26,7 +28,7 @@ import { CommandError, defineCommand, main } from "./lib/command.ts";
 import { freeMemory } from "./lib/memory.ts";
 import { choice, flag, number, text, UsageError, type Values } from "./lib/options.ts";
 import { type Output, rounded } from "./lib/output.ts";
-import { OPTIONAL_REGISTRY_OPTIONS, targetOf } from "./lib/registry.ts";
+import { OPTIONAL_REGISTRY_OPTIONS, registryOf, targetOf } from "./lib/registry.ts";
 
 const STANDARD_INPUT = "-";
 
@@ -129,12 +131,15 @@ export const command = defineCommand({
     const target = values["dry-run"] ? null : { ...targetOf(values), locationHint: values["location-hint"] };
     const format = from === COMETCHAT_API ? "cometchat" : from;
     const hints = hintsOf(values, format);
+    if (given !== undefined && given !== STANDARD_INPUT && from !== COMETCHAT_API) await checkFile(given);
+    if (given !== undefined && values.rejects !== null) await checkRejects(values.rejects, given);
+    // Whoever named another address or key is told before a long file is read.
+    const rules = target === null ? DEFAULT_RULES : await rulesOf(target);
     const source = await sourceOf(values, from, given, output);
     try {
       const { file } = source;
-      const what = { from: format, file, hints };
+      const what = { from: format, file, hints, rules };
       const rejects = values.rejects ?? (source.isResumable ? `${file}.rejects.ndjson` : "rejects.ndjson");
-      if (await isSameFile(rejects, file)) throw new UsageError("--rejects names the file that is read");
       const { batch, parallel, repeats } = values;
       const pace = { batch, parallel, repeats, waitMs: 1_000 };
       const how = { rejects, isResumable: source.isResumable, isAsked: !values.yes, pace };
@@ -177,7 +182,6 @@ async function sourceOf(
     if (!values["dry-run"] && !values.yes) throw new UsageError("standard input needs --yes, or --dry-run");
     return { ...(await copyOf(process.stdin)), isResumable: false, imported: nothing };
   }
-  await checkFile(given);
   return { file: given, isResumable: true, imported: nothing, remove: nothing };
 }
 
@@ -196,6 +200,23 @@ interface What {
   from: FormatName;
   file: string;
   hints: Hints;
+  /** By which the app tells installations apart. */
+  rules: IdentityRules;
+}
+
+/** Those of an app that says nothing, in a dry run. */
+const DEFAULT_RULES: IdentityRules = { fcmInstallations: true };
+
+/** @throws {CommandError} if the registry is not there, or the key is not one that may import */
+async function rulesOf({ url, appId, apiKey }: Target): Promise<IdentityRules> {
+  const registry = registryOf({ url, "app-id": appId, "api-key": apiKey });
+  const { key, ...app } = (await registry.call("GET", "/v3/app")) as Partial<IdentityRules> & {
+    key?: { scope: string };
+  };
+  if (key !== undefined && key.scope !== "fullAccess") {
+    throw new CommandError(`The scope of this API key is ${key.scope}: an import needs one of scope fullAccess.`);
+  }
+  return { ...DEFAULT_RULES, ...app };
 }
 
 interface How {
@@ -208,21 +229,21 @@ interface How {
 
 /** `target`: `null` for a dry run. Answers `null` if the person who was asked did not want it. */
 export async function importFile(
-  { from, file, hints }: What,
+  { from, file, hints, rules }: What,
   target: Target | null,
   how: How,
   output: Output,
 ): Promise<Imported | null> {
   const startedAt = performance.now();
   const seconds = () => Math.round((performance.now() - startedAt) / 100) / 10;
-  const scratch = new Scratch();
+  const scratch = new Scratch(rules);
   try {
     const survey = await surveyed({ from, file, hints }, scratch, output);
     saySurvey(survey, output);
     if (target === null) return { survey, outcomes: null, rejects: null, seconds: seconds() };
     if (how.isAsked && !(await isWanted(survey, target))) return null;
     const checkpointFile = how.isResumable ? checkpointOf(file) : null;
-    const of = await identityOf({ from, file, hints }, survey, target, how.rejects);
+    const of = await runOf({ from, file, hints }, survey, target, how.rejects);
     const before = checkpointFile === null ? null : await readCheckpoint(checkpointFile, of);
     const reading = checkpointFile === null ? null : await readReading(checkpointFile);
     const checkpoint: Checkpoint = before ?? newCheckpoint(of, reading ?? undefined);
@@ -250,7 +271,7 @@ export async function importFile(
   }
 }
 
-async function surveyed({ from, file, hints }: What, scratch: Scratch, output: Output): Promise<Survey> {
+async function surveyed({ from, file, hints }: Omit<What, "rules">, scratch: Scratch, output: Output): Promise<Survey> {
   const { size } = await stat(file);
   const progress = output.progress("Entries read (of about)", Math.ceil(size / BYTES_PER_ENTRY));
   const survey = await surveyOf(entriesOf(file, from, hints), scratch, (entries) => {
@@ -267,8 +288,8 @@ const BYTES_PER_ENTRY = 300;
 const ENTRIES_PER_REPORT = 2_000;
 
 /** What an import is: another file, app or option makes it another one, and so does a release that reads the file otherwise. */
-async function identityOf(
-  { from, file, hints }: What,
+async function runOf(
+  { from, file, hints }: Omit<What, "rules">,
   survey: Survey,
   { url, appId }: Target,
   rejects: string,
@@ -292,9 +313,11 @@ async function checkFile(file: string): Promise<void> {
     throw new UsageError(`${file} cannot be read twice: give it as the standard input, ${STANDARD_INPUT}`);
 }
 
-async function isSameFile(one: string, other: string): Promise<boolean> {
-  const [a, b] = await Promise.all([one, other].map((file) => stat(file).catch(() => null)));
-  return a != null && b != null && a.ino === b.ino && a.dev === b.dev;
+async function checkRejects(rejects: string, read: string): Promise<void> {
+  const [a, b] = await Promise.all([rejects, read].map((file) => stat(file).catch(() => null)));
+  if (resolve(rejects) === resolve(read) || (a != null && b != null && a.ino === b.ino && a.dev === b.dev)) {
+    throw new UsageError("--rejects names the file that is read");
+  }
 }
 
 if (import.meta.main) await main(command);

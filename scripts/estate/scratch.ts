@@ -5,7 +5,7 @@ import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { storedForm } from "../../src/domain/token.ts";
+import { type IdentityRules, identityOf } from "../../src/domain/token.ts";
 import type { EstateItem } from "./item.ts";
 
 /** Bytes of a hash: two of a billion installations have the same with a probability of 10⁻²⁰. */
@@ -23,6 +23,7 @@ export interface Due {
 }
 
 export class Scratch {
+  readonly #rules: IdentityRules;
   readonly #directory: string;
   readonly #database: DatabaseSync;
   readonly #keep: StatementSync;
@@ -30,7 +31,8 @@ export class Scratch {
   readonly #reject: StatementSync;
   #uncommitted = 0;
 
-  constructor() {
+  constructor(rules: IdentityRules) {
+    this.#rules = rules;
     this.#directory = mkdtempSync(join(tmpdir(), "push-token-registry-import-"));
     const file = join(this.#directory, "scratch.sqlite");
     closeSync(openSync(file, "wx", 0o600));
@@ -59,7 +61,7 @@ export class Scratch {
   /** An entry, by its number. Of those of one installation the one that was seen last counts, else the last. */
   note({ line, item }: Due, entry: number): void {
     this.#keep.run(entry, line, JSON.stringify(item));
-    this.#note.run(keyOf(item), hashOf(item.uid), item.refreshedAt ?? item.registeredAt ?? 0, entry);
+    this.#note.run(this.#keyOf(item), hashOf(item.uid), item.refreshedAt ?? item.registeredAt ?? 0, entry);
     this.#written();
   }
 
@@ -108,13 +110,13 @@ export class Scratch {
     this.#remove();
   }
 
+  #keyOf({ kind, token }: EstateItem): Uint8Array {
+    return hashOf(`${kind}:${identityOf(kind, token, this.#rules)}`);
+  }
+
   #remove(): void {
     rmSync(this.#directory, { recursive: true, force: true });
   }
-}
-
-function keyOf({ kind, token }: EstateItem): Uint8Array {
-  return hashOf(`${kind}:${storedForm(kind, token)}`);
 }
 
 function hashOf(text: string): Uint8Array {

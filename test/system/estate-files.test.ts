@@ -143,6 +143,20 @@ describe("npm run import", { timeout: 120_000 }, () => {
     ]);
   });
 
+  it("tells whoever has another key before it reads the file", async ({ expect }) => {
+    const { env } = await startCommandRegistry();
+    const file = join(await directory(), "given.ndjson");
+    await writeFile(file, line("ann"));
+    for (const [more, why] of [
+      [{ REGISTRY_API_KEY: "another" }, "AUTH_ERR_APIKEY_NOT_FOUND"],
+      [{ REGISTRY_URL: "http://127.0.0.1:1" }, "does not answer"],
+    ] as const) {
+      const ended = await command(["--from", "ndjson", file, "--yes"], { ...env, ...more }).ended;
+      expect(ended).toMatchObject({ code: 1, out: "", errors: expect.stringContaining(why) });
+    }
+    expect(await readdir(join(file, ".."))).toEqual(["given.ndjson"]);
+  });
+
   it("begins anew where its checkpoint is broken", async ({ expect }) => {
     const { env } = await startCommandRegistry();
     const file = join(await directory(), "given.ndjson");

@@ -446,7 +446,7 @@ describe("a time", () => {
 
 describe("the first look", () => {
   it("counts what adds up, and of one installation the entry that was seen last", async ({ expect }) => {
-    const scratch = new Scratch();
+    const scratch = new Scratch({ fcmInstallations: true });
     onTestFinished(() => scratch.close());
     const entries = await read("ndjson", join(FIXTURES, "ours.ndjson"));
     const survey = await surveyOf(asyncOf(entries), scratch, () => {});
@@ -456,6 +456,20 @@ describe("the first look", () => {
     expect([...scratch.rejected()].map(({ line }) => line)).toEqual([5, 6, 8, 9]);
   });
 });
+
+it.for([true, false])(
+  "a FID and what begins with it are one installation where the app says so: %s",
+  async (isOne, { expect }) => {
+    const scratch = new Scratch({ fcmInstallations: isOne });
+    onTestFinished(() => scratch.close());
+    const fid = "cabcdefghijklmnopqrstu";
+    const items = [fid, `${fid}:APA91`].map(
+      (token): Entry => ({ line: 1, is: "item", item: { uid: "ann", kind: "fcm", token } }),
+    );
+    const survey = await surveyOf(asyncOf(items), scratch, () => {});
+    expect([survey.registrations, survey.duplicates]).toEqual(isOne ? [1, 1] : [2, 0]);
+  },
+);
 
 async function* asyncOf<T>(values: readonly T[]): AsyncGenerator<T> {
   yield* values;

@@ -26,7 +26,7 @@ async function calls(items: readonly EstateItem[], batch: number): Promise<Estat
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void server.close());
-  const scratch = new Scratch();
+  const scratch = new Scratch({ fcmInstallations: true });
   onTestFinished(() => scratch.close());
   const survey = await surveyOf(entriesOf(items), scratch, () => {});
   const checkpoint = newCheckpoint("");

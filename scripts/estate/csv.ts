@@ -10,7 +10,6 @@ export type CsvRow = { line: number } & ({ fields: Record<string, string> } | { 
 const DELIMITERS = [",", ";", "\t"] as const;
 
 interface Parsed {
-  raw: string;
   record: string[];
   info: { lines: number };
 }
@@ -21,23 +20,19 @@ interface Parsed {
  * @throws {CommandError} where quotes do not fit together: nobody knows how many rows they hide
  */
 export async function* csvRows(file: string, needed: readonly string[]): AsyncGenerator<CsvRow> {
-  const delimiter = await delimiterOf(file);
   let readUntil = 0;
   const parser = parse({
     bom: true,
-    delimiter,
+    delimiter: await delimiterOf(file),
     info: true,
     // Called before a row waits to be read: where the parser fails, those that wait are lost.
     on_record: (row) => {
-      const { raw, info } = row as unknown as Parsed;
-      if (isTorn(raw, delimiter)) throw new TornRow();
-      readUntil = info.lines;
+      readUntil = (row as unknown as Parsed).info.lines;
       return row;
     },
     max_record_size: ROW_BYTES_MAX,
-    raw: true,
     relax_column_count: true,
-    // A quote in the middle of a field is a character as others are.
+    // A quote in the middle of a field is a character as others are; what stands behind a closing one is an error, by `trim`.
     relax_quotes: true,
     skip_empty_lines: true,
     trim: true,
@@ -56,7 +51,7 @@ export async function* csvRows(file: string, needed: readonly string[]): AsyncGe
       else yield { line, fields: Object.fromEntries(names.map((name, i) => [name, record[i] ?? ""])) };
     }
   } catch (error) {
-    if (!(error instanceof CsvError) && !(error instanceof TornRow)) throw error;
+    if (!(error instanceof CsvError)) throw error;
     throw new CommandError(
       `The file cannot be read from line ${readUntil + 1} on: a quote that opens a field there is never closed, or other text stands ` +
         "behind the one that closes it. Two quotes are one within a field.",
@@ -66,16 +61,6 @@ export async function* csvRows(file: string, needed: readonly string[]): AsyncGe
 
 /** Whoever opens a quote and never closes it must not fill the memory with the rest of the file. */
 const ROW_BYTES_MAX = 32 * 1024 * 1024;
-
-class TornRow extends Error {}
-
-/** Whether a row goes on over a line's end outside of well-formed quotes: then it is several. */
-function isTorn(raw: string, delimiter: string): boolean {
-  const row = raw.trim();
-  if (!row.includes("\n")) return false;
-  const quoted = new RegExp(`(^|[${delimiter}])\\s*"(?:[^"]|"")*"\\s*(?=[${delimiter}]|$)`, "g");
-  return row.replace(quoted, "$1").includes("\n");
-}
 
 const TOO_LONG = "more fields than the first line has columns";
 

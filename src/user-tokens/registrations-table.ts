@@ -42,12 +42,14 @@ const COMPARED = Object.keys({ kind: true, token: true, hash: true, platform: tr
 
 export class RegistrationsTable {
   readonly #tables: LazyTables;
-  /** As stored; read once after each change. A user has at most a hundred. */
+  /** As stored, in the order of the table; read once, then kept in step here. A user has at most a hundred. */
   #rows: readonly Registration[] | undefined;
 
   constructor(tables: LazyTables) {
     this.#tables = tables;
-    tables.whenLost(() => this.#isChanged());
+    tables.whenLost(() => {
+      this.#rows = undefined;
+    });
   }
 
   all(): Registration[] {
@@ -96,22 +98,29 @@ export class RegistrationsTable {
   put(registration: Registration): void {
     const values = FIELDS.map((field) => toSql(registration[field]));
     this.#tables.sql.exec(`INSERT OR REPLACE INTO registrations (${COLUMNS}) VALUES (${PLACES})`, ...values);
-    this.#isChanged();
+    const rows = this.#others(registration);
+    const after = rows.findIndex((row) => isBefore(registration, row));
+    this.#rows = rows.toSpliced(after < 0 ? rows.length : after, 0, registration);
   }
 
   delete({ session, kind }: Pick<Registration, "session" | "kind">): void {
     this.#tables.sql.exec("DELETE FROM registrations WHERE session = ? AND kind = ?", session, kind);
-    this.#isChanged();
+    this.#rows = this.#others({ session, kind });
+  }
+
+  #others({ session, kind }: Pick<Registration, "session" | "kind">): Registration[] {
+    return this.#all().filter((row) => row.session !== session || row.kind !== kind);
   }
 
   #all(): readonly Registration[] {
     this.#rows ??= this.#tables.rows<Row>(`SELECT ${AS_FIELDS} FROM registrations`).map(toRegistration);
     return this.#rows;
   }
+}
 
-  #isChanged(): void {
-    this.#rows = undefined;
-  }
+/** By the table's key. */
+function isBefore(a: Registration, b: Registration): boolean {
+  return a.session === b.session ? a.kind < b.kind : a.session < b.session;
 }
 
 /** Whether the row has the labels that the call states. */

@@ -218,8 +218,8 @@ export class TokenOwners extends DurableObject<Env> implements TokenOwnersRpc {
 
   /** The alarm goes off when the next window ends. */
   async #arm(): Promise<void> {
-    const next = this.#store.nextWindowEnd();
-    if (this.#isArmed || next === undefined) return;
+    const next = this.#isArmed ? undefined : this.#store.nextWindowEnd();
+    if (next === undefined) return;
     this.#isArmed = true;
     await this.ctx.storage.setAlarm(next);
   }

@@ -1,12 +1,13 @@
 // What each operation may cost (docs: README "Budgets"): calls of objects and rows, by SQLite's own counters.
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, it, vi } from "vitest";
 import { tokenHash, tokenOwnersName } from "../../src/durable/names.ts";
-import { DAY_MS, DEAD_CACHE_MS } from "../../src/limits.ts";
+import { DAY_MS, DEAD_CACHE_MS, HOUR_MS } from "../../src/limits.ts";
 import { login, serverCall, uniqueToken } from "../support/client.ts";
 import { chatSession, cometchat } from "../support/cometchat.ts";
 import { metered } from "../support/meter.ts";
-import { directoryObject, userObject } from "../support/objects.ts";
+import { directoryObject, ownerObject, userObject } from "../support/objects.ts";
 
 /** A token that nobody holds, of an owner object that has its tables already, as every one has after an app's first days. */
 async function nobodysToken(kind: "fcm" | "apns"): Promise<string> {
@@ -97,6 +98,19 @@ describe("the cost of", () => {
       "Directory.put",
     ]);
     expect(rowsWritten).toBeLessThanOrEqual(15);
+  });
+
+  it("a handover is few rows read, however many windows its owner object has open", async ({ expect }) => {
+    const [alice, bob] = [await login(), await login()];
+    const fcmToken = uniqueToken();
+    await alice.register({ fcmToken });
+    await bob.register({ fcmToken });
+    await runInDurableObject(await ownerObject("test", fcmToken), (_, { storage }) => {
+      const open = "INSERT INTO facts (fact, key, value, until) VALUES ('window', ?, '[1]', ?)";
+      for (let i = 0; i < 100; i++) storage.sql.exec(open, `token ${i}`, Date.now() + HOUR_MS);
+    });
+    const { rowsRead } = await metered(() => alice.register({ fcmToken }));
+    expect(rowsRead).toBeLessThan(100);
   });
 
   it("a launch after the refresh window is one call and one row written, without the alarm", async ({ expect }) => {

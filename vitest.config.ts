@@ -18,6 +18,9 @@ const outOfTheWay = Object.fromEntries(operators.map((name) => [name, { appId: `
 // wrangler warns of each secret that is missing.
 for (const name of secrets?.required ?? []) process.env[name] ??= '{"signingKeys":[],"apiKeys":[]}';
 
+/** Of `expect.poll`: on a slow machine too, what is awaited comes before that. */
+const POLL = { interval: 10, timeout: 40_000 };
+
 export default defineConfig({
   test: {
     silent: "passed-only",
@@ -38,7 +41,8 @@ export default defineConfig({
         test: {
           name: "workerd",
           include: ["test/{http,user-tokens,token-owners,directory,domain}/**/*.test.ts"],
-          testTimeout: 30_000,
+          testTimeout: 60_000,
+          expect: { poll: POLL },
         },
       },
       {
@@ -49,6 +53,7 @@ export default defineConfig({
           globalSetup: ["test/support/node/global-setup.ts"],
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          expect: { poll: POLL },
         },
       },
     ],

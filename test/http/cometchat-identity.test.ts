@@ -6,7 +6,8 @@ import { VERIFICATION_TIMEOUT_MS } from "../../src/limits.ts";
 import { call, serverCall, TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
 import { chatSession, cometchat, pushTokens, verifications } from "../support/cometchat.ts";
 import type { Fault } from "../support/fake-cometchat.ts";
-import { withFault } from "../support/faults.ts";
+import { callWith, withFault } from "../support/faults.ts";
+import { address, itWithinAMinute, newNetwork } from "../support/rate-limits.ts";
 
 const DEAD = { status: 401, body: { error: { code: "AUTH_ERR_AUTH_TOKEN_NOT_FOUND", details: {} } } };
 const TROUBLE = { status: 503, body: { error: { code: "ERR_OPERATION_FAILED", details: {} } } };
@@ -183,16 +184,17 @@ describe("a CometChat that does not say", () => {
 
   it("that does not answer in time is a 503 for every waiting request, after one question", async ({ expect }) => {
     const session = await chatSession();
-    await answer(session, { delayMs: VERIFICATION_TIMEOUT_MS + 2_000 });
-    const startedAt = Date.now();
-    const replies = await Promise.all([
-      session.call("GET", "/v2/tokens"),
-      session.call("GET", "/v2/tokens"),
-      session.call("GET", "/v2/tokens"),
-    ]);
-    for (const reply of replies) expect(reply).toMatchObject(TROUBLE);
-    expect(Date.now() - startedAt).toBeLessThan(VERIFICATION_TIMEOUT_MS + 1_500);
+    await answer(session, { isHeld: true });
+    vi.useFakeTimers({ toFake: ["Date", "setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const replies = Promise.all([1, 2, 3].map(() => callWith({}, session, "GET", "/v2/tokens")));
+    await expect.poll(() => verifications(session)).toBe(1);
+    // Two of who asks, and one each of those who wait for that.
+    await expect.poll(() => vi.getTimerCount()).toBe(2 + 2);
+    await vi.advanceTimersByTimeAsync(VERIFICATION_TIMEOUT_MS);
+    for (const reply of await replies) expect(reply).toMatchObject(TROUBLE);
     expect(await verifications(session)).toBe(1);
+    await heal(session);
   });
 
   it("leaves the sessions that are known to go on, and keeps what they hold", async ({ expect }) => {
@@ -240,78 +242,73 @@ describe("what is known of auth tokens", () => {
 });
 
 describe("the limit of unknown auth tokens", () => {
-  /** As in test/http/rate-limits.test.ts: the simulator's periods begin with the minute of the clock. */
-  async function withinOneMinute(): Promise<void> {
-    const left = 60_000 - (Date.now() % 60_000);
-    if (left < 15_000) await scheduler.wait(left);
-  }
+  itWithinAMinute(
+    "counts questions by the client's address before CometChat is asked, and no known auth token",
+    async ({ expect }) => {
+      const headers = address();
+      const known = await chatSession({ app: "chat-rated" });
+      expect((await known.call("GET", "/v2/tokens", { headers })).status).toBe(200);
+      const guess = (from = headers) =>
+        call("GET", "/v2/tokens", { headers: { appId: "chat-rated", authToken: crypto.randomUUID(), ...from } });
+      const guesses = [await guess(), await guess(), await guess(), await guess()];
+      expect(guesses.map(({ status }) => status)).toEqual([401, 401, 401, 401]);
 
-  it("counts questions by the client's address before CometChat is asked, and no known auth token", async ({
-    expect,
-  }) => {
-    await withinOneMinute();
-    const headers = { "cf-connecting-ip": "2001:db8:0:c0::1" };
-    const known = await chatSession({ app: "chat-rated" });
-    expect((await known.call("GET", "/v2/tokens", { headers })).status).toBe(200);
-    const guess = (address = headers) =>
-      call("GET", "/v2/tokens", { headers: { appId: "chat-rated", authToken: crypto.randomUUID(), ...address } });
-    const guesses = [await guess(), await guess(), await guess(), await guess()];
-    expect(guesses.map(({ status }) => status)).toEqual([401, 401, 401, 401]);
+      const authToken = `late_${crypto.randomUUID()}`;
+      const late = { appId: "chat-rated", authToken, ...headers };
+      const refused = await call("GET", "/v2/tokens", { headers: late });
+      expect(refused).toMatchObject({ status: 429, body: { error: { code: "ERR_TOO_MANY_REQUESTS", details: {} } } });
+      expect(refused.headers.get("retry-after")).toBe("60");
+      expect((await call("PUT", "/v3.0/me", { headers: late, body: {} })).status).toBe(429);
+      expect((await call("GET", "/v3.0/users", { headers: late })).status).toBe(429);
+      expect(await cometchat.count({ authToken })).toBe(0);
 
-    const authToken = `late_${crypto.randomUUID()}`;
-    const late = { appId: "chat-rated", authToken, ...headers };
-    const refused = await call("GET", "/v2/tokens", { headers: late });
-    expect(refused).toMatchObject({ status: 429, body: { error: { code: "ERR_TOO_MANY_REQUESTS", details: {} } } });
-    expect(refused.headers.get("retry-after")).toBe("60");
-    expect((await call("PUT", "/v3.0/me", { headers: late, body: {} })).status).toBe(429);
-    expect((await call("GET", "/v3.0/users", { headers: late })).status).toBe(429);
-    expect(await cometchat.count({ authToken })).toBe(0);
+      expect((await known.call("GET", "/v2/tokens", { headers })).status).toBe(200);
+      expect((await known.call("GET", "/v3.0/users", { headers })).status).toBe(200);
+      expect((await guess(address())).status).toBe(401);
+    },
+  );
 
-    expect((await known.call("GET", "/v2/tokens", { headers })).status).toBe(200);
-    expect((await known.call("GET", "/v3.0/users", { headers })).status).toBe(200);
-    expect((await guess({ "cf-connecting-ip": "2001:db8:0:c1::1" })).status).toBe(401);
-  });
+  itWithinAMinute(
+    "lets logouts with made-up auth tokens reach a user's object only as often as an address may call",
+    async ({ expect }) => {
+      const [uid, from] = [uniqueUid(), address()];
+      const { namespace, calls } = withFault(env.USER_TOKENS, (pass) => pass());
+      const statuses: number[] = [];
+      for (let i = 0; i < 8; i += 1) {
+        const headers = { appId: "chat-rated-ip", authToken: `${uid}_${i}`, ...from };
+        const init = { method: "DELETE", headers };
+        const bindings = { ...env, USER_TOKENS: namespace };
+        statuses.push((await createApp().request("https://registry.test/v3.0/me", init, bindings)).status);
+      }
+      expect(statuses).toEqual([401, 401, 401, 401, 401, 429, 429, 429]);
+      const reached = calls.length;
+      expect(reached).toBeGreaterThan(0);
+      expect(reached % 5).toBe(0);
+    },
+  );
 
-  it("lets logouts with made-up auth tokens reach a user's object only as often as an address may call", async ({
-    expect,
-  }) => {
-    await withinOneMinute();
-    const uid = uniqueUid();
-    const { namespace, calls } = withFault(env.USER_TOKENS, (pass) => pass());
-    const statuses: number[] = [];
-    for (let i = 0; i < 8; i += 1) {
-      const headers = { appId: "chat-rated-ip", authToken: `${uid}_${i}`, "cf-connecting-ip": "2001:db8:0:c4::1" };
-      const init = { method: "DELETE", headers };
-      const bindings = { ...env, USER_TOKENS: namespace };
-      statuses.push((await createApp().request("https://registry.test/v3.0/me", init, bindings)).status);
-    }
-    expect(statuses).toEqual([401, 401, 401, 401, 401, 429, 429, 429]);
-    const reached = calls.length;
-    expect(reached).toBeGreaterThan(0);
-    expect(reached % 5).toBe(0);
-  });
+  itWithinAMinute(
+    "stops made-up logouts before any object is asked, and all of an IPv6 network together",
+    async ({ expect }) => {
+      const [uid, network] = [uniqueUid(), newNetwork()];
+      const { namespace, calls } = withFault(env.USER_TOKENS, (pass) => pass());
+      const statuses: number[] = [];
+      let reachedBefore = 0;
+      for (let i = 0; i < 12; i += 1) {
+        const headers = { appId: "chat-rated", authToken: `${uid}_${i}`, ...address(network, i) };
+        const init = { method: "DELETE", headers };
+        const bindings = { ...env, USER_TOKENS: namespace };
+        const { status } = await createApp().request("https://registry.test/v3.0/me", init, bindings);
+        statuses.push(status);
+        if (status !== 429) reachedBefore = calls.length;
+      }
+      expect(statuses.filter((status) => status === 429)).toHaveLength(7);
+      expect(calls.length).toBe(reachedBefore);
+    },
+  );
 
-  it("stops made-up logouts before any object is asked, and all of an IPv6 network together", async ({ expect }) => {
-    await withinOneMinute();
-    const uid = uniqueUid();
-    const { namespace, calls } = withFault(env.USER_TOKENS, (pass) => pass());
-    const statuses: number[] = [];
-    let reachedBefore = 0;
-    for (let i = 0; i < 12; i += 1) {
-      const headers = { appId: "chat-rated", authToken: `${uid}_${i}`, "cf-connecting-ip": `2001:db8:0:c6::${i}` };
-      const init = { method: "DELETE", headers };
-      const bindings = { ...env, USER_TOKENS: namespace };
-      const { status } = await createApp().request("https://registry.test/v3.0/me", init, bindings);
-      statuses.push(status);
-      if (status !== 429) reachedBefore = calls.length;
-    }
-    expect(statuses.filter((status) => status === 429)).toHaveLength(7);
-    expect(calls.length).toBe(reachedBefore);
-  });
-
-  it("does not lock out a user whose auth token CometChat confirms", async ({ expect }) => {
-    await withinOneMinute();
-    const from = { "cf-connecting-ip": "2001:db8:0:c5::1" };
+  itWithinAMinute("does not lock out a user whose auth token CometChat confirms", async ({ expect }) => {
+    const from = address();
     const session = await chatSession({ app: "chat-rated-ip" });
     await session.register({ fcmToken: uniqueToken() });
     const unknown = () => call("GET", "/v2/tokens", { headers: { appId: session.app, authToken: "x_1", ...from } });
@@ -321,23 +318,24 @@ describe("the limit of unknown auth tokens", () => {
     expect(await pushTokens(session.app, session.uid)).toEqual([]);
   });
 
-  it("does not count a back end with an API key, which asks for many users from one address", async ({ expect }) => {
-    await withinOneMinute();
-    const path = "/v3/notifications/push/v1/tokens";
-    const headers = { "cf-connecting-ip": "2001:db8:0:c3::1" };
-    for (let i = 0; i < 8; i += 1) {
-      const { authToken } = await chatSession({ app: "chat-rated" });
-      const reply = await serverCall("GET", path, { headers: { ...headers, authToken } }, "chat-rated");
-      expect(reply.status).toBe(200);
-    }
-    const unknown = { ...headers, apikey: "wrong", authToken: crypto.randomUUID() };
-    expect((await serverCall("GET", path, { headers: unknown }, "chat-rated")).status).toBe(401);
-    expect(await cometchat.count({ authToken: unknown.authToken })).toBe(0);
-  });
+  itWithinAMinute(
+    "does not count a back end with an API key, which asks for many users from one address",
+    async ({ expect }) => {
+      const path = "/v3/notifications/push/v1/tokens";
+      const headers = address();
+      for (let i = 0; i < 8; i += 1) {
+        const { authToken } = await chatSession({ app: "chat-rated" });
+        const reply = await serverCall("GET", path, { headers: { ...headers, authToken } }, "chat-rated");
+        expect(reply.status).toBe(200);
+      }
+      const unknown = { ...headers, apikey: "wrong", authToken: crypto.randomUUID() };
+      expect((await serverCall("GET", path, { headers: unknown }, "chat-rated")).status).toBe(401);
+      expect(await cometchat.count({ authToken: unknown.authToken })).toBe(0);
+    },
+  );
 
-  it("does not count calls with an auth token that CometChat served lately", async ({ expect }) => {
-    await withinOneMinute();
-    const headers = { "cf-connecting-ip": "2001:db8:0:c2::1" };
+  itWithinAMinute("does not count calls with an auth token that CometChat served lately", async ({ expect }) => {
+    const headers = address();
     const session = await chatSession({ app: "chat-rated" });
     for (let i = 0; i < 8; i += 1) {
       expect((await session.call("GET", "/v3.0/users", { headers })).status).toBe(200);

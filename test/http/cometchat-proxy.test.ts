@@ -7,12 +7,21 @@ import { mirror } from "../../src/cometchat/mirror.ts";
 import { type CometChatApp, loadConfig } from "../../src/config/apps.ts";
 import { sha256 } from "../../src/durable/names.ts";
 import type { AppEnv } from "../../src/http/context.ts";
-import { REPLY_BODY_TIMEOUT_MS } from "../../src/limits.ts";
+import { PROXY_TIMEOUT_MS, REPLY_BODY_TIMEOUT_MS, UPLOAD_TIMEOUT_MS } from "../../src/limits.ts";
 import { API_KEYS } from "../support/apps.ts";
 import { call, login, serverCall, TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
 import { chatSession, cometchat, heldElsewhere, pushTokens, verifications } from "../support/cometchat.ts";
 import type { Fault, Match } from "../support/fake-cometchat.ts";
-import { callWith, failBefore, first, on, platformErrors, userObject, withFault } from "../support/faults.ts";
+import {
+  callWith,
+  failBefore,
+  first,
+  on,
+  outlasting,
+  platformErrors,
+  userObject,
+  withFault,
+} from "../support/faults.ts";
 
 const DEAD = { status: 401, body: { error: { code: "AUTH_ERR_AUTH_TOKEN_NOT_FOUND" } } };
 const TROUBLE = { status: 503, body: { error: { code: "ERR_OPERATION_FAILED", details: {} } } };
@@ -146,11 +155,13 @@ describe("a reply that is read here and does not come whole", () => {
 
   it("because it stalls is our trouble too, after a while", async ({ expect }) => {
     const session = await chatSession();
-    await answer(session, { status: 200, chunks: ['{"data":', "{}}"], chunkDelayMs: 20_000 });
-    const startedAt = Date.now();
-    const replies = await Promise.all(CALLS.map(([method, path]) => session.call(method, path)));
-    for (const reply of replies) expect(reply).toMatchObject(TROUBLE);
-    expect(Date.now() - startedAt).toBeLessThan(REPLY_BODY_TIMEOUT_MS + 2_000);
+    await answer(session, { status: 200, chunks: ['{"data":', "{}}"], isHeld: true });
+    const { outcome, waits } = await outlasting(REPLY_BODY_TIMEOUT_MS, () =>
+      Promise.all(CALLS.map(([method, path]) => session.call(method, path))),
+    );
+    for (const reply of outcome) expect(reply).toMatchObject(TROUBLE);
+    expect(waits).toBe(CALLS.length);
+    await cometchat.heal({ authToken: session.authToken });
   });
 
   it("does not keep a logout from trying again to end the session", async ({ expect }) => {
@@ -222,41 +233,41 @@ describe("a call that is not ours", () => {
 
   it("may take as long as it takes to send a file, and no other so long", async ({ expect }) => {
     const session = await chatSession();
-    const { setTimeout } = globalThis;
-    // Time for timers is a hundredth of what it is: 300 ms for what is small, 6 s for a file.
-    const spy = vi
-      .spyOn(globalThis, "setTimeout")
-      .mockImplementation(((callback: () => void, ms = 0) => setTimeout(callback, ms / 100)) as typeof setTimeout);
-    onTestFinished(() => spy.mockRestore());
-    await answer(session, { delayMs: 10_000 });
-    const small = [
+    await answer(session, { isHeld: true });
+    const small = () => [
       session.call("POST", "/v3.0/messages", { body: { text: "hello" } }),
       session.call("GET", "/v3.0/users"),
     ];
-    for (const reply of await Promise.all(small)) expect(reply).toMatchObject(TROUBLE);
-    await cometchat.heal({ authToken: session.authToken });
-    await answer(session, { delayMs: 1_000 });
-    const files = [
+    const files = () => [
       session.call("POST", "/v3.0/messages", { body: "m".repeat(100_000) }),
       session.call("POST", "/v3.0/messages", { body: new Blob(["m"]).stream().pipeThrough(new TransformStream()) }),
     ];
-    for (const reply of await Promise.all(files)) expect(reply.status).toBe(200);
+    for (const [ms, calls] of [
+      [PROXY_TIMEOUT_MS, small],
+      [UPLOAD_TIMEOUT_MS, files],
+    ] as const) {
+      const { outcome, waits } = await outlasting(ms, () => Promise.all(calls()));
+      for (const reply of outcome) expect(reply).toMatchObject(TROUBLE);
+      expect(waits).toBe(2);
+    }
+    await cometchat.heal({ authToken: session.authToken });
+    for (const reply of await Promise.all(files())) expect(reply.status).toBe(200);
   });
 
   it("comes back piece by piece", async ({ expect }) => {
     const session = await chatSession();
-    await answer(session, { status: 200, chunks: ['{"data":', "[1]", "}"], chunkDelayMs: 400 });
+    await answer(session, { status: 200, chunks: ['{"data":', "[1]", "}"], isHeld: true });
     const response = await exports.default.fetch("https://push-notification-us.registry.test/v3.0/messages", {
       headers: { appId: "chat", authToken: session.authToken },
     });
-    const times: number[] = [];
-    let text = "";
+    const texts: string[] = [];
     for await (const chunk of response.body ?? []) {
-      times.push(Date.now());
-      text += new TextDecoder().decode(chunk);
+      texts.push(new TextDecoder().decode(chunk));
+      // Only what has come here lets the rest go.
+      if (texts.length === 1) await cometchat.heal({ authToken: session.authToken });
     }
-    expect(text).toBe('{"data":[1]}');
-    expect((times.at(-1) ?? 0) - (times[0] ?? 0)).toBeGreaterThan(500);
+    expect(texts[0]).toBe('{"data":');
+    expect(texts.join("")).toBe('{"data":[1]}');
   });
 
   it("is told CometChat's own errors, word for word, with our CORS headers and none of its", async ({ expect }) => {
@@ -383,7 +394,7 @@ describe("extensions", () => {
 describe("push tokens kept at both", () => {
   async function mirrored(session: TestSession, times: number): Promise<void> {
     const match = { host: "push-notification-us", authToken: session.authToken };
-    for (let i = 0; i < 40 && (await cometchat.count(match)) < times; i += 1) await scheduler.wait(50);
+    while ((await cometchat.count(match)) < times) await scheduler.wait(10);
   }
 
   it("are registered and deleted here and there", async ({ expect }) => {
@@ -407,11 +418,11 @@ describe("push tokens kept at both", () => {
     const body = { platform: "fcm_web", providerId: "default", fcmToken: token };
     expect(await session.call("POST", path, { body })).toMatchObject({ status: 200 });
     const match = { host: "chat-both.apiclient-us", path, authToken: session.authToken };
-    for (let i = 0; i < 40 && (await cometchat.count(match)) < 1; i += 1) await scheduler.wait(50);
+    await expect.poll(() => cometchat.count(match)).toBe(1);
     expect(await cometchat.pushTokens("chat-both", session.authToken)).toEqual(body);
     expect(await pushTokens("chat-both", session.uid)).toEqual([token]);
     expect(await session.call("DELETE", path)).toMatchObject({ status: 200 });
-    for (let i = 0; i < 40 && (await cometchat.count(match)) < 2; i += 1) await scheduler.wait(50);
+    await expect.poll(() => cometchat.count(match)).toBe(2);
     expect(await cometchat.pushTokens("chat-both", session.authToken)).toEqual({});
   });
 
@@ -441,7 +452,7 @@ describe("push tokens kept at both", () => {
     await session.call("POST", path, { body: { platform: "fcm_web", fcmToken: token } });
     const { authToken } = session;
     expect((await serverCall("DELETE", path, { body: { authToken } }, "chat-both")).status).toBe(200);
-    for (let i = 0; i < 40 && (await cometchat.count({ ...match, path })) < 2; i += 1) await scheduler.wait(50);
+    await expect.poll(() => cometchat.count({ ...match, path })).toBe(2);
     expect(await cometchat.pushTokens("chat-both", authToken)).toEqual({});
     const [, copy] = await cometchat.received({ ...match, path });
     expect(copy?.headers.apikey).toBeUndefined();
@@ -471,10 +482,10 @@ describe("push tokens kept at both", () => {
       const init = { method: "POST", headers: { appId: "chat-both", authToken }, body: "{}" };
       expect((await served.request(`https://registry.test${path}`, init, env)).status).toBe(200);
     }
-    const sent = () => cometchat.received({ authToken });
-    for (let i = 0; i < 40 && (await sent()).length === 0; i += 1) await scheduler.wait(50);
-    await scheduler.wait(200);
-    expect((await sent()).map(({ path }) => path)).toEqual(["/v2/tokens"]);
+    // The last one: a session's are sent one after the other.
+    const sent = async () => (await cometchat.received({ authToken })).map(({ path }) => path);
+    await expect.poll(sent).toContain("/v2/tokens");
+    expect(await sent()).toEqual(["/v2/tokens"]);
   });
 
   it("are not sent on when we refuse them", async ({ expect }) => {
@@ -489,11 +500,13 @@ describe("logout", () => {
   it("ends the session here before CometChat is asked", async ({ expect }) => {
     const session = await chatSession();
     await session.register({ fcmToken: uniqueToken() });
-    await answer(session, { method: "DELETE", delayMs: 1_500 });
+    const asked = { method: "DELETE", authToken: session.authToken };
+    await cometchat.fail({ ...asked, isHeld: true });
     const logout = session.logout();
-    while ((await cometchat.count({ method: "DELETE", authToken: session.authToken })) === 0) await scheduler.wait(20);
+    await expect.poll(() => cometchat.count(asked)).toBe(1);
     expect(await pushTokens("chat", session.uid)).toEqual([]);
     expect(await cometchat.isAlive("chat", session.authToken)).toBe(true);
+    await cometchat.heal(asked);
     expect(await logout).toMatchObject({ status: 200, body: { data: { success: true } } });
     expect(await cometchat.isAlive("chat", session.authToken)).toBe(false);
   });
@@ -546,8 +559,7 @@ describe("logout", () => {
     await answer(session, { method: "DELETE", status: 502, times: 1 });
     await session.logout();
     expect(await session.call("PUT", "/v3.0/me", { body: {} })).toMatchObject(DEAD);
-    for (let i = 0; i < 40 && (await cometchat.isAlive("chat", session.authToken)); i += 1) await scheduler.wait(50);
-    expect(await cometchat.isAlive("chat", session.authToken)).toBe(false);
+    await expect.poll(() => cometchat.isAlive("chat", session.authToken)).toBe(false);
   });
 
   it("lets users log in while our own objects do not answer", async ({ expect }) => {

@@ -1,10 +1,11 @@
 // What the export says of the directory, which holds a copy of what senders see of a user.
 import { env } from "cloudflare:workers";
 import { it } from "vitest";
+import { LOOKUP_TIMEOUT_MS } from "../../src/limits.ts";
 import { API_KEYS } from "../support/apps.ts";
 import { login, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
 import { faultyFor, serverCallWith, show } from "../support/directory.ts";
-import { silent, userObject } from "../support/faults.ts";
+import { outlasting, silent, userObject } from "../support/faults.ts";
 
 const exportOf = (uid: string) => serverCall("GET", `/v3/users/${uid}/export`);
 
@@ -40,5 +41,6 @@ it("the export is a 503 where the directory does not answer: it would not be all
   const { namespace } = faultyFor(env.DIRECTORY, () => true, silent);
   const headers = { apikey: API_KEYS.fullAccess };
   const path = `/v3/users/${session.uid}/export`;
-  expect((await serverCallWith({ DIRECTORY: namespace }, "GET", path, { headers })).status).toBe(503);
+  const read = () => serverCallWith({ DIRECTORY: namespace }, "GET", path, { headers });
+  expect(await outlasting(LOOKUP_TIMEOUT_MS, read)).toMatchObject({ outcome: { status: 503 }, waits: 1 });
 });

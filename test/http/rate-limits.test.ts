@@ -1,26 +1,13 @@
 // Rate limits, on the simulator's bindings: five calls a minute in the apps `rated` and `rated-key`.
 import { env } from "cloudflare:workers";
-import { beforeEach, describe, it } from "vitest";
+import { describe, it } from "vitest";
 import { createApp } from "../../src/app.ts";
 import { API_KEYS } from "../support/apps.ts";
 import { call, login, type Reply, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
+import { address, itWithinAMinute } from "../support/rate-limits.ts";
 
 const LIMIT = 5;
 const LIMITED = { status: 429, body: { error: { code: "ERR_TOO_MANY_REQUESTS", details: {} } } };
-
-/** The simulator's periods begin with the minute of the clock: no test runs across two of them. */
-beforeEach(async () => {
-  const left = 60_000 - (Date.now() % 60_000);
-  if (left < 5_000) await scheduler.wait(left);
-});
-
-let addresses = 0;
-
-/** An address that no other test uses. */
-function address(): { "cf-connecting-ip": string } {
-  addresses += 1;
-  return { "cf-connecting-ip": `2001:db8:0:${addresses}::1` };
-}
 
 async function times(n: number, one: () => Promise<Reply>): Promise<Reply[]> {
   const replies: Reply[] = [];
@@ -31,18 +18,21 @@ async function times(n: number, one: () => Promise<Reply>): Promise<Reply[]> {
 const statuses = (replies: Reply[]) => replies.map(({ status }) => status);
 
 describe("the limit by address", () => {
-  it("counts before the auth token is looked at, and answers 429 that a page can read", async ({ expect }) => {
-    const headers = { appId: "rated", authToken: "a.forged.token", ...address() };
-    const replies = await times(LIMIT + 1, () => call("GET", "/v2/tokens", { headers }));
-    expect(statuses(replies)).toEqual([401, 401, 401, 401, 401, 429]);
-    const last = replies.at(-1);
-    expect(last).toMatchObject(LIMITED);
-    expect(Number(last?.headers.get("retry-after"))).toBe(60);
-    expect(last?.headers.get("access-control-allow-origin")).toBe("*");
-    expect(last?.headers.get("access-control-expose-headers")).toContain("Retry-After");
-  });
+  itWithinAMinute(
+    "counts before the auth token is looked at, and answers 429 that a page can read",
+    async ({ expect }) => {
+      const headers = { appId: "rated", authToken: "a.forged.token", ...address() };
+      const replies = await times(LIMIT + 1, () => call("GET", "/v2/tokens", { headers }));
+      expect(statuses(replies)).toEqual([401, 401, 401, 401, 401, 429]);
+      const last = replies.at(-1);
+      expect(last).toMatchObject(LIMITED);
+      expect(Number(last?.headers.get("retry-after"))).toBe(60);
+      expect(last?.headers.get("access-control-allow-origin")).toBe("*");
+      expect(last?.headers.get("access-control-expose-headers")).toContain("Retry-After");
+    },
+  );
 
-  it("is one for each address and each app", async ({ expect }) => {
+  itWithinAMinute("is one for each address and each app", async ({ expect }) => {
     const mine = address();
     const from = (appId: string, headers: object) =>
       call("GET", "/v2/tokens", { headers: { appId, authToken: "forged", ...headers } });
@@ -52,7 +42,7 @@ describe("the limit by address", () => {
     expect((await from("rated-key", mine)).status).toBe(401);
   });
 
-  it("counts a guessed API key, and never a right one", async ({ expect }) => {
+  itWithinAMinute("counts a guessed API key, and never a right one", async ({ expect }) => {
     const mine = address();
     const ask = (apikey: string) =>
       call("GET", `/v3/users/${uniqueUid()}/push_tokens`, { headers: { appId: "rated", apikey, ...mine } });
@@ -61,7 +51,7 @@ describe("the limit by address", () => {
     expect((await ask(API_KEYS.sender)).status).toBe(200);
   });
 
-  it("counts unregister tickets", async ({ expect }) => {
+  itWithinAMinute("counts unregister tickets", async ({ expect }) => {
     const session = await login(uniqueUid(), { app: "rated" });
     const { body } = await session.register({ fcmToken: uniqueToken() });
     const headers = address();
@@ -71,7 +61,7 @@ describe("the limit by address", () => {
     expect(statuses(replies)).toEqual([200, 200, 200, 200, 200, 429]);
   });
 
-  it("does not count where the platform names no address", async ({ expect }) => {
+  itWithinAMinute("does not count where the platform names no address", async ({ expect }) => {
     const headers = { appId: "rated", authToken: "forged" };
     const replies = await times(LIMIT + 1, () => call("GET", "/v2/tokens", { headers }));
     expect(new Set(statuses(replies))).toEqual(new Set([401]));
@@ -79,21 +69,22 @@ describe("the limit by address", () => {
 });
 
 describe("the limit by session", () => {
-  it("stops one session wherever it calls from, changes nothing, and leaves the user's others alone", async ({
-    expect,
-  }) => {
-    const session = await login(uniqueUid(), { app: "rated" });
-    const other = await login(session.uid, { app: "rated" });
-    const token = uniqueToken();
-    const registered = await times(LIMIT, () =>
-      session.call("POST", "/v2/tokens", { body: { fcmToken: token }, headers: address() }),
-    );
-    expect(statuses(registered)).toEqual([200, 200, 200, 200, 200]);
-    expect(await session.call("DELETE", "/v2/tokens", { headers: address() })).toMatchObject(LIMITED);
-    expect(await other.tokens()).toEqual([token]);
-  });
+  itWithinAMinute(
+    "stops one session wherever it calls from, changes nothing, and leaves the user's others alone",
+    async ({ expect }) => {
+      const session = await login(uniqueUid(), { app: "rated" });
+      const other = await login(session.uid, { app: "rated" });
+      const token = uniqueToken();
+      const registered = await times(LIMIT, () =>
+        session.call("POST", "/v2/tokens", { body: { fcmToken: token }, headers: address() }),
+      );
+      expect(statuses(registered)).toEqual([200, 200, 200, 200, 200]);
+      expect(await session.call("DELETE", "/v2/tokens", { headers: address() })).toMatchObject(LIMITED);
+      expect(await other.tokens()).toEqual([token]);
+    },
+  );
 
-  it("counts for the session in the auth token, so that nobody else can use it up", async ({ expect }) => {
+  itWithinAMinute("counts for the session in the auth token, so that nobody else can use it up", async ({ expect }) => {
     const session = await login(uniqueUid(), { app: "rated" });
     const forged = `${session.authToken.slice(0, -4)}AAAA`;
     for (let i = 0; i <= LIMIT; i += 1) {
@@ -104,7 +95,7 @@ describe("the limit by session", () => {
 });
 
 describe("the limit by API key", () => {
-  it("stops one key, and no other", async ({ expect }) => {
+  itWithinAMinute("stops one key, and no other", async ({ expect }) => {
     const ask = (apikey: string) =>
       serverCall("GET", `/v3/users/${uniqueUid()}/push_tokens`, { headers: { apikey } }, "rated-key");
     const replies = await times(LIMIT + 1, () => ask(API_KEYS.sender));

@@ -33,12 +33,13 @@ export interface Fault extends Match {
   times?: number;
   /** Waits before it does anything. */
   delayMs?: number;
+  /** Waits until {@link FakeCometChat.heal}: before it does anything, or behind the first of `chunks`. */
+  isHeld?: boolean;
   /** Answers this instead of its own reply. */
   status?: number;
-  /** As it stands, or as JSON; several chunks are sent `chunkDelayMs` apart. */
+  /** As it stands, or as JSON. */
   body?: string | object;
   chunks?: string[];
-  chunkDelayMs?: number;
   /** Added to the reply. */
   headers?: Record<string, string>;
   /** Answers after the request took effect, with `status` and `body`. */
@@ -91,6 +92,7 @@ export class FakeCometChat {
   readonly #usersPerPage: number;
   readonly #logins = new Map<string, Login>();
   #faults: Fault[] = [];
+  readonly #healed = new Map<Fault, PromiseWithResolvers<void>>();
   #issued = 0;
 
   constructor({ apps, domain = "cometchat.io", usersPerPage = 1000 }: FakeCometChatOptions) {
@@ -135,18 +137,20 @@ export class FakeCometChat {
   }
 
   fail(fault: Fault): void {
-    this.#faults.push({ ...fault });
+    const added = { ...fault };
+    this.#faults.push(added);
+    if (fault.isHeld) this.#healed.set(added, Promise.withResolvers());
   }
 
   /** Ends all faults that name exactly these. */
   heal(match: Match = {}): void {
-    this.#faults = this.#faults.filter(
-      (fault) =>
-        fault.host !== match.host ||
-        fault.authToken !== match.authToken ||
-        fault.path !== match.path ||
-        fault.method !== match.method,
-    );
+    const isEnded = (fault: Fault) =>
+      fault.host === match.host &&
+      fault.authToken === match.authToken &&
+      fault.path === match.path &&
+      fault.method === match.method;
+    for (const fault of this.#faults.filter(isEnded)) this.#healed.get(fault)?.resolve();
+    this.#faults = this.#faults.filter((fault) => !isEnded(fault));
   }
 
   received(match: Match = {}): ReceivedRequest[] {
@@ -178,10 +182,13 @@ export class FakeCometChat {
     this.requests.push(received);
     const fault = this.#faultOf(received);
     if (fault?.delayMs !== undefined) await sleep(fault.delayMs);
+    const healed = fault && this.#healed.get(fault)?.promise;
     if (fault !== undefined && isReply(fault)) {
       if (fault.afterEffect === true) this.#answer(received);
-      return withCors(received, toResponse(fault));
+      if (fault.chunks === undefined) await healed;
+      return withCors(received, toResponse(fault, healed));
     }
+    await healed;
     const { status, body } = this.#answer(received);
     const response = Response.json(body, { status, headers: fault?.headers ?? {} });
     response.headers.set("x-rate-limit", "700");
@@ -340,9 +347,12 @@ function isReply(fault: Fault): boolean {
   return fault.status !== undefined || fault.body !== undefined || fault.chunks !== undefined;
 }
 
-function toResponse({ status = 200, body = "", chunks, chunkDelayMs = 0, headers = {} }: Fault): Response {
+function toResponse(
+  { status = 200, body = "", chunks, headers = {} }: Fault,
+  healed: Promise<void> | undefined,
+): Response {
   const text = typeof body === "string" ? body : JSON.stringify(body);
-  const content = chunks === undefined ? text : inChunks(chunks, chunkDelayMs);
+  const content = chunks === undefined ? text : inChunks(chunks, healed);
   const hasBody = status !== 204 && status !== 304;
   return new Response(hasBody ? content : null, {
     status,
@@ -350,14 +360,14 @@ function toResponse({ status = 200, body = "", chunks, chunkDelayMs = 0, headers
   });
 }
 
-function inChunks(chunks: readonly string[], delayMs: number): ReadableStream<Uint8Array> {
+function inChunks(chunks: readonly string[], healed: Promise<void> | undefined): ReadableStream<Uint8Array> {
   const rest = chunks.entries();
   return new ReadableStream({
     async pull(controller) {
       const next = rest.next();
       if (next.done) return controller.close();
       const [i, chunk] = next.value;
-      if (i > 0) await sleep(delayMs);
+      if (i > 0) await healed;
       controller.enqueue(new TextEncoder().encode(chunk));
     },
   });

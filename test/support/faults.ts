@@ -3,6 +3,7 @@
 
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { vi } from "vitest";
 import { createApp } from "../../src/app.ts";
 import type { Reply, TestSession } from "./client.ts";
 import { userObject } from "./objects.ts";
@@ -81,6 +82,27 @@ export function holdBack({ after = false } = {}): { fault: Fault; reached: () =>
 
 /** No answer at all. */
 export const silent: Fault = () => new Promise(() => undefined);
+
+/**
+ * What comes of `work`, where somebody waits `ms` for an answer that does not come, and how many did. Timers of that length go off
+ * at once, and the clock stands still; so nothing in `work` may wait as long for what does come.
+ */
+export async function outlasting<T>(ms: number, work: () => Promise<T>): Promise<{ outcome: T; waits: number }> {
+  const { setTimeout } = globalThis;
+  const [now, isFaked] = [Date.now(), vi.isFakeTimers()];
+  let waits = 0;
+  const hurried = vi.spyOn(globalThis, "setTimeout").mockImplementation(((callback: () => void, delay = 0) => {
+    if (delay === ms) waits += 1;
+    return setTimeout(callback, delay === ms ? 0 : delay);
+  }) as typeof setTimeout);
+  if (!isFaked) vi.useFakeTimers({ toFake: ["Date"], now });
+  try {
+    return { outcome: await work(), waits };
+  } finally {
+    hurried.mockRestore();
+    if (!isFaked) vi.useRealTimers();
+  }
+}
 
 export interface FaultyNamespace<N> {
   namespace: N;

@@ -1,6 +1,7 @@
 // The objects behind the Worker, and what stands in them.
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
+import { onTestFinished, vi } from "vitest";
 import { type App, ConfigError, loadConfig } from "../../src/config/apps.ts";
 import type { Kind } from "../../src/domain/kinds.ts";
 import type { PushToken, Rules } from "../../src/domain/registration.ts";
@@ -13,6 +14,7 @@ import {
   userTokensName,
 } from "../../src/durable/names.ts";
 import { entryOn } from "../../src/durable/snapshots.ts";
+import { UserTokens } from "../../src/index.ts";
 import { MINUTE_MS } from "../../src/limits.ts";
 
 /** The object of a user. */
@@ -72,6 +74,22 @@ export function alarmOf(object: DurableObjectStub): Promise<number | null> {
     }
     return at;
   });
+}
+
+type CallOfUser = "register" | "remove" | "unregister" | "endSession" | "endAllSessions" | "erase";
+
+/**
+ * Waits, once it is called, until one of these calls has come to a user's object since, and has run to where it waits itself.
+ * Objects of a test file share the isolate and so the prototype.
+ */
+export function arrivalOf(...methods: CallOfUser[]): () => Promise<void> {
+  const spies = methods.map((method) => vi.spyOn(UserTokens.prototype, method));
+  onTestFinished(() => spies.forEach((spy) => void spy.mockRestore()));
+  const came = () => spies.reduce((sum, { mock }) => sum + mock.calls.length, 0);
+  const before = came();
+  return async () => {
+    while (came() === before) await scheduler.wait(2);
+  };
 }
 
 /** A push token as the Worker passes it on. */

@@ -17,6 +17,7 @@ import {
   platformErrors,
   userObject,
 } from "../support/faults.ts";
+import { arrivalOf } from "../support/objects.ts";
 
 /** Users on record as owners of an FCM token, as hashes. */
 async function ownersOnRecord(token: string): Promise<string[]> {
@@ -212,7 +213,7 @@ describe("a forget that is overtaken", () => {
     await reached();
     await alice.register({ fcmToken: token });
     open();
-    await vi.waitFor(() => expect(forgotten).toBe(true));
+    await expect.poll(() => forgotten).toBe(true);
     expect(await ownersOnRecord(token)).toEqual([await userHash("test", alice.uid)]);
     // Were the entry gone, the rival would get the token and Alice would keep it.
     await rival.register({ fcmToken: token });
@@ -244,7 +245,7 @@ describe("a forget that is overtaken", () => {
     await oldest.register({ fcmToken: token });
     open();
     // Its own, and those of the three that gave way to its return.
-    await vi.waitFor(() => expect(forgotten).toBe(4));
+    await expect.poll(() => forgotten).toBe(4);
     expect(await slotsOf(token)).toEqual([oldest.id]);
     expect(await ownersOnRecord(token)).toEqual([await userHash("test", oldest.uid)]);
     const rival = await login();
@@ -284,9 +285,11 @@ describe("a session that is ended while its registration is under way", () => {
     const { calls } = await breakOwnersFor("test", bob.uid, on("claim", fault));
     const registrations = [bob.register({ fcmToken: token })];
     await reached();
+    const [waiting, end] = [arrivalOf("register"), arrivalOf("endSession")];
     registrations.push(bob.register({ fcmToken: second }));
+    await waiting();
     const ending = serverCall("DELETE", `/v3/users/${bob.uid}/sessions/${bob.id}`);
-    await scheduler.wait(50);
+    await end();
     open();
     const replies = await Promise.all(registrations);
     expect(replies.map(({ body }) => body.error?.code)).toEqual([
@@ -296,8 +299,8 @@ describe("a session that is ended while its registration is under way", () => {
     expect((await ending).status).toBe(200);
     expect([await slotsOf(token), await slotsOf(second)]).toEqual([[], []]);
     expect(await alice.tokens()).toEqual([]);
-    await vi.waitFor(() => expect(calls).toEqual(["claim", "forget"]));
-    await vi.waitFor(async () => expect(await ownersOnRecord(token)).toEqual([]));
+    await expect.poll(() => calls).toEqual(["claim", "forget"]);
+    await expect.poll(() => ownersOnRecord(token)).toEqual([]);
   });
 });
 

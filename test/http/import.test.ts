@@ -7,7 +7,7 @@ import { login, serverCall, uniqueToken, uniqueUid } from "../support/client.ts"
 import { chatSession } from "../support/cometchat.ts";
 import { breakOwnersFor, breakUsersFor, failBefore, holdBack, on, platformErrors } from "../support/faults.ts";
 import { metered } from "../support/meter.ts";
-import { ownerObject, tablesOf, userObject } from "../support/objects.ts";
+import { arrivalOf, ownerObject, tablesOf, userObject } from "../support/objects.ts";
 
 type Item = Record<string, unknown>;
 
@@ -480,8 +480,9 @@ describe("while an import waits for an owner object", () => {
     for (const end of ends) {
       const [uid, token] = [uniqueUid(), uniqueToken()];
       const { open, importing } = await underWay(uid, token);
+      const arrival = arrivalOf("endSession", "endAllSessions", "erase");
       const ending = end(uid, token);
-      await scheduler.wait(20);
+      await arrival();
       open();
       expect((await ending).status).toBe(200);
       expect(["ended", "erased"]).toContain((await importing)[0]);
@@ -493,8 +494,9 @@ describe("while an import waits for an owner object", () => {
     const session = await login();
     const token = uniqueToken();
     const { open, importing } = await underWay(session.uid, token);
+    const arrival = arrivalOf("remove");
     const removal = session.delete({ all: true });
-    await scheduler.wait(20);
+    await arrival();
     open();
     expect((await removal).status).toBe(200);
     expect(await importing).toEqual(["newer_here"]);

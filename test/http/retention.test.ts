@@ -86,7 +86,7 @@ describe("retention", () => {
     expect(body.data.changes.at(-1)).toMatchObject({ change: "expired", session: session.id });
     const hash = await tokenHash("fcm", token);
     const owners = env.TOKEN_OWNERS.getByName(tokenOwnersName("test", hash));
-    await vi.waitFor(async () => expect(await owners.owners(hash)).toEqual([]));
+    await expect.poll(() => owners.owners(hash)).toEqual([]);
 
     setClock(start + 302 * DAY_MS);
     await runAlarm(session);

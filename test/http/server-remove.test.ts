@@ -1,10 +1,11 @@
 // A back end removes one registration of a user.
 import { env } from "cloudflare:workers";
-import { describe, it, vi } from "vitest";
+import { describe, it } from "vitest";
 import { tokenHash, tokenOwnersName } from "../../src/durable/names.ts";
 import { API_KEYS } from "../support/apps.ts";
 import { call, login, serverCall, uniqueToken, uniqueUid } from "../support/client.ts";
 import { holdBack, userObject, withFault } from "../support/faults.ts";
+import { arrivalOf } from "../support/objects.ts";
 import { configure } from "../support/settings.ts";
 
 const path = (uid: string) => `/v3/users/${encodeURIComponent(uid)}/push_tokens/remove`;
@@ -27,7 +28,7 @@ describe("POST /v3/users/{uid}/push_tokens/remove", () => {
     expect(body.data.changes.at(-1)).toMatchObject({ change: "removed", session: tablet.id });
     const hash = await tokenHash("fcm", c);
     const owners = env.TOKEN_OWNERS.getByName(tokenOwnersName("test", hash));
-    await vi.waitFor(async () => expect(await owners.owners(hash)).toEqual([]));
+    await expect.poll(() => owners.owners(hash)).toEqual([]);
     expect((await tablet.register({ fcmToken: c })).status).toBe(200);
     expect(await tablet.tokens()).toContain(c);
   });
@@ -59,8 +60,9 @@ describe("POST /v3/users/{uid}/push_tokens/remove", () => {
     await configure(user, { ...env, TOKEN_OWNERS: owner.namespace } as Env);
     const registering = phone.register({ fcmToken: token });
     await gate.reached();
+    const arrival = arrivalOf("unregister");
     const removing = user.unregister({ session: null, slots: [{ kind: "fcm", hash }] });
-    await scheduler.wait(0);
+    await arrival();
     gate.open();
     await Promise.all([registering, removing]);
     expect(await phone.tokens()).toEqual([]);

@@ -5,7 +5,7 @@ import { tokenHash } from "../../src/durable/names.ts";
 import { DEAD, forge, outcome } from "../support/auth-tokens.ts";
 import { login, type TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
 import { breakOwnersFor, on } from "../support/faults.ts";
-import { ownerObject, userObject } from "../support/objects.ts";
+import { arrivalOf, ownerObject, userObject } from "../support/objects.ts";
 
 const SETTINGS = {
   REGION: "us",
@@ -153,8 +153,9 @@ describe("promise 2: a logged-out session stays out", () => {
     );
     const registration = session.register({ fcmToken: token });
     while (!claim.begun) await scheduler.wait(5);
+    const arrival = arrivalOf("endSession");
     const logout = session.logout();
-    await scheduler.wait(50);
+    await arrival();
     expect(outcome(await session.call("GET", "/v2/tokens"))).toEqual(DEAD);
     claim.goOn = true;
     expect(outcome(await registration)).toEqual(DEAD);

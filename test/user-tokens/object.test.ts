@@ -65,7 +65,7 @@ describe("the limit of registrations", () => {
     expect(await held()).not.toContain("second");
     const { hash } = await pushToken(`${uid}-second`);
     const owners = await ownerObject("test", `${uid}-second`);
-    await vi.waitFor(async () => expect(await owners.owners(hash)).toEqual([]));
+    await expect.poll(() => owners.owners(hash)).toEqual([]);
 
     expect(await register("second", `${uid}-second`, `${uid}-second`)).toMatchObject({ ok: true });
     expect(await held()).toHaveLength(REGISTRATIONS_PER_USER_MAX);
@@ -102,7 +102,7 @@ describe("the limit of bytes", () => {
     expect((await object.export()).changes.at(-1)).toMatchObject({ change: "evicted", session: "1" });
     const { hash } = await pushToken(long(`${uid}-1-`));
     const owners = await ownerObject("test", long(`${uid}-1-`));
-    await vi.waitFor(async () => expect(await owners.owners(hash)).toEqual([]));
+    await expect.poll(() => owners.owners(hash)).toEqual([]);
 
     // Labels count too.
     const label = "l".repeat(100);

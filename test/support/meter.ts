@@ -9,14 +9,22 @@ export interface Metered {
   rowsWritten: number;
 }
 
+/**
+ * Waits until nothing more comes of what was done here. workerd looks for timers that are due when it has nothing else to do: the
+ * first wait ends after those that objects have set for at once, the second after all that came of these.
+ */
+async function settled(): Promise<void> {
+  for (let waits = 0; waits < 3; waits += 1) await scheduler.wait(2);
+}
+
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 
 /**
- * Counts what `work` costs, with what it leaves to `waitUntil` and that ends within `settleMs`; what came before has ended then,
- * too. Objects of a test file share the isolate and so the prototypes: nothing else may run beside it.
+ * Counts what `work` costs, with what it leaves to `waitUntil`. Objects of a test file share the isolate and so the prototypes:
+ * nothing else may run beside it.
  */
-export async function metered(work: () => Promise<unknown>, settleMs = 50): Promise<Metered> {
-  await scheduler.wait(settleMs);
+export async function metered(work: () => Promise<unknown>): Promise<Metered> {
+  await settled();
   const calls: string[] = [];
   const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
   let alarms = 0;
@@ -72,7 +80,7 @@ export async function metered(work: () => Promise<unknown>, settleMs = 50): Prom
   }
   try {
     await work();
-    await scheduler.wait(settleMs);
+    await settled();
   } finally {
     for (const undo of restore) undo();
   }

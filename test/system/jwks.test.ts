@@ -11,7 +11,9 @@ const { publicKey, privateKey } = await generateKeyPair("ES256");
 
 let internet: HttpServer;
 const requests: string[] = [];
-let delayMs = 200;
+/** When the issuer answers. */
+const soon = (answer: () => void) => void setTimeout(answer, 200);
+let whenAsked: (answer: () => void) => void = soon;
 /** Apps with key sets of their own, which no test shares. */
 const apps = Array.from({ length: 5 }, (_, n) => `app-${n}`);
 
@@ -21,7 +23,7 @@ beforeAll(async () => {
   const keySet = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: "key", alg: "ES256" }] });
   internet = createServer((request, response) => {
     requests.push(`${request.headers.host}${request.url}`);
-    setTimeout(() => response.setHeader("content-type", "application/json").end(keySet), delayMs);
+    whenAsked(() => response.setHeader("content-type", "application/json").end(keySet));
   });
   internet.listen(0, "127.0.0.1");
   await once(internet, "listening");
@@ -61,26 +63,28 @@ const asked = (appId: string) => requests.filter((each) => each === `keys.exampl
 
 describe("a key set on workerd", () => {
   it("is fetched once for 50 concurrent first requests", async ({ expect }) => {
-    const startedAt = Date.now();
     const statuses = await Promise.all(Array.from({ length: 50 }, () => list("app-0")));
     expect(statuses).toEqual(Array(50).fill(200));
-    expect(Date.now() - startedAt).toBeLessThan(4000);
     expect(await list("app-0")).toBe(200);
     expect(asked("app-0")).toBe(1);
   });
 
   it("reaches those who wait when the client of the first request is gone", async ({ expect }) => {
-    delayMs = 1000;
+    const held = Promise.withResolvers<void>();
+    whenAsked = (answer) => void held.promise.then(answer);
     const abort = new AbortController();
     const first = list("app-1", { signal: abort.signal }).catch((error: Error) => error.name);
     await expect.poll(() => asked("app-1")).toBe(1);
     const others = Array.from({ length: 20 }, () => list("app-1"));
+    // So that they have come, and that the server knows of the end: nothing tells when.
     await new Promise((resolve) => setTimeout(resolve, 300));
     abort.abort();
     expect(await first).toBe("AbortError");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    whenAsked = soon;
+    held.resolve();
     expect(await Promise.all(others)).toEqual(Array(20).fill(200));
     expect(asked("app-1")).toBe(1);
-    delayMs = 200;
   });
 
   it("is not asked for again by a flood of tokens with made-up keys", async ({ expect }) => {
@@ -92,15 +96,14 @@ describe("a key set on workerd", () => {
   });
 
   it("is given up after 5 s of silence by all who wait, and a repeat helps", async ({ expect }) => {
-    delayMs = 60_000;
+    whenAsked = () => undefined;
     const startedAt = Date.now();
     expect(await Promise.all(Array.from({ length: 20 }, () => list("app-4")))).toEqual(Array(20).fill(503));
     expect(Date.now() - startedAt).toBeGreaterThan(4500);
-    expect(Date.now() - startedAt).toBeLessThan(8000);
-    expect(asked("app-4")).toBe(1);
-    delayMs = 200;
-    await expect.poll(() => list("app-4"), { interval: 500, timeout: 10_000 }).toBe(200);
-    expect(asked("app-4")).toBe(2);
+    whenAsked = soon;
+    const before = asked("app-4");
+    await expect.poll(() => list("app-4"), { interval: 250 }).toBe(200);
+    expect(asked("app-4")).toBe(before + 1);
   });
 
   it("is not shared between apps, even where two apps ask at once", async ({ expect }) => {

@@ -95,16 +95,16 @@ class Watch {
   }
 }
 
-/** Tokens that the directory's files show for two users at one moment. */
-async function shownTwiceNow(): Promise<string[]> {
+/** What the files of these classes say at one moment. */
+async function now<T>(classes: readonly string[], read: (copy: string) => Promise<T>): Promise<T> {
   const copy = await mkdtemp(join(tmpdir(), "push-token-registry-races-"));
   process.kill(server.pid, "SIGSTOP");
   try {
-    await cp(join(server.data, "Directory"), join(copy, "Directory"), { recursive: true });
+    for (const name of classes) await cp(join(server.data, name), join(copy, name), { recursive: true });
   } finally {
     process.kill(server.pid, "SIGCONT");
   }
-  const found = await shownTwice(copy);
+  const found = await read(copy);
   await rm(copy, { recursive: true });
   return found;
 }
@@ -138,7 +138,7 @@ describe("users who fight for tokens", () => {
       const watch = new Watch();
       const watched = watch.during(uids, registrations);
       await sleep(Math.random() * 20);
-      expect(await shownTwiceNow()).toEqual([]);
+      expect(await now(["Directory"], shownTwice)).toEqual([]);
       await watched;
       expect(new Set(await registrations)).toEqual(new Set([200]));
       if (!isDisplacing) {
@@ -163,7 +163,8 @@ describe("users who fight for tokens", () => {
     }
     // Else no lookup came between two registrations of one token, and nothing was watched.
     expect(handovers).toBeGreaterThan(0);
-    await sleep(500);
+    const isAtRest = () => now(["Directory", "UserTokens"], (copy) => inStep(copy, { isAtRest: true }));
+    await expect.poll(isAtRest).toMatchObject({ behind: 0 });
     await server.stop();
     expect(await inStep(server.data, { isAtRest: true })).toEqual({ users: USERS, behind: 0, problems: [] });
   }, 300_000);

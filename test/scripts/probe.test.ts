@@ -70,20 +70,30 @@ describe("npm run probe", () => {
     }
   });
 
+  /** A way to the registry, until the end of the test: lookups are answered by `lookup`. Its address. */
+  async function throughWay(url: string, lookup: () => Promise<Response>, onImport = async () => {}): Promise<string> {
+    const way = await serveFetch(async (request) => {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/v3/push_tokens/lookup") return lookup();
+      const body = request.method === "GET" ? {} : { body: await request.text() };
+      const reply = await fetch(url + pathname, { method: request.method, headers: request.headers, ...body });
+      if (pathname === "/v3/push_tokens/import") await onImport();
+      return new Response(await reply.text(), { status: reply.status });
+    });
+    onTestFinished(() => way.stop());
+    return `http://${way.address}`;
+  }
+
+  const failed = async () => Response.json({ error: { code: "ERR" } }, { status: 503 });
+
   it("erases its users when most calls fail, and says so", async ({ expect }) => {
     const { values, users } = await startRegistry();
     let imported = 0;
-    const failing = await serveFetch(async (request) => {
-      const { pathname } = new URL(request.url);
-      if (pathname === "/v3/push_tokens/lookup") return Response.json({ error: { code: "ERR" } }, { status: 503 });
-      const body = request.method === "GET" ? {} : { body: await request.text() };
-      const reply = await fetch(values.url + pathname, { method: request.method, headers: request.headers, ...body });
-      if (pathname === "/v3/push_tokens/import") imported = await users();
-      return new Response(await reply.text(), { status: reply.status });
+    const url = await throughWay(values.url, failed, async () => {
+      imported = await users();
     });
-    onTestFinished(() => failing.stop());
     const { output } = silent();
-    const probed = probe({ ...values, url: `http://${failing.address}` }, SETTINGS, output, going());
+    const probed = probe({ ...values, url }, SETTINGS, output, going());
     await expect(probed).rejects.toThrow(
       "lookup of 1: most calls fail. The first: POST /v3/push_tokens/lookup was answered 503",
     );
@@ -93,7 +103,14 @@ describe("npm run probe", () => {
 
   it("erases its users after Ctrl-C", async ({ expect }) => {
     const { values, users } = await startRegistry();
-    const args = [values.url, "--app-id", values["app-id"], "--calls", "30", "--sizes", "1000"];
+    // It comes no further than to its first lookup.
+    const held = Promise.withResolvers<void>();
+    let lookups = 0;
+    const url = await throughWay(values.url, () => {
+      lookups += 1;
+      return held.promise.then(failed);
+    });
+    const args = [url, "--app-id", values["app-id"], "--calls", "5", "--sizes", "20"];
     const child = spawn(process.execPath, [join(PROJECT, "scripts/probe.ts"), ...args], {
       env: { ...process.env, REGISTRY_API_KEY: values["api-key"] },
     });
@@ -102,8 +119,10 @@ describe("npm run probe", () => {
       errors += chunk;
     });
     const ended = once(child, "close");
-    while ((await users()) === 0) await sleep(20);
+    while (lookups === 0) await sleep(20);
+    expect(await users()).toBeGreaterThan(0);
     child.kill("SIGINT");
+    held.resolve();
     expect((await ended)[0]).toBe(1);
     expect(errors).toContain("All users of the probe are erased.\nStopped.");
     expect(await users()).toBe(0);

@@ -75,6 +75,8 @@ class Device {
 
 async function device(host: string): Promise<Device> {
   const context = await browser.newContext();
+  // Nearly as long as a test may take: a slow machine is no fault.
+  context.setDefaultTimeout(50_000);
   onTestFinished(() => context.close());
   return new Device(context, host);
 }

@@ -123,6 +123,8 @@ export class Tab {
   }
 
   static async create(context: BrowserContext, origin: string): Promise<Tab> {
+    // Nearly as long as a test may take: a slow machine is no fault.
+    context.setDefaultTimeout(50_000);
     const tab = new Tab(origin, await context.newPage());
     await tab.#record(context);
     return tab;

@@ -73,6 +73,8 @@ export class ConsoleTab {
     path = "/console/",
   ): Promise<ConsoleTab> {
     const context = await browser.newContext(options);
+    // Nearly as long as a test may take: a slow machine is no fault.
+    context.setDefaultTimeout(50_000);
     const tab = new ConsoleTab(await context.newPage(), new URL(url).origin);
     await tab.page.goto(`${url}${path}`);
     // It asks first whether the reader may look by Cloudflare Access.

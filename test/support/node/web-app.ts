@@ -59,6 +59,8 @@ export class WebBrowser {
 
   static async open(browser: Browser, app: WebApp): Promise<WebBrowser> {
     const context = await browser.newContext();
+    // Nearly as long as a test may take: a slow machine is no fault.
+    context.setDefaultTimeout(50_000);
     onTestFinished(() => context.close());
     await context.grantPermissions(["notifications"], { origin: app.url });
     return new WebBrowser(context, app);

@@ -1,4 +1,5 @@
-// The figures in pages about cost and scale are those that their commands print: one count of calls for all of them.
+// The figures in pages about cost and scale are those that their commands print, and within the design's budgets: one count of
+// calls for all of them.
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, it } from "vitest";
 import { COST_PAGE, PERFORMANCE_PAGE } from "../../bench/cost.ts";
@@ -41,6 +42,29 @@ describe("docs/cost.md and docs/performance.md", () => {
     ];
     expect(cost).toBe(withParts(cost, partsOfCost(counts)));
     expect(performance).toBe(withParts(performance, partsOfPerformance(counts)));
+  });
+});
+
+describe("the budgets", () => {
+  it("hold for calls and rows of each operation, and for the monthly bill", ({ expect }) => {
+    const one = { userCalls: 1, ownerCalls: 0, directoryCalls: 0 };
+    expect(counts["unchanged registration"]).toMatchObject({ ...one, rowsWritten: 0 });
+    expect(counts["new token of a known user"]).toMatchObject({ userCalls: 1, ownerCalls: 1, directoryCalls: 1 });
+    expect(counts["new token of a known user"].rowsWritten).toBeLessThanOrEqual(6);
+    expect(counts["first registration of a user"].rowsWritten).toBeLessThanOrEqual(12);
+    expect(counts.refresh).toMatchObject({ ...one, rowsWritten: 1 });
+    expect(counts.list).toMatchObject({ ...one, rowsWritten: 0 });
+    // Two registrations are listed.
+    expect(counts.list.rowsRead).toBeLessThanOrEqual(2 + 3);
+    expect(counts["sender read"]).toMatchObject({ ...one, rowsWritten: 0 });
+    expect(counts["read of an unknown user"]).toMatchObject({ ...one, rowsWritten: 0 });
+    expect(counts["lookup of 500"]).toMatchObject({ userCalls: 0, ownerCalls: 0, rowsWritten: 0 });
+    expect(counts["lookup of 500"].directoryCalls).toBeLessThanOrEqual(8);
+    expect(counts["lookup of 500"].rowsRead).toBeLessThanOrEqual(500 + 8);
+    // By the service binding, and over HTTP in the largest batches.
+    for (const batch of [Number.POSITIVE_INFINITY, 500]) {
+      expect(registryBill(counts, { ...DEFAULT_WORKLOAD, batch }).total).toBeLessThanOrEqual(350);
+    }
   });
 });
 

@@ -1,13 +1,15 @@
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { cloudflareTest } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
 import { unstable_readConfig } from "wrangler";
 import { testBindings, testRateLimits } from "./test/support/apps.ts";
+import { ownTmp } from "./test/support/node/own-tmp.ts";
 import { createOutbound } from "./test/support/outbound.ts";
 
 // The commands that tests start read large files, wrangler's above all: what was compiled once is kept.
 process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), "node-compile-cache");
+process.env.TMPDIR = ownTmp();
 // Else each test file has a line on where secrets come from.
 process.env.WRANGLER_LOG ??= "warn";
 
@@ -23,6 +25,8 @@ const POLL = { interval: 10, timeout: 40_000 };
 
 export default defineConfig({
   test: {
+    // Much of the time, what runs in a worker waits for servers and browsers.
+    maxWorkers: availableParallelism() + 1,
     silent: "passed-only",
     projects: [
       {
@@ -51,7 +55,7 @@ export default defineConfig({
           name: "node",
           include: ["test/{clients,conformance,system,model,scripts,house}/**/*.test.ts"],
           globalSetup: ["test/support/node/global-setup.ts"],
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 120_000,
           expect: { poll: POLL },
         },

@@ -555,8 +555,9 @@ describe("a takeover that keeps nothing in the end", () => {
     const erasing = serverCall("DELETE", `/v3/users/${mallory.uid}`);
     await expect.poll(async () => (await mallory.call("GET", "/v2/tokens")).status).toBe(401);
     const back = await login(mallory.uid);
+    const arrival = arrivalOf("register");
     const again = back.register({ apnsToken: uniqueToken() });
-    await scheduler.wait(30);
+    await arrival();
     open();
     expect([(await registering).status, (await erasing).status, (await again).status]).toEqual([401, 200, 200]);
     expect((await changes(back)).map(({ change, session }) => [change, session])).toEqual([["registered", back.id]]);

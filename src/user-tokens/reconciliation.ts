@@ -2,6 +2,8 @@
 // that ended.
 import type { Registration } from "../domain/registration.ts";
 import type { Marks } from "../durable/claims.ts";
+import { mapBounded } from "../durable/concurrency.ts";
+import { OBJECT_CONCURRENCY } from "../limits.ts";
 import { log } from "../log.ts";
 import type { Grant } from "./in-flight.ts";
 import type { ReconcileOutcome, ReconcileRequest } from "./outcomes.ts";
@@ -22,7 +24,8 @@ export async function reconcile(rooms: Rooms, request: ReconcileRequest): Promis
   if (!outcome.ok) return outcome;
   restoration.isReconciled(Date.now());
   const isDone = (await publication.settled()) && (await restoration.dropMarks(marks));
-  return isDone ? outcome : UNAVAILABLE;
+  // What was reconciled is about to go, if another restore was prepared meanwhile.
+  return isDone && restoration.ended === undefined ? outcome : UNAVAILABLE;
 }
 
 async function reconcileInTurn(
@@ -47,10 +50,11 @@ async function reconcileInTurn(
   ends.endAll(known, request.rules, request, Date.now());
   const grants = new Map<string, Grant>();
   try {
-    for (const { hash } of rows) {
+    // Together: the caller does not wait for a hundred, one after the other.
+    await mapBounded(rows, OBJECT_CONCURRENCY, async ({ hash }) => {
       const grant = await owners.renew(hash);
       if (grant !== null) grants.set(hash, grant);
-    }
+    });
   } catch (error) {
     log.warn("a reconciliation waits for another object", { error });
     return UNAVAILABLE;

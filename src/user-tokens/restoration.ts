@@ -5,7 +5,7 @@ import { stubOf } from "../durable/jurisdiction.ts";
 import { safeNameOf } from "../durable/names.ts";
 import { nameOf, type PlatformOf } from "../durable/platform.ts";
 import { withTimeout } from "../durable/timeout.ts";
-import { CLAIM_TIMEOUT_MS, OBJECT_TIMEOUT_MS } from "../limits.ts";
+import { CLAIM_TIMEOUT_MS, OBJECT_TIMEOUT_MS, RELEASE_TIMEOUT_MS } from "../limits.ts";
 import { log } from "../log.ts";
 import type { RestoreOutcome, RestoreRequest } from "./outcomes.ts";
 import type { SessionEnds } from "./session-ends.ts";
@@ -77,7 +77,7 @@ export class Restoration {
   /** What another object keeps for a restore; `null`: it did not answer. */
   async keptMarks(): Promise<Marks | null> {
     try {
-      return await withTimeout(this.#safe().marks(), CLAIM_TIMEOUT_MS);
+      return await withTimeout(this.#safe().marks(), RELEASE_TIMEOUT_MS);
     } catch (error) {
       log.warn("a reconciliation waits for another object", { error });
       return null;
@@ -88,7 +88,7 @@ export class Restoration {
   async dropMarks({ kept }: Marks): Promise<boolean> {
     if (kept === null) return true;
     try {
-      await withTimeout(this.#safe().dropMarks(kept), CLAIM_TIMEOUT_MS);
+      await withTimeout(this.#safe().dropMarks(kept), RELEASE_TIMEOUT_MS);
       return true;
     } catch (error) {
       log.warn("kept marks were not dropped", { error });

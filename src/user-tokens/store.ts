@@ -11,7 +11,7 @@
 //   changes       ''         what the directory is to      the last change + CHANGES_KEPT_MS; 0 if there is none
 //                            have, and the record of
 //                            changes
-//   kept          ''         {since, attempts}             since + KEPT_MARKS_MS (only in the object that
+//   kept          ''         {since, attempts, version}    since + KEPT_MARKS_MS (only in the object that
 //                                                          keeps the marks of one that is restored)
 //   erasure       ''         ''                            0 (while the user is erased)
 //   forget        hash       ''                            0 (an erasure that waits for the owner object)

@@ -348,6 +348,52 @@ const VERSIONS: Trace[] = [
     },
   },
   {
+    name: "an operator reconciles while a restore is prepared",
+    rules: ["a reconciliation goes on while a restore is prepared"],
+    async tell(on) {
+      const story = new Story(on);
+      await annHolds(story);
+      story.remember("ann");
+      story.world.pass(1);
+      story.send("ann", { do: "reconcile" });
+      await story.arrives("reconcile", "ann");
+      await story.arrives("marks", "ann");
+      await story.answered("marks", "ann");
+      await story.arrives("renew", "ann");
+      story.restore("ann");
+      await story.prepared("ann");
+      await story.answered("renew", "ann");
+      story.world.pass(1);
+      for (const token of TOKENS.slice(1, 3)) {
+        story.import("ann", story.world.now(), null, token);
+        await story.arrives("importAll", "ann");
+        await story.arrives("claim", "ann");
+        await story.answered("claim", "ann");
+      }
+      await story.world.fireTimer(); // 503
+      story.send("ann", { do: "show", isKnown: true });
+      await story.arrives("show", "ann");
+      const late = story.world.calls.filter(({ method }) => method === "put");
+      await story.rest(...late);
+      return { story, ann: [], owner: ["ann"] };
+    },
+  },
+  {
+    name: "an operator reconciles beside a restore",
+    rules: ["a reconciliation beside a restore asks for no marks"],
+    async tell(on) {
+      const story = new Story(on, { cold: true });
+      story.remember("ann");
+      await annHolds(story);
+      story.world.pass(1);
+      story.restore("ann");
+      await story.restarts("ann");
+      story.send("ann", { do: "reconcile" });
+      await story.rest();
+      return { story, ann: [], owner: ["ann"] };
+    },
+  },
+  {
     name: "the user's data go back twice within a minute, and what the first reconciliation published comes after",
     rules: ["a restored object knows no version of before"],
     async tell(on) {

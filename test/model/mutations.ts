@@ -164,6 +164,16 @@ export const MUTATIONS = {
       replace: "    const marks = ends.marks();\n    await store.deleteAll();\n    ends.add(marks);\n",
     },
   ],
+  "a reconciliation beside a restore asks for no marks": [
+    {
+      file: RECONCILIATION,
+      find: "const marks = await restoration.keptMarks();",
+      replace: "const marks = { fences: [], validFrom: null, kept: null };",
+    },
+  ],
+  "a reconciliation goes on while a restore is prepared": [
+    { file: RECONCILIATION, find: "  if (restoration.ended !== undefined) return UNAVAILABLE;\n", replace: "" },
+  ],
   "a restore forgets the marks": [{ file: RECONCILIATION, find: "  ends.add(marks);\n", replace: "" }],
   "sessions end while a restore is prepared": [
     { file: RESTORATION, find: "return this.#ended?.promise;", replace: "return undefined;" },

@@ -7,12 +7,19 @@ import { APP, type Call, type Crash, type ModelObject, type Reply, type World } 
 
 const SETUP: Setup = { policy: "exclusive", identity: "issued", refreshes: false, limited: false, objects: 1 };
 
+interface Beginning {
+  /** With small limits. */
+  small?: boolean;
+  /** No object has its tables. */
+  cold?: boolean;
+}
+
 export class Story {
   readonly world: World;
   readonly #clients: Clients;
 
-  constructor(runner: Runner, { small = false, ...setup }: Partial<Setup> & { small?: boolean } = {}) {
-    this.world = runner.world(small, false, true);
+  constructor(runner: Runner, { small = false, cold = false, ...setup }: Partial<Setup> & Beginning = {}) {
+    this.world = runner.world(small, cold, true);
     this.#clients = new Clients(this.world, { ...SETUP, ...setup }, small ? 3 : Number.POSITIVE_INFINITY);
   }
 

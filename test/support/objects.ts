@@ -76,7 +76,7 @@ export function alarmOf(object: DurableObjectStub): Promise<number | null> {
   });
 }
 
-type CallOfUser = "register" | "remove" | "unregister" | "endSession" | "endAllSessions" | "erase";
+type CallOfUser = "register" | "remove" | "unregister" | "endSession" | "endAllSessions" | "erase" | "marks";
 
 /**
  * Waits, once it is called, until one of these calls has come to a user's object since, and has run to where it waits itself.

@@ -8,9 +8,18 @@ import { DAY_MS, HOUR_MS } from "../../src/limits.ts";
 import { JWT_SECRETS } from "../support/apps.ts";
 import { login, type Reply, serverCall, type TestSession, uniqueToken, uniqueUid } from "../support/client.ts";
 import { chatSession } from "../support/cometchat.ts";
-import { breakOwnersFor, crash, failBefore, platformErrors } from "../support/faults.ts";
+import {
+  breakDirectoryFor,
+  breakOwnersFor,
+  crash,
+  type Fault,
+  failBefore,
+  holdBack,
+  on,
+  platformErrors,
+} from "../support/faults.ts";
 import { jwtLogin, secretKey } from "../support/issuer.ts";
-import { tablesOf, userObject } from "../support/objects.ts";
+import { arrivalOf, tablesOf, userObject } from "../support/objects.ts";
 
 const SECRET = secretKey(JWT_SECRETS[0]?.secret ?? "", "now");
 
@@ -32,7 +41,7 @@ function snapshot(object: DurableObjectStub): Promise<Rows> {
 
 function putBack({ sql }: DurableObjectStorage, rows: Rows | null): void {
   if (rows === null) {
-    for (const table of ["registrations", "facts"]) sql.exec(`DROP TABLE ${table}`);
+    for (const table of ["registrations", "facts"]) sql.exec(`DROP TABLE IF EXISTS ${table}`);
     return;
   }
   for (const table of ["registrations", "facts"] as const) {
@@ -222,6 +231,46 @@ describe.for(IDENTITIES)("after a restore, with identity %s,", ([identity, app, 
     expect(Date.now()).toBeGreaterThanOrEqual(fences[0]?.until ?? 0);
     // CometChat had confirmed the end: that fence stands for hours only.
     if (identity === "cometchat") expect(Date.now()).toBeLessThan(start + 40 * DAY_MS + HOUR_MS);
+  });
+});
+
+describe("a restore that is prepared while an operator reconciles", () => {
+  it("is told by a 503, for what was reconciled is about to go", async ({ expect }) => {
+    const session: TestSession = await login();
+    await session.register({ fcmToken: uniqueToken() });
+    const object = await userObject("test", session.uid);
+    await remember(object, await snapshot(object));
+    const { fault, reached, open } = holdBack();
+    await breakDirectoryFor("test", session.uid, on("put", fault));
+    const reconciling = reconcile({ app: "test", uid: session.uid });
+    await reached();
+    expect(await object.prepareRestore({ at: Date.now(), askedAt: Date.now() })).toEqual({ ok: true });
+    open();
+    expect((await reconciling).status).toBe(503);
+  });
+
+  it("is told of a user who holds nothing, too", async ({ expect }) => {
+    const uid = uniqueUid();
+    const [session, rival] = [await login(uid), await login()];
+    const token = uniqueToken();
+    await rival.register({ fcmToken: token });
+    const object = await userObject("test", uid);
+    const { fault, reached, open } = holdBack();
+    const refused: Fault = async (_, method, args) => {
+      await fault(async () => undefined, method, args);
+      throw platformErrors.overloaded();
+    };
+    await breakOwnersFor("test", uid, refused);
+    const registering = session.register({ fcmToken: token });
+    await reached();
+    const arrival = arrivalOf("marks");
+    const reconciling = reconcile({ app: "test", uid });
+    await arrival();
+    // Nothing to go back to: the user never held anything.
+    await remember(object, null);
+    expect(await object.prepareRestore({ at: Date.now(), askedAt: Date.now() })).toEqual({ ok: true });
+    open();
+    expect([(await registering).status, (await reconciling).status]).toEqual([503, 503]);
   });
 });
 

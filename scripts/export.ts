@@ -68,7 +68,7 @@ export async function exportAll(registry: Registry, options: ExportOptions, outp
   const before = out === null ? null : await readPlace(out, of);
   const place = before !== null && (await isOpen(registry, out, before)) ? before : newPlace(of);
   if (place.users > 0) output.note(`Going on behind ${place.users} users, where an earlier run ended.`);
-  else if (before !== null) output.note("An earlier run cannot be gone on with: beginning anew.");
+  else if (before !== null && place !== before) output.note("An earlier run cannot be gone on with: beginning anew.");
   const total = await usersOf(registry);
   const target = await Target.open(out, place);
   const progress = output.progress("Users exported", total);

@@ -28,7 +28,7 @@ import { CommandError, defineCommand, main } from "./lib/command.ts";
 import { freeMemory } from "./lib/memory.ts";
 import { choice, flag, number, text, UsageError, type Values } from "./lib/options.ts";
 import { type Output, rounded } from "./lib/output.ts";
-import { OPTIONAL_REGISTRY_OPTIONS, registryOf, targetOf } from "./lib/registry.ts";
+import { OPTIONAL_REGISTRY_OPTIONS, patient, registryOf, targetOf } from "./lib/registry.ts";
 
 const STANDARD_INPUT = "-";
 
@@ -207,9 +207,12 @@ interface What {
 /** Those of an app that says nothing, in a dry run. */
 const DEFAULT_RULES: IdentityRules = { fcmInstallations: true };
 
+/** A registry that is busy for a moment ends no import before it began; one that is not there is soon said. */
+const SETTINGS_REPEATS = 3;
+
 /** @throws {CommandError} if the registry is not there, or the key is not one that may import */
 async function rulesOf({ url, appId, apiKey }: Target): Promise<IdentityRules> {
-  const registry = registryOf({ url, "app-id": appId, "api-key": apiKey });
+  const registry = patient(registryOf({ url, "app-id": appId, "api-key": apiKey }), SETTINGS_REPEATS, 300);
   const { key, ...app } = (await registry.call("GET", "/v3/app")) as Partial<IdentityRules> & {
     key?: { scope: string };
   };

@@ -16,10 +16,14 @@ interface Parsed {
 
 /**
  * The rows of a file by the names in its first one.
- * @throws {UsageError} if a column of `needed` is not there, or there twice
+ * @throws {UsageError} if a column of `needed` is not there, or one of those or of `known` is there twice
  * @throws {CommandError} where quotes do not fit together: nobody knows how many rows they hide
  */
-export async function* csvRows(file: string, needed: readonly string[]): AsyncGenerator<CsvRow> {
+export async function* csvRows(
+  file: string,
+  needed: readonly string[],
+  known: readonly string[] = [],
+): AsyncGenerator<CsvRow> {
   let readUntil = 0;
   const parser = parse({
     bom: true,
@@ -46,7 +50,7 @@ export async function* csvRows(file: string, needed: readonly string[]): AsyncGe
       const line = info.lines;
       if (names === undefined) {
         names = record;
-        checkColumns(names, needed);
+        checkColumns(names, needed, known);
       } else if (record.slice(names.length).some((cell) => cell !== "")) yield { line, why: TOO_LONG };
       else yield { line, fields: Object.fromEntries(names.map((name, i) => [name, record[i] ?? ""])) };
     }
@@ -65,8 +69,8 @@ const ROW_BYTES_MAX = 32 * 1024 * 1024;
 const TOO_LONG = "more fields than the first line has columns";
 
 /** Refusals name no other column of the file: where it has no header, these are its first user and token. */
-function checkColumns(names: readonly string[], needed: readonly string[]): void {
-  const twice = needed.find((name) => names.indexOf(name) !== names.lastIndexOf(name));
+function checkColumns(names: readonly string[], needed: readonly string[], known: readonly string[]): void {
+  const twice = [...needed, ...known].find((name) => names.indexOf(name) !== names.lastIndexOf(name));
   if (twice !== undefined) throw new UsageError(`the first line of the file names the column "${twice}" twice`);
   const missing = needed.filter((name) => !names.includes(name));
   if (missing.length === 0) return;

@@ -5,7 +5,7 @@ import { azureRegistration } from "./formats/azure.ts";
 import { cometChatToken } from "./formats/cometchat.ts";
 import { firestoreDocument } from "./formats/firestore.ts";
 import { oneSignalPlayer } from "./formats/onesignal.ts";
-import { csvColumns, csvRow, ours } from "./formats/ours.ts";
+import { csvColumns, csvRow, neededColumns, ours } from "./formats/ours.ts";
 import { parseInstallation } from "./formats/parse.ts";
 import { snsEndpoint } from "./formats/sns.ts";
 import { streamDevice } from "./formats/stream.ts";
@@ -39,6 +39,8 @@ type Format = { help: string } & (
       shape: "csv";
       /** The columns without which no row is of use. */
       needs(hints: Hints): readonly string[];
+      /** All that are read, where there are more. */
+      reads?(hints: Hints): readonly string[];
       read(fields: Record<string, string>, hints: Hints): MaybeMany;
     }
   | { shape: "lines"; read(text: string, hints: Hints): MaybeMany }
@@ -46,7 +48,13 @@ type Format = { help: string } & (
 
 export const FORMATS = {
   ndjson: { help: "this registry's own, as npm run export writes it", shape: "json", list: "items", read: ours },
-  csv: { help: "a table, with a header; --columns names its columns", shape: "csv", needs: csvColumns, read: csvRow },
+  csv: {
+    help: "a table, with a header; --columns names its columns",
+    shape: "csv",
+    needs: neededColumns,
+    reads: csvColumns,
+    read: csvRow,
+  },
   onesignal: {
     help: "the CSV export of players",
     shape: "csv",
@@ -92,7 +100,7 @@ async function* readings(
   hints: Hints,
 ): AsyncGenerator<{ line: number; reading: MaybeMany }> {
   if (format.shape === "csv") {
-    for await (const row of csvRows(file, format.needs(hints))) {
+    for await (const row of csvRows(file, format.needs(hints), format.reads?.(hints))) {
       yield { line: row.line, reading: "why" in row ? rejected(row.why) : format.read(row.fields, hints) };
     }
   } else if (format.shape === "json") {

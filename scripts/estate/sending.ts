@@ -133,6 +133,7 @@ export class Sender {
   async #post(items: readonly EstateItem[]): Promise<Reply> {
     const { url, appId, apiKey, locationHint } = this.#target;
     const response = await fetch(`${url.replace(/\/+$/, "")}/v3/push_tokens/import`, {
+      redirect: "error",
       method: "POST",
       headers: { appId, apikey: apiKey, "content-type": "application/json" },
       body: JSON.stringify({ items, ...(locationHint == null ? {} : { locationHint }) }),
@@ -187,10 +188,11 @@ function problemOf({ status, retryAfter, text }: Reply): Problem {
 function messageIn(text: string): string {
   try {
     const { code, message } = JSON.parse(text).error;
-    return `${code}, ${message}`;
+    if (typeof code === "string") return `${code}, ${message}`;
   } catch {
-    return "nothing that a registry says: is that one?";
+    // Below.
   }
+  return "nothing that a registry says: is that one?";
 }
 
 /** The answer to the first of several calls, which may have stored it. */

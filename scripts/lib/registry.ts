@@ -64,7 +64,8 @@ export function registryOf(
   const headers = { appId: values["app-id"], ...as, "content-type": "application/json" };
   return {
     async call(method, path, body) {
-      const sent: RequestInit = { method, headers };
+      // The key is for this host alone.
+      const sent: RequestInit = { method, headers, redirect: "error" };
       if (body !== undefined) sent.body = JSON.stringify(body);
       if (timeoutMs !== undefined) sent.signal = AbortSignal.timeout(timeoutMs);
       const answered = async () => {

@@ -61,6 +61,9 @@ describe("npm run export", { timeout: 120_000 }, () => {
       expect(await users()).toEqual(["ann", "ben", "cem"]);
       expect(JSON.parse(await readFile(`${out}.manifest.json`, "utf8"))).toMatchObject({ users: 3, registrations: 3 });
     }
+    // Of a run that ended before its first user.
+    await leave(JSON.stringify({ ...place, users: 0, registrations: 0, bytes: 0, cursor: null }));
+    expect(await run()).toMatchObject({ code: 0, errors: expect.not.stringContaining("cannot be gone on with") });
     await leave('{"of":');
     expect((await run()).code).toBe(0);
     expect(await users()).toEqual(["ann", "ben", "cem"]);

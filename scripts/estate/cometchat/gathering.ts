@@ -55,7 +55,10 @@ function keep(checkpointFile: string, reading: Reading): Promise<void> {
 async function fileOf(file: string, before: Reading | null): Promise<FileHandle> {
   // Made, if it is not there; what is there stays.
   if (before === null) await (await open(file, "a", 0o600)).close();
-  const handle = await openPrivate(file, "r+").catch(() => null);
+  const handle = await openPrivate(file, "r+").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return null;
+    throw error;
+  });
   if (handle === null) throw new UsageError(`${file} is gone: delete its checkpoint too, and begin anew`);
   if (before !== null || (await handle.stat()).size === 0) return handle;
   await handle.close();

@@ -16,9 +16,7 @@ export async function ours(value: Record<string, unknown>): Promise<Reading> {
 
 /** A row of a table: the columns that `--columns` names, else those with our names. */
 export function csvRow(row: Record<string, string>, { columns }: Hints): Reading {
-  const named = new Set(Object.values(columns));
-  // A column that was given to one field is no longer that of its own name.
-  const cell = (name: string) => row[columns[name] ?? (named.has(name) ? "" : name)];
+  const cell = (name: string) => row[columnOf(name, columns)];
   const fields = Object.fromEntries(FIELDS.map((name) => [name, cell(name)]));
   const device = Object.fromEntries(DEVICE_FIELDS.map((name) => [name, cell(`device.${name}`)]));
   const kind = kindOf(fields.kind);
@@ -26,8 +24,18 @@ export function csvRow(row: Record<string, string>, { columns }: Hints): Reading
   return { is: "item", item: { ...fields, kind, device }, isOurs: Object.keys(row).join() === COLUMNS.join() };
 }
 
-/** The columns that `--columns` names, and those without which no row is of use. */
+/** `""`: none. A column that was given to one field is no longer that of its own name. */
+function columnOf(name: string, columns: Hints["columns"]): string {
+  return columns[name] ?? (Object.values(columns).includes(name) ? "" : name);
+}
+
+/** Each is the column of a field, if it is there. */
 export function csvColumns({ columns }: Hints): readonly string[] {
+  return COLUMNS.map((name) => columnOf(name, columns));
+}
+
+/** The columns that `--columns` names, and those without which no row is of use. */
+export function neededColumns({ columns }: Hints): readonly string[] {
   return [...new Set([columns.uid ?? "uid", columns.token ?? "token", ...Object.values(columns)])];
 }
 

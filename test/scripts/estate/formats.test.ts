@@ -283,6 +283,11 @@ describe("a table", () => {
     );
     const twice = "id,kind,token,id\n4711,fcm,t-1,ann\n";
     await expect(table(twice, { columns: { uid: "id" } })).rejects.toThrow(/names the column "id" twice$/);
+    const seenTwice = "uid,kind,token,refreshedAt,refreshedAt\nann,fcm,t-1,,2026-01-01T00:00:00Z\n";
+    await expect(table(seenTwice)).rejects.toThrow(/names the column "refreshedAt" twice$/);
+    expect(await table("uid,kind,token,note,note\nann,fcm,t-1,a,b\n")).toHaveLength(1);
+    const kinds = "uid,kind,token,k,kind\nann,web,t-1,fcm,web\n";
+    expect(await table(kinds, { columns: { kind: "k" } })).toMatchObject([{ item: { kind: "fcm" } }]);
     expect(() => hintsOf({ ...NOTHING_GIVEN, columns: "user=owner" }, "csv")).toThrow(
       /user is none of uid, kind, token/,
     );

@@ -24,7 +24,7 @@ async function registry(reply: Reply) {
   const said: string[] = [];
   const target = { url: `http://127.0.0.1:${port}`, appId: "acme", apiKey: "key" };
   const sender = (repeats = 5) => new Sender(target, { repeats, waitMs: 1 }, (line) => said.push(line));
-  return { sizes, said, sender };
+  return { url: target.url, sizes, said, sender };
 }
 
 function answer(response: ServerResponse, outcomes: readonly string[]): void {
@@ -94,6 +94,21 @@ describe("a sender", () => {
       );
     },
   );
+
+  it("ends where a proxy answers in words of its own, or names another host, which never hears of the key", async ({
+    expect,
+  }) => {
+    const words = await registry((_, response) => void response.writeHead(403).end('{"error":"blocked"}'));
+    await expect(words.sender().send(items(3))).rejects.toThrow(
+      /^The registry answered 403: nothing that a registry says/,
+    );
+    const other = await registry((_, response) => answer(response, ["imported", "imported", "imported"]));
+    const moved = await registry((_, response) => {
+      response.writeHead(307, { location: `${other.url}/v3/push_tokens/import` }).end();
+    });
+    await expect(moved.sender(0).send(items(3))).rejects.toThrow(/^The registry does not answer: .*redirect/);
+    expect(other.sizes).toEqual([]);
+  });
 
   it("grows its batches again when there is no more trouble", async ({ expect }) => {
     const { sender } = await registry((batch, response, call) => {

@@ -259,7 +259,9 @@ export class Oracle implements Observer {
     const isWaiting = underWay.length > 0 && this.#world.isWaitingFor(object, "put");
     for (const operation of underWay) {
       if (!isWaiting) this.#decided.delete(operation);
-      else if (!this.#decided.has(operation)) this.#decided.set(operation, this.#grantsOf(operation));
+      // Of a token whose grant comes only now: the wait may be another operation's.
+      else
+        this.#decided.set(operation, new Map([...this.#grantsOf(operation), ...(this.#decided.get(operation) ?? [])]));
     }
   }
 

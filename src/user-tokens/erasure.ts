@@ -18,8 +18,8 @@ function begin({ store, slots, ends, operations }: Rooms, request: EraseRequest,
   const inFlight = operations.hashes();
   slots.erase(now, (rows) => {
     ends.endAll([...rows.map((row) => row.session), ...operations.sessions()], request.rules, request, now);
-    // Where auth tokens carry no trusted time this ends no session: it keeps imports out, where something stays anyway.
-    if (!request.trustedTime && store.hasMarks)
+    // Where auth tokens carry no trusted time this ends no session: it keeps imports out that are older, as the record did.
+    if (!request.trustedTime && (store.hasMarks || store.changes(now).length > 0))
       ends.add({ fences: [], validFrom: { at: now, until: now + CHANGES_KEPT_MS } });
     ends.dropDated(request);
     // An owner object remembers for a while whose a taken token was.

@@ -384,13 +384,17 @@ describe("nothing comes back", () => {
     expect(await outcomes([item(stranger, undefined, { refreshedAt: Date.now() })])).toEqual(["imported"]);
   });
 
-  it("after an erasure under CometChat's identity", async ({ expect }) => {
-    const session = await chatSession();
-    const token = uniqueToken();
-    await session.register({ fcmToken: token });
-    await serverCall("DELETE", `/v3/users/${session.uid}`, {}, "chat");
-    expect(await outcomes([item(session.uid, token)], "chat")).toEqual(["erased"]);
-  });
+  it.for(["the user holds it", "the user let it go before"])(
+    "after an erasure under CometChat's identity, where %s",
+    async (before, { expect }) => {
+      const session = await chatSession();
+      const token = uniqueToken();
+      await session.register({ fcmToken: token });
+      if (before !== "the user holds it") await session.delete();
+      await serverCall("DELETE", `/v3/users/${session.uid}`, {}, "chat");
+      expect(await outcomes([item(session.uid, token)], "chat")).toEqual(["erased"]);
+    },
+  );
 
   it("where the file names a session, and only the mark is left that an import brought it", async ({ expect }) => {
     const uid = uniqueUid();

@@ -244,7 +244,9 @@ describe("a restore that is prepared while an operator reconciles", () => {
     await breakDirectoryFor("test", session.uid, on("put", fault));
     const reconciling = reconcile({ app: "test", uid: session.uid });
     await reached();
-    expect(await object.prepareRestore({ at: Date.now(), askedAt: Date.now() })).toEqual({ ok: true });
+    // Asked after the reconciliation, which counts in milliseconds: else it is a late one, whose restore is over.
+    const askedAt = Date.now() + 1;
+    expect(await object.prepareRestore({ at: Date.now(), askedAt })).toEqual({ ok: true });
     open();
     expect((await reconciling).status).toBe(503);
   });

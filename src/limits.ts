@@ -78,7 +78,10 @@ export const REPLY_BODY_TIMEOUT_MS = 10 * SECOND_MS;
 /** CometChat's auth tokens do not expire: a fence of one that may still be alive stands for as long as a phone is used. */
 export const UNCONFIRMED_FENCE_MS = 10 * 365 * DAY_MS;
 
-/** A claim waits this long for the present owner's object before it fails, and a reconciliation for that of its marks. Safety before availability. */
+/**
+ * A claim waits this long for the present owner's object before it fails, and a reconciliation for the object that keeps the marks.
+ * Safety before availability.
+ */
 export const RELEASE_TIMEOUT_MS = 2 * SECOND_MS;
 /** A registration waits this long for the owner object, which may serve other claims of the same token first. */
 export const CLAIM_TIMEOUT_MS = 10 * SECOND_MS;
